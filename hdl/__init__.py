@@ -1,0 +1,1 @@
+"""How it is computed: Amaranth blocks that know geometry and never weights."""

@@ -1,0 +1,1 @@
+"""What is computed: networks, golden inference, mapping onto arrays, memory images. numpy only."""

@@ -1,0 +1,1 @@
+"""Whether they agree: cocotb benches on Icarus and Verilator."""
