@@ -6,6 +6,7 @@ arrays. Neuron j is row j mod R of group j div R; input i is column i mod C of t
 (padding) are written as 0 and never counted: the hardware of the last tile leaves its padding columns out.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -121,6 +122,4 @@ class LayerMap:
 
 def map_layers(shape: Sequence[int], geometry: Geometry) -> tuple[LayerMap, ...]:
     """The grids of all layers of a network of this shape (`Network.shape`), in order."""
-    return tuple(
-        LayerMap(fan_in, fan_out, geometry) for fan_in, fan_out in zip(shape[:-1], shape[1:], strict=True)
-    )
+    return tuple(LayerMap(fan_in, fan_out, geometry) for fan_in, fan_out in itertools.pairwise(shape))

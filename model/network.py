@@ -73,7 +73,9 @@ class Thermometer:
 def _frozen_weights(name: str, weights: npt.ArrayLike) -> Signs:
     array = np.asarray(weights)
     if array.ndim != 2 or 0 in array.shape:
-        raise HafnetError(f"layer {name!r}: weights have shape {array.shape}, but (fan-out, fan-in) >= (1, 1) is needed")
+        raise HafnetError(
+            f"layer {name!r}: weights have shape {array.shape}, but (fan-out, fan-in) >= (1, 1) is needed"
+        )
     wrong = (array != 1) & (array != -1)
     if wrong.any():
         neuron, source = np.argwhere(wrong)[0].tolist()
@@ -231,9 +233,7 @@ class Network:
         header = {
             "version": VERSION,
             "encoding": {"values": self.encoding.values, "levels": list(self.encoding.levels)},
-            "layers": [
-                {"name": layer.name, "fan_in": layer.fan_in, "fan_out": layer.fan_out} for layer in self.layers
-            ],
+            "layers": [{"name": layer.name, "fan_in": layer.fan_in, "fan_out": layer.fan_out} for layer in self.layers],
             "origin": dict(self.origin),
         }
         # One metadata entry: the order of several is not fixed by the library.
@@ -300,7 +300,9 @@ def _tensors(
             f"need uint8 {expected}"
         )
     if fan_in % 8 and (packed[:, -1] >> (fan_in % 8)).any():
-        raise HafnetError(f"layer {name!r}: a weight beyond fan-in {fan_in} is set, but the last byte must be filled with 0")
+        raise HafnetError(
+            f"layer {name!r}: a weight beyond fan-in {fan_in} is set, but the last byte must be filled with 0"
+        )
     return bits.to_signs(bits.unpack_bytes(packed, fan_in)), integers
 
 
@@ -310,7 +312,9 @@ def random_network(shape: Sequence[int], seed: int, levels: Sequence[int] = (1,)
     For benchmarks and tests: the shape's first entry must be a multiple of the number of levels.
     """
     if len(shape) < 2 or shape[0] % len(levels):
-        raise HafnetError(f"shape {tuple(shape)} needs two entries or more, the first a multiple of {len(levels)} levels")
+        raise HafnetError(
+            f"shape {tuple(shape)} needs two entries or more, the first a multiple of {len(levels)} levels"
+        )
     random = np.random.default_rng(seed)
     weights = [
         bits.to_signs(random.integers(0, 2, (fan_out, fan_in), dtype=np.uint8))
