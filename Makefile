@@ -1,0 +1,60 @@
+# Everything that a fresh clone needs. `make` alone tells what there is.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# The first Python >= 3.11 on PATH; plain python3 first, so that a chosen default is respected.
+PYTHON := $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && command -v $(name))))
+
+# pip's own build environment obeys the pins too (PIP_CONSTRAINT up to pip 25, PIP_BUILD_CONSTRAINT after it).
+PINS := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint benchmarks constraints clean icarus
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## train, export, generate and verify on the bundled digits
+	$(BIN)/hafnet demo
+
+test: lint icarus ## lint, then every test but the slow ones
+	$(BIN)/pytest -m "not slow"
+
+test-all: lint icarus ## lint, then every test
+	$(BIN)/pytest
+
+lint: $(INSTALLED) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmarks: $(INSTALLED) ## the figures that we publish
+	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+
+constraints: ## pin the whole tree anew, from a clean environment (edit pyproject.toml first)
+	@$(call need_python)
+	rm -rf build/constraints
+	$(PYTHON) -m venv build/constraints
+	build/constraints/bin/pip install --disable-pip-version-check -e '.[dev]'
+	sed -n '/^#/p' constraints.txt > build/constraints.txt
+	build/constraints/bin/pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//' >> build/constraints.txt
+	mv build/constraints.txt constraints.txt
+
+clean: ## remove what was generated; .venv stays
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(call need_python)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PINS) $(BIN)/pip install -q -e '.[dev]'
+	@touch $@
+
+# Icarus is a Debian package, needed by the tests and by `--simulator icarus` only.
+icarus:
+	@command -v iverilog >/dev/null || .ci/icarus
+
+need_python = test -n '$(PYTHON)' || { echo 'Hafnet needs Python 3.11 or newer with its venv module, and none is on PATH' >&2; exit 1; }

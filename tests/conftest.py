@@ -1,0 +1,24 @@
+"""What all tests share."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from model.errors import HafnetError
+from sim.tools import Tool, find
+
+
+@pytest.fixture(scope="session")
+def require_simulator() -> Callable[[str], Tool]:
+    """`require_simulator("icarus")` gives the simulator; a missing one skips the test, and fails it where CI=true."""
+
+    def require(name: str) -> Tool:
+        try:
+            return find(name)
+        except HafnetError as error:
+            if os.environ.get("CI") == "true":
+                pytest.fail(str(error))
+            pytest.skip(str(error))
+
+    return require
