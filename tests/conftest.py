@@ -8,6 +8,8 @@ import pytest
 from model.errors import HafnetError
 from sim.tools import Tool, find
 
+pytest_plugins = ["pytester"]  # sim.tools: what a missing simulator does to a session
+
 
 @pytest.fixture(scope="session")
 def require_simulator() -> Callable[[str], Tool]:
