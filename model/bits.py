@@ -4,7 +4,7 @@ Bit 1 means +1, bit 0 means -1. Bit 0 of a word is column 0, and the first word 
 Everything here is vectorised over the leading axes: the last axis is the bit (or word) axis.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -40,19 +40,29 @@ def pack_uint64(bits: npt.ArrayLike) -> npt.NDArray[np.uint64]:
     return np.ascontiguousarray(padded).view(np.dtype("<u8")).astype(np.uint64, copy=False)
 
 
+def to_ints(rows: npt.ArrayLike) -> list[int]:
+    """(words, n) bits to the integers that a port of n bits carries, one a row."""
+    packed = pack_bytes(rows)
+    size, data = packed.shape[-1], packed.tobytes()
+    return [int.from_bytes(data[start : start + size], "little") for start in range(0, len(data), size)]
+
+
+def from_ints(words: Sequence[int], count: int) -> Bits:
+    """One word or more on a port of `count` bits to (words, count) bits. Raises OverflowError where one is too wide."""
+    for word in words:
+        if word >> count:
+            raise OverflowError(f"{word:#x} does not fit in {count} bits")
+    size = (count + 7) // 8
+    data = b"".join(word.to_bytes(size, "little") for word in words)
+    return unpack_bytes(np.frombuffer(data, dtype=np.uint8).reshape(len(words), size), count)
+
+
 def to_int(bits: npt.ArrayLike) -> int:
     """One row of n bits to the integer that a port of n bits carries."""
-    return int.from_bytes(pack_bytes(bits).tobytes(), "little")
+    return to_ints(np.asarray(bits)[np.newaxis])[0]
 
 
 def from_int(word: int, count: int) -> Bits:
     """The integer on a port of `count` bits to its row of bits. Raises OverflowError where it does not fit."""
-    packed = np.frombuffer(word.to_bytes((count + 7) // 8, "little"), dtype=np.uint8)
-    if word >> count:
-        raise OverflowError(f"{word:#x} does not fit in {count} bits")
-    return unpack_bytes(packed, count)
-
-
-def to_ints(rows: Iterable[npt.ArrayLike]) -> list[int]:
-    """Each row of bits to its integer."""
-    return [to_int(row) for row in rows]
+    row: Bits = from_ints([word], count)[0]
+    return row
