@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 
 # The first Python >= 3.11 on PATH; plain python3 first, so that a chosen default is respected.
 PYTHON := $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
-	$(name) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && command -v $(name))))
+	$(name) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && command -v $(name))))
 
 # pip's own build environment obeys the pins too (PIP_CONSTRAINT up to pip 25, PIP_BUILD_CONSTRAINT after it).
 PINS := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -49,7 +49,7 @@ clean: ## remove what was generated; .venv stays
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(call need_python)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(PINS) $(BIN)/pip install -q -e '.[dev]'
 	@touch $@
 
@@ -57,4 +57,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 icarus:
 	@command -v iverilog >/dev/null || .ci/icarus
 
-need_python = test -n '$(PYTHON)' || { echo 'Hafnet needs Python 3.11 or newer with its venv module, and none is on PATH' >&2; exit 1; }
+need_python = test -n '$(PYTHON)' || { echo 'Hafnet needs Python 3.11 or newer with its venv module (Debian package python3-venv), and none is on PATH' >&2; exit 1; }
