@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from model.errors import HafnetError
 
-OLDEST_ICARUS = "11.0"  # the first that reads always_comb and always_ff as we emit them
+OLDEST_ICARUS = "11.0"  # the oldest that emitted Verilog was tried on
 OLDEST_VERILATOR = "5.036"  # cocotb 2's own rule
 
 # What Verilator's makefile calls, and the Debian package that each comes from.
