@@ -123,3 +123,18 @@ class LayerMap:
 def map_layers(shape: Sequence[int], geometry: Geometry) -> tuple[LayerMap, ...]:
     """The grids of all layers of a network of this shape (`Network.shape`), in order."""
     return tuple(LayerMap(fan_in, fan_out, geometry) for fan_in, fan_out in itertools.pairwise(shape))
+
+
+def threshold_width(fan_in: int) -> int:
+    """Bits of a threshold: 0 … fan-in + 1, unsigned."""
+    return (fan_in + 1).bit_length()
+
+
+def offset_width(fan_in: int) -> int:
+    """Bits of a class's offset: -fan-in … fan-in, two's complement."""
+    return fan_in.bit_length() + 1
+
+
+def score_width(fan_in: int) -> int:
+    """Bits of a class's score: -fan-in … 2 fan-in, two's complement."""
+    return (2 * fan_in).bit_length() + 1

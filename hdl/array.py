@@ -1,0 +1,125 @@
+"""One differential array at its digital boundary, and the emulation that stands behind it on FPGA and in simulation.
+
+The boundary is what a chip designer's macro offers: word-line select, operation, side, high-voltage enable, sense
+enable, the X inputs of the sense amplifiers, and their two outputs. Everything on our side of it is the same whether
+the emulation or the macro stands behind it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import enum, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.block import index_width, place
+from hdl.storage import Storage
+
+
+class Operation(enum.Enum, shape=2):
+    """What the array does to the selected row. SET and RESET act while high voltage is enabled."""
+
+    READ = 0
+    SET = 1
+    RESET = 2
+
+
+class Side(enum.Enum, shape=1):
+    """Which device of each cell a programming pulse acts on: the one on BL or its complement on BLb."""
+
+    BL = 0
+    BLB = 1
+
+
+@dataclass(frozen=True)
+class Array:
+    """`rows` × `columns` 2T2R cells with one XNOR sense amplifier (PCSA) a column.
+
+    Ports, all synchronous to `clk`:
+      `row`        word line that is selected
+      `operation`  READ, or SET / RESET while `hv` is high
+      `side`       BL or BLB: the device that a pulse acts on
+      `hv`         high-voltage enable; a pulse lasts as many cycles as it is high. Row, operation, side and X must
+                   hold during the pulse, and `hv` must be low for at least 1 cycle before the next pulse or read
+      `sen`        sense enable: low precharges, high senses
+      `x`          READ: input bit of each column; pulse: columns that are pulsed
+      `q`, `qb`    the cycle after `sen` was high: XNOR(x, weight) and its complement; after `sen` was low: all ones
+                   (precharged)
+
+    Latency of a read 1 cycle; throughput 1 row a cycle.
+    """
+
+    rows: int
+    columns: int
+
+    @property
+    def name(self) -> str:
+        return f"hafnet_array_{self.rows}x{self.columns}"
+
+    @property
+    def signature(self) -> wiring.Signature:
+        return wiring.Signature(
+            {
+                "row": In(index_width(self.rows)),
+                "operation": In(Operation),
+                "side": In(Side),
+                "hv": In(1),
+                "sen": In(1),
+                "x": In(self.columns),
+                "q": Out(self.columns),
+                "qb": Out(self.columns),
+            }
+        )
+
+    def create(self) -> "ArrayEmulation":
+        return ArrayEmulation(self)
+
+
+class ArrayEmulation(wiring.Component):
+    """The array as a memory of weights: one bit a cell, 1 = (BL low, BLb high resistance) = +1.
+
+    Both devices of a cell are taken as one bit: SET of BL or RESET of BLb makes it 1, SET of BLb or RESET of BL makes
+    it 0, at the end of the pulse.
+    """
+
+    row: Signal
+    operation: Signal
+    side: Signal
+    hv: Signal
+    sen: Signal
+    x: Signal
+    q: Signal
+    qb: Signal
+
+    def __init__(self, block: Array) -> None:
+        self.block = block
+        super().__init__(block.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        cells = place(m, platform, "cells", Storage(self.block.columns, self.block.rows))
+
+        sensed = Signal()
+        x = Signal(self.block.columns, name="x_sensed", reset_less=True)
+        m.d.comb += [cells.read_en.eq(self.sen | self.hv), cells.read_addr.eq(self.row)]
+        m.d.sync += [sensed.eq(self.sen), x.eq(self.x)]
+        equal = Signal(self.block.columns)
+        precharged = (1 << self.block.columns) - 1
+        m.d.comb += [
+            equal.eq(~(x ^ cells.read_data)),
+            self.q.eq(Mux(sensed, equal, precharged)),
+            self.qb.eq(Mux(sensed, ~equal, precharged)),
+        ]
+
+        # The cells change when the pulse is over; the row's old word was read during the pulse.
+        pulsed = Signal()
+        row = Signal.like(self.row, name="row_pulsed", reset_less=True)
+        to_one = Signal(reset_less=True)
+        raises = (self.operation == Operation.SET) == (self.side == Side.BL)
+        m.d.sync += [pulsed.eq(self.hv), row.eq(self.row), to_one.eq(raises)]
+        m.d.comb += [
+            cells.write_en.eq(pulsed & ~self.hv),
+            cells.write_addr.eq(row),
+            cells.write_data.eq(Mux(to_one, cells.read_data | x, cells.read_data & ~x)),
+        ]
+        return m

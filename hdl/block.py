@@ -1,0 +1,66 @@
+"""Blocks: validated descriptions of hardware, and how a parent block holds a child.
+
+A block is a frozen dataclass that says everything about one piece of hardware; equal blocks are equal hardware.
+`place` puts a child into a parent. Simulated in Amaranth, the child becomes an ordinary submodule; during emission
+it becomes an instance of a Verilog module that is written once, however often it is placed.
+"""
+
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from amaranth.hdl import Elaboratable, Instance, Module
+from amaranth.lib import wiring
+
+
+class Block(Protocol):
+    """A description of one piece of hardware. Implementations are frozen (hashable) dataclasses."""
+
+    @property
+    def name(self) -> str:
+        """Name of the Verilog module; equal only for equal blocks."""
+        ...
+
+    @property
+    def signature(self) -> wiring.Signature: ...
+
+    def create(self) -> wiring.Component:
+        """The hardware itself."""
+        ...
+
+
+@runtime_checkable
+class Leaf(Protocol):
+    """A block whose Verilog is written by hand: `source` is the file, `parameters` those of the module."""
+
+    @property
+    def source(self) -> Path: ...
+
+    @property
+    def parameters(self) -> dict[str, int]: ...
+
+
+class Emission(Protocol):
+    """The platform that stands for writing Verilog: see `hdl.emit`."""
+
+    def instance(self, block: Block, ports: Any, image: str) -> Instance: ...
+
+
+def place(m: Module, platform: Any, name: str, block: Block, image: str = "") -> Any:
+    """Put `block` into `m` under `name`; returns its ports.
+
+    `image` is what this child adds to the path of the memory images below it: the path of an array's image is the
+    concatenation of these parts from the top down, so that one Verilog module serves arrays of different contents.
+    """
+    if hasattr(platform, "instance"):
+        ports = block.signature.create(path=(name,))
+        m.submodules[name] = platform.instance(block, ports, image)
+        return ports
+    component = block.create()
+    submodule: Elaboratable = component
+    m.submodules[name] = submodule
+    return component
+
+
+def index_width(count: int) -> int:
+    """Bits of an index 0 … count - 1; at least 1, because a port cannot have width 0."""
+    return max(1, (count - 1).bit_length())

@@ -1,0 +1,255 @@
+"""Sequencing of the arrays of one layer: reads at full rate, programming with verify, and nothing unsafe in between."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.array import Operation, Side
+from hdl.block import index_width
+
+READBACK_LATENCY = 2
+"""Cycles from the last cycle of `sen` to the row's bits on the controller's `q`: array and group register."""
+
+
+class TimingLayout(data.Struct):
+    """Lengths of the phases in cycles. They may be changed at any time and hold from the next operation on."""
+
+    precharge: 8
+    """SEN low before each read; 0 means that the array precharges within the cycle (one read a cycle)."""
+    sense: 8
+    """SEN high; 0 counts as 1."""
+    set_pulse: 16
+    """Length of a SET pulse; 0 counts as 1."""
+    reset_pulse: 16
+    """Length of a RESET pulse; 0 counts as 1."""
+
+
+class Command(enum.Enum, shape=1):
+    """What the host asks of one row of one array."""
+
+    PROGRAM = 0
+    READ_BACK = 1
+
+
+@dataclass(frozen=True)
+class ArrayController:
+    """Drives the shared lines of `groups` × `tiles` arrays of `rows` × `columns`.
+
+    Ports:
+      `timing`    phase lengths, see `TimingLayout`
+      `read`      stream of {group, row}: rows to read, all tiles of the group at once. Taken every
+                  precharge + sense cycles; with precharge 0 and sense 1 that is one read a cycle
+      `sampled`   high in the last cycle of `sen` of a read from `read`: the arrays' outputs are valid in the next cycle
+      `host`      stream of {command, group, tile, row, bits}: one row of one array. Has priority over `read`
+      `done`      high for one cycle when a host command is finished, with `failed` (PROGRAM: the verify read differs
+                  from `bits`) and `read_bits` (what was read)
+      `group`, `tile`, `row`, `operation`, `side`, `hv`, `sen`, `all_tiles`, `mask`, `masked`
+                  to the arrays, all registers: group and tile that are addressed; `masked` says that the X lines
+                  carry `mask` (pulses, verify, read-back) and not the layer's input
+      `q`         the outputs of the addressed array, READBACK_LATENCY cycles after the last cycle of `sen`
+
+    PROGRAM of a row is four pulses, SET of BL and RESET of BLb where the bit is 1, SET of BLb and RESET of BL where it
+    is 0, each after a cycle of set-up and before a cycle of recovery with `hv` low, then a verify read with X = 1. It
+    takes 2 × (set + reset) + 8 pulse cycles, then max(precharge, 1) + sense + READBACK_LATENCY + 2. `hv` and `sen` are
+    never high in the same cycle.
+    """
+
+    groups: int
+    tiles: int
+    rows: int
+    columns: int
+
+    @property
+    def name(self) -> str:
+        return f"hafnet_controller_{self.groups}x{self.tiles}_{self.rows}x{self.columns}"
+
+    @property
+    def location(self) -> dict[str, int]:
+        return {"group": index_width(self.groups), "row": index_width(self.rows)}
+
+    @property
+    def signature(self) -> wiring.Signature:
+        read = data.StructLayout({**self.location})
+        host = data.StructLayout(
+            {**self.location, "tile": index_width(self.tiles), "command": Command, "bits": self.columns}
+        )
+        return wiring.Signature(
+            {
+                "timing": In(TimingLayout),
+                "read": In(stream.Signature(read)),
+                "sampled": Out(1),
+                "host": In(stream.Signature(host)),
+                "done": Out(1),
+                "failed": Out(1),
+                "read_bits": Out(self.columns),
+                "group": Out(index_width(self.groups)),
+                "tile": Out(index_width(self.tiles)),
+                "row": Out(index_width(self.rows)),
+                "operation": Out(Operation),
+                "side": Out(Side),
+                "hv": Out(1),
+                "sen": Out(1),
+                "mask": Out(self.columns),
+                "masked": Out(1),
+                "q": In(self.columns),
+            }
+        )
+
+    def create(self) -> "ControllerHardware":
+        return ControllerHardware(self)
+
+
+class State(enum.Enum, shape=3):
+    """What the arrays do in this cycle."""
+
+    IDLE = 0
+    PRECHARGE = 1
+    SENSE = 2
+    SETUP = 3
+    PULSE = 4
+    RECOVER = 5
+    WAIT = 6
+
+
+# The four pulses of a programmed row: operation, side, and whether the columns whose bit is 1 are pulsed (or 0).
+PULSES = (
+    (Operation.SET, Side.BL, True),
+    (Operation.RESET, Side.BLB, True),
+    (Operation.SET, Side.BLB, False),
+    (Operation.RESET, Side.BL, False),
+)
+
+
+class ControllerHardware(wiring.Component):
+    """One state machine with one phase counter."""
+
+    timing: Any
+    read: Any
+    sampled: Signal
+    host: Any
+    done: Signal
+    failed: Signal
+    read_bits: Signal
+    group: Signal
+    tile: Signal
+    row: Signal
+    operation: Any
+    side: Any
+    hv: Signal
+    sen: Signal
+    mask: Signal
+    masked: Signal
+    q: Signal
+
+    def __init__(self, block: ArrayController) -> None:
+        self.block = block
+        super().__init__(block.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        state = Signal(State)
+        left = Signal(16)  # cycles of this phase after the present one
+        bits = Signal(self.block.columns)
+        verify = Signal()  # the host command is PROGRAM
+        pulse = Signal(range(len(PULSES)))
+        last = Signal()
+        m.d.comb += last.eq(left == 0)
+        m.d.sync += [self.done.eq(0), left.eq(left - 1)]
+
+        def rest_of(length: Any) -> Value:
+            """Cycles of a phase after its first one; 0 counts as 1."""
+            return Mux(length == 0, 0, (length - 1)[: len(length)])
+
+        def enter_pulse(index: int) -> None:
+            operation, side, ones = PULSES[index]
+            m.d.sync += [
+                state.eq(State.SETUP),
+                pulse.eq(index),
+                self.operation.eq(operation),
+                self.side.eq(side),
+                self.mask.eq(bits if ones else ~bits),
+            ]
+
+        def enter_read(precharge: Any) -> None:
+            """Begin a read after `precharge` cycles of SEN low."""
+            with m.If(precharge == 0):
+                enter_sense()
+            with m.Else():
+                m.d.sync += [state.eq(State.PRECHARGE), self.sen.eq(0), left.eq(rest_of(precharge))]
+
+        def enter_sense() -> None:
+            m.d.sync += [state.eq(State.SENSE), self.sen.eq(1), left.eq(rest_of(self.timing.sense))]
+
+        free = Signal()  # a new operation may begin in the next cycle
+        m.d.comb += free.eq((state == State.IDLE) | ((state == State.SENSE) & last & ~self.masked))
+        m.d.comb += [
+            self.sampled.eq((state == State.SENSE) & last & ~self.masked),
+            self.host.ready.eq(free),
+            self.read.ready.eq(free & ~self.host.valid),
+        ]
+
+        with m.Switch(state):
+            with m.Case(State.PRECHARGE):
+                with m.If(last):
+                    enter_sense()
+            with m.Case(State.SENSE):
+                with m.If(last & self.masked):
+                    m.d.sync += [state.eq(State.WAIT), self.sen.eq(0), left.eq(READBACK_LATENCY - 1)]
+            with m.Case(State.SETUP):
+                is_set = self.operation == Operation.SET
+                length = Mux(is_set, self.timing.set_pulse, self.timing.reset_pulse)
+                m.d.sync += [state.eq(State.PULSE), self.hv.eq(1), left.eq(rest_of(length))]
+            with m.Case(State.PULSE):
+                with m.If(last):
+                    m.d.sync += [state.eq(State.RECOVER), self.hv.eq(0)]
+            with m.Case(State.RECOVER):
+                with m.Switch(pulse):
+                    for index in range(1, len(PULSES)):
+                        with m.Case(index - 1):
+                            enter_pulse(index)
+                    with m.Default():
+                        m.d.sync += [self.operation.eq(Operation.READ), self.mask.eq(-1)]
+                        enter_read(Mux(self.timing.precharge == 0, 1, self.timing.precharge))
+            with m.Case(State.WAIT):
+                with m.If(last):
+                    m.d.sync += [
+                        state.eq(State.IDLE),
+                        self.masked.eq(0),
+                        self.done.eq(1),
+                        self.failed.eq(verify & (self.q != bits)),
+                        self.read_bits.eq(self.q),
+                    ]
+
+        with m.If(free):
+            with m.If(self.host.valid):
+                order = self.host.payload
+                m.d.sync += [
+                    self.masked.eq(1),
+                    self.group.eq(order.group),
+                    self.tile.eq(order.tile),
+                    self.row.eq(order.row),
+                    bits.eq(order.bits),
+                    verify.eq(order.command == Command.PROGRAM),
+                    self.sen.eq(0),
+                ]
+                with m.If(order.command == Command.PROGRAM):
+                    operation, side, _ = PULSES[0]
+                    m.d.sync += [
+                        state.eq(State.SETUP),
+                        pulse.eq(0),
+                        self.operation.eq(operation),
+                        self.side.eq(side),
+                        self.mask.eq(order.bits),
+                    ]
+                with m.Else():
+                    m.d.sync += self.mask.eq(-1)
+                    enter_read(Mux(self.timing.precharge == 0, 1, self.timing.precharge))
+            with m.Elif(self.read.valid):
+                m.d.sync += [self.group.eq(self.read.payload.group), self.row.eq(self.read.payload.row)]
+                enter_read(self.timing.precharge)
+            with m.Else():
+                m.d.sync += [state.eq(State.IDLE), self.sen.eq(0)]
+        return m

@@ -1,0 +1,108 @@
+"""A group: the row of tiles that reads one neuron at a time, and the sum of their counts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.array import Operation, Side
+from hdl.block import index_width, place
+from hdl.popcount import tree_or, tree_sum
+from hdl.tile import Tile
+
+
+@dataclass(frozen=True)
+class Group:
+    """The tiles along the input of a layer, `fan_in` columns of them in use, with a registered popcount of them all.
+
+    Ports: `row`, `operation`, `side`, `sen` go to all tiles, `hv` to the tile whose index is `tile`; `x` is the X lines
+    of all columns, tile after tile; `popcount` is the sum over all tiles 3 cycles after `sen`, and 0 where `sen` was
+    low; `q` is the addressed tile's outputs 2 cycles after `sen`, and 0 where it was low. Throughput 1 row a cycle.
+    """
+
+    fan_in: int
+    rows: int
+    columns: int
+
+    @property
+    def name(self) -> str:
+        return f"hafnet_group_{self.fan_in}_{self.rows}x{self.columns}"
+
+    @property
+    def tiles(self) -> int:
+        return -(-self.fan_in // self.columns)
+
+    def tile(self, index: int) -> Tile:
+        """The tile at this place; the last one may have padding columns."""
+        return Tile(self.rows, self.columns, min(self.columns, self.fan_in - index * self.columns))
+
+    @property
+    def signature(self) -> wiring.Signature:
+        return wiring.Signature(
+            {
+                "tile": In(index_width(self.tiles)),
+                "row": In(index_width(self.rows)),
+                "operation": In(Operation),
+                "side": In(Side),
+                "hv": In(1),
+                "sen": In(1),
+                "x": In(self.tiles * self.columns),
+                "q": Out(self.columns),
+                "popcount": Out(self.fan_in.bit_length()),
+            }
+        )
+
+    def create(self) -> "GroupHardware":
+        return GroupHardware(self)
+
+
+class GroupHardware(wiring.Component):
+    """Tiles, adder tree, and the way back for one tile's outputs."""
+
+    tile: Signal
+    row: Signal
+    operation: Any
+    side: Any
+    hv: Signal
+    sen: Signal
+    x: Signal
+    q: Signal
+    popcount: Signal
+
+    def __init__(self, block: Group) -> None:
+        self.block = block
+        super().__init__(block.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        columns = self.block.columns
+        tiles = [
+            place(m, platform, f"tile{index}", self.block.tile(index), image=f"_t{index}")
+            for index in range(self.block.tiles)
+        ]
+        selected = []
+        for index, tile in enumerate(tiles):
+            here = Signal(name=f"here{index}")
+            m.d.comb += [
+                here.eq(self.tile == index),
+                tile.row.eq(self.row),
+                tile.operation.eq(self.operation),
+                tile.side.eq(self.side),
+                tile.hv.eq(self.hv & here),
+                tile.sen.eq(self.sen),
+                tile.x.eq(self.x[index * columns : (index + 1) * columns]),
+            ]
+            selected.append(tile.q & here.replicate(columns))
+        addressed = tree_or(m, selected, "q")
+        sensed, counted = Signal(), Signal()
+        total = Signal.like(self.popcount)
+        m.d.comb += total.eq(tree_sum(m, [tile.count for tile in tiles]))
+        m.d.sync += [
+            sensed.eq(self.sen),
+            counted.eq(sensed),
+            self.q.eq(Mux(sensed, addressed, 0)),
+            self.popcount.eq(Mux(counted, total, 0)),
+        ]
+        return m

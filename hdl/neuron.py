@@ -1,0 +1,56 @@
+"""The threshold neuron: batch norm, bias and sign in one comparison."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """`fire` = (`popcount` >= `threshold`) for a neuron of `fan_in` inputs.
+
+    Thresholds run from 0 (always fires) to fan_in + 1 (never fires). `strobe` goes with the popcount, `fired` with
+    `fire`, 1 cycle later. Throughput 1 neuron a cycle.
+    """
+
+    fan_in: int
+
+    @property
+    def name(self) -> str:
+        return f"hafnet_neuron_{self.fan_in}"
+
+    @property
+    def signature(self) -> wiring.Signature:
+        return wiring.Signature(
+            {
+                "strobe": In(1),
+                "popcount": In(self.fan_in.bit_length()),
+                "threshold": In((self.fan_in + 1).bit_length()),
+                "fired": Out(1),
+                "fire": Out(1),
+            }
+        )
+
+    def create(self) -> "NeuronHardware":
+        return NeuronHardware(self)
+
+
+class NeuronHardware(wiring.Component):
+    """One comparator and one register."""
+
+    strobe: Signal
+    popcount: Signal
+    threshold: Signal
+    fired: Signal
+    fire: Signal
+
+    def __init__(self, block: Neuron) -> None:
+        super().__init__(block.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.d.sync += [self.fired.eq(self.strobe), self.fire.eq(self.popcount >= self.threshold)]
+        return m

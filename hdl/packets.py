@@ -1,0 +1,142 @@
+"""AXI4-Stream packets in and out: one image a packet, one result a packet."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.classifier import result_layout
+
+RESULT_WIDTH = 32
+"""Bits of a beat of a result packet."""
+
+
+def axi_stream(width: int) -> wiring.Signature:
+    """AXI4-Stream (ARM IHI 0051) from its transmitter's side: TDATA, TLAST, TVALID, TREADY."""
+    return wiring.Signature({"tdata": Out(width), "tlast": Out(1), "tvalid": Out(1), "tready": In(1)})
+
+
+def beats(bits: int, width: int) -> int:
+    """Beats of a packet of `bits` bits on a bus of `width`."""
+    return -(-bits // width)
+
+
+@dataclass(frozen=True)
+class PacketReceiver:
+    """An image of `bits` bits from a packet of ceil(bits / width) beats, bit 0 of the first beat first.
+
+    Ports: `axis`, the packets; `o`, the stream of images; `wrong`, high for one cycle when a packet that is too short
+    or too long has been dropped whole. Bits of the last beat beyond the image are ignored.
+
+    Throughput: one image in ceil(bits / width) + 1 cycles. Latency from the last beat to `o.valid` 1 cycle.
+    """
+
+    bits: int
+    width: int
+
+    @property
+    def name(self) -> str:
+        return f"hafnet_packet_receiver_{self.bits}_{self.width}"
+
+    @property
+    def signature(self) -> wiring.Signature:
+        return wiring.Signature(
+            {"axis": In(axi_stream(self.width)), "o": Out(stream.Signature(self.bits)), "wrong": Out(1)}
+        )
+
+    def create(self) -> "PacketReceiverHardware":
+        return PacketReceiverHardware(self)
+
+
+class PacketReceiverHardware(wiring.Component):
+    """A shift register by words, a beat counter, and the memory that a packet was wrong."""
+
+    axis: Any
+    o: Any
+    wrong: Signal
+
+    def __init__(self, block: PacketReceiver) -> None:
+        self.block = block
+        super().__init__(block.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        count, width = beats(self.block.bits, self.block.width), self.block.width
+        words = Signal(count * width, reset_less=True)
+        beat = Signal(range(max(2, count)))
+        overlong = Signal()  # the packet went on after its last beat
+        m.d.comb += [self.axis.tready.eq(~self.o.valid), self.o.payload.eq(words)]
+        m.d.sync += self.wrong.eq(0)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.axis.tvalid & self.axis.tready):
+            m.d.sync += words.eq(Cat(words[width:], self.axis.tdata))
+            with m.If(self.axis.tlast):
+                whole = (beat == count - 1) & ~overlong
+                m.d.sync += [beat.eq(0), overlong.eq(0), self.o.valid.eq(whole), self.wrong.eq(~whole)]
+            with m.Elif(beat == count - 1):
+                m.d.sync += overlong.eq(1)
+            with m.Else():
+                m.d.sync += beat.eq(beat + 1)
+        return m
+
+
+@dataclass(frozen=True)
+class PacketSender:
+    """A packet of each result: the class index, then, where `score_width` is not 0, the scores of all classes, sign-extended.
+
+    Ports: `i`, the stream of results as `hdl.classifier.Classifier` gives them; `axis`, packets of 32-bit beats.
+    Throughput: one packet in as many cycles as it has beats (1, or 1 + classes).
+    """
+
+    classes: int
+    score_width: int
+
+    @property
+    def name(self) -> str:
+        return f"hafnet_packet_sender_{self.classes}x{self.score_width}"
+
+    @property
+    def signature(self) -> wiring.Signature:
+        return wiring.Signature({"i": In(stream.Signature(result_layout(self.classes, self.score_width))), "axis": Out(axi_stream(RESULT_WIDTH))})
+
+    def create(self) -> "PacketSenderHardware":
+        return PacketSenderHardware(self)
+
+
+class PacketSenderHardware(wiring.Component):
+    """A beat counter over the words of a result that waits until its last beat has gone."""
+
+    i: Any
+    axis: Any
+
+    def __init__(self, block: PacketSender) -> None:
+        self.block = block
+        super().__init__(block.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        words: list[Value] = [self.i.payload.index]
+        if self.block.score_width:
+            width = self.block.score_width
+            words += [self.i.payload.scores.word_select(k, width).as_signed() for k in range(self.block.classes)]
+        beat = Signal(range(max(2, len(words))))
+        word = Signal(signed(RESULT_WIDTH))
+        with m.Switch(beat):
+            for index, value in enumerate(words):
+                with m.Case(index):
+                    m.d.comb += word.eq(value)
+        m.d.comb += [
+            self.axis.tdata.eq(word),
+            self.axis.tvalid.eq(self.i.valid),
+            self.axis.tlast.eq(beat == len(words) - 1),
+            self.i.ready.eq(self.axis.tready & self.axis.tlast),
+        ]
+        with m.If(self.axis.tvalid & self.axis.tready):
+            with m.If(self.axis.tlast):
+                m.d.sync += beat.eq(0)
+            with m.Else():
+                m.d.sync += beat.eq(beat + 1)
+        return m

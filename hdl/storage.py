@@ -1,0 +1,78 @@
+"""A synchronous memory whose contents are an image file: the only place where the hardware holds data by the row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.block import index_width
+
+
+@dataclass(frozen=True)
+class Storage:
+    """`depth` words of `width` bits with one read and one write port.
+
+    Ports: `read_en`, `read_addr` -> `read_data` one cycle later, held until the next read; `write_en`, `write_addr`,
+    `write_data`. A read of the word that is being written returns the old word. In Verilog this is the hand-written
+    leaf hafnet_storage.sv; in Amaranth's own simulator a memory of zeros.
+    """
+
+    width: int
+    depth: int
+
+    name = "hafnet_storage"
+    source = Path(__file__).with_name("hafnet_storage.sv")
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)}
+
+    @property
+    def signature(self) -> wiring.Signature:
+        return wiring.Signature(
+            {
+                "read_en": In(1),
+                "read_addr": In(index_width(self.depth)),
+                "read_data": Out(self.width),
+                "write_en": In(1),
+                "write_addr": In(index_width(self.depth)),
+                "write_data": In(self.width),
+            }
+        )
+
+    def create(self) -> "StorageModel":
+        return StorageModel(self)
+
+
+class StorageModel(wiring.Component):
+    """The storage as Amaranth's simulator sees it."""
+
+    read_en: Signal
+    read_addr: Signal
+    read_data: Signal
+    write_en: Signal
+    write_addr: Signal
+    write_data: Signal
+
+    def __init__(self, block: Storage) -> None:
+        self.block = block
+        super().__init__(block.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        # A memory of depth 1 would have an address of width 0: a second word that nobody reads avoids it.
+        words = memory.Memory(shape=self.block.width, depth=max(2, self.block.depth), init=[])
+        m.submodules.words = words
+        read, write = words.read_port(), words.write_port()
+        m.d.comb += [
+            read.en.eq(self.read_en),
+            read.addr.eq(self.read_addr),
+            self.read_data.eq(read.data),
+            write.en.eq(self.write_en),
+            write.addr.eq(self.write_addr),
+            write.data.eq(self.write_data),
+        ]
+        return m
