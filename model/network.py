@@ -253,8 +253,8 @@ class Network:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # not a mapping
-        except (SafetensorError, OSError) as error:
-            raise HafnetError(f"{path}: not a whole .safetensors file ({error})") from None
+        except (SafetensorError, OSError, TypeError) as error:  # TypeError: bfloat16, which numpy has not
+            raise HafnetError(f"{path}: not a whole .safetensors file of numpy's types ({error})") from None
         try:
             return cls._from_parts(metadata, tensors)
         except HafnetError as error:

@@ -1,0 +1,258 @@
+"""The contract: what a network refuses, and its file."""
+
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from model.errors import HafnetError
+from model.network import VERSION, DenseLayer, Network, OutputLayer, Thermometer, random_network
+
+ONES = np.ones((2, 3), dtype=np.int8)
+
+Header = dict[str, Any]
+Tensors = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("network") / "network.safetensors"
+
+
+def changed(path: Path, change: Callable[[Header, Tensors], object]) -> Path:
+    """A file of a 13-9-4 network whose header and tensors were changed."""
+    random_network((13, 9, 4), seed=7).save(path)
+    with safe_open(path, framework="numpy") as file:
+        header = json.loads(file.metadata()["hafnet"])
+        tensors = {key: file.get_tensor(key).copy() for key in file.keys()}  # noqa: SIM118  # not a mapping
+    change(header, tensors)
+    save_file(tensors, path, metadata={"hafnet": json.dumps(header)})
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(HafnetError) as caught:
+        Network.load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message.removeprefix(f"{path}: ")
+
+
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=4), st.integers(1, 3), st.integers(0, 2**32))
+@settings(max_examples=50, deadline=None)
+def test_a_file_gives_back_the_network(path: Path, shape: list[int], levels: int, seed: int) -> None:
+    shape[0] *= levels
+    network = random_network(shape, seed, range(-1, levels - 1))
+    network.save(path)
+    loaded = Network.load(path)
+    assert loaded == network
+    assert loaded.origin == network.origin == {"recipe": "random", "seed": seed}
+    assert loaded.shape == tuple(shape)
+    assert [layer.name for layer in loaded.layers] == [layer.name for layer in network.layers]
+
+
+def test_extreme_thresholds_and_offsets_survive(path: Path) -> None:
+    hidden = DenseLayer("a", ONES, np.array([0, 4]))
+    output = OutputLayer("b", np.array([[1, -1], [-1, 1]]), np.array([-2, 2]))
+    Network(Thermometer(3, (1 - 2**31,)), (hidden,), output).save(path)
+    loaded = Network.load(path)
+    assert loaded.hidden[0].thresholds.tolist() == [0, 4]
+    assert loaded.output.offsets.tolist() == [-2, 2]
+    assert loaded.output.weights.tolist() == [[1, -1], [-1, 1]]
+    assert loaded.encoding.levels == (1 - 2**31,)
+
+
+def test_the_same_network_gives_the_same_bytes_and_nothing_else(tmp_path: Path) -> None:
+    one, other = tmp_path / "new" / "one.safetensors", tmp_path / "new" / "other.safetensors"
+    for target in (one, other, other):
+        random_network((13, 9, 4), seed=7).save(target)
+    assert one.read_bytes() == other.read_bytes()
+    random_network((13, 9, 4), seed=8).save(other)
+    assert one.read_bytes() != other.read_bytes()
+    assert sorted(entry.name for entry in one.parent.iterdir()) == ["one.safetensors", "other.safetensors"]
+
+
+def test_arrays_are_copied_and_read_only() -> None:
+    weights, thresholds = ONES.copy(), np.array([1, 2])
+    layer = DenseLayer("a", weights, thresholds)
+    weights[:] = -1
+    thresholds[:] = 0
+    assert layer.weights.tolist() == ONES.tolist()
+    assert layer.thresholds.tolist() == [1, 2]
+    for array in (layer.weights, layer.thresholds):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+
+
+def test_equality_is_of_what_is_computed() -> None:
+    one = random_network((13, 9, 4), seed=7)
+    assert one == Network(one.encoding, one.hidden, one.output, {"recipe": "by hand"})
+    assert one != Network(Thermometer(13, (2,)), one.hidden, one.output)
+    other = one.hidden[0].weights.copy()
+    other[3, 5] *= -1
+    assert one != Network(one.encoding, (DenseLayer("hidden0", other, one.hidden[0].thresholds),), one.output)
+    moved = (one.hidden[0].thresholds + 1) % 14
+    assert one != Network(one.encoding, (DenseLayer("hidden0", one.hidden[0].weights, moved),), one.output)
+    assert DenseLayer("a", ONES, np.array([0, 0])) != OutputLayer("a", ONES, np.array([0, 0]))
+
+
+def test_a_thermometer_code_is_one_bit_a_level() -> None:
+    code = Thermometer(2, (0, 2, 5)).encode([[0, 5], [1, 2], [-1, 9]])
+    assert code.tolist() == [[1, 0, 0, 1, 1, 1], [1, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1]]
+
+
+def test_small_integers_are_compared_with_large_levels() -> None:
+    assert Thermometer(1, (-300, 300)).encode(np.array([[255]], dtype=np.uint8)).tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "levels", "message"),
+    [
+        (0, (1,), "encoding: 0 input values, but at least 1 is needed"),
+        (1, (), "encoding: a thermometer needs at least 1 level and has none"),
+        (1, (1, 3, 3), "encoding: level 3 follows 3, but levels must rise"),
+        (1, (2**31,), "encoding: levels (2147483648,) do not all fit in 32 bits"),
+    ],
+)
+def test_an_impossible_encoding_is_refused(values: int, levels: tuple[int, ...], message: str) -> None:
+    with pytest.raises(HafnetError) as caught:
+        Thermometer(values, levels)
+    assert str(caught.value) == message
+
+
+def hidden(weights: Any = ONES, thresholds: Any = (0, 4), name: str = "h") -> DenseLayer:
+    return DenseLayer(name, np.asarray(weights), np.asarray(thresholds))
+
+
+def output(weights: Any = ((1, 1),), offsets: Any = (0,), name: str = "o") -> OutputLayer:
+    return OutputLayer(name, np.asarray(weights), np.asarray(offsets))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: hidden([[1, 0, 1]] * 2), "layer 'h': weight 0 of neuron 0, input 1 is neither +1 nor -1"),
+        (lambda: hidden([[1, 1, 0.5]] * 2), "layer 'h': weight 0.5 of neuron 0, input 2 is neither +1 nor -1"),
+        (lambda: hidden([1, 1]), "layer 'h': weights have shape (2,), but (fan-out, fan-in) >= (1, 1) is needed"),
+        (
+            lambda: hidden(np.ones((2, 0))),
+            "layer 'h': weights have shape (2, 0), but (fan-out, fan-in) >= (1, 1) is needed",
+        ),
+        (lambda: hidden(thresholds=(0, 5)), "layer 'h': threshold 5 of neuron 1 is outside 0 … 4"),
+        (lambda: hidden(thresholds=(-1, 0)), "layer 'h': threshold -1 of neuron 0 is outside 0 … 4"),
+        (lambda: hidden(thresholds=(2**32, 0)), "layer 'h': threshold 4294967296 of neuron 0 is outside 0 … 4"),
+        (lambda: hidden(thresholds=(1,)), "layer 'h': thresholds have shape (1,), but 2 neurons need (2,)"),
+        (lambda: hidden(thresholds=(1.0, 2.0)), "layer 'h': thresholds are float64, but must be integers"),
+        (lambda: output(offsets=(3,)), "layer 'o': offset 3 of neuron 0 is outside -2 … 2"),
+        (lambda: output(offsets=(-3,)), "layer 'o': offset -3 of neuron 0 is outside -2 … 2"),
+        (lambda: hidden(name=""), "layer name '' is not 1 to 64 printable characters"),
+        (lambda: hidden(name="a\nb"), "layer name 'a\\nb' is not 1 to 64 printable characters"),
+        (
+            lambda: Network(Thermometer(2, (1,)), (hidden(),), output()),
+            "layer 'h': fan-in is 3, but the encoding gives 2 bits",
+        ),
+        (
+            lambda: Network(Thermometer(3, (1,)), (hidden(),), output([[1, 1, 1]])),
+            "layer 'o': fan-in is 3, but layer 'h' gives 2 bits",
+        ),
+        (
+            lambda: Network(Thermometer(3, (1,)), (hidden(),), output(name="h")),
+            "layer 'h': the name is used twice",
+        ),
+    ],
+)
+def test_a_broken_rule_is_told_by_layer(build: Callable[[], object], message: str) -> None:
+    with pytest.raises(HafnetError) as caught:
+        build()
+    assert str(caught.value) == message
+
+
+def test_a_truncated_file_is_refused_at_every_length(path: Path) -> None:
+    random_network((13, 9, 4), seed=7).save(path)
+    whole = path.read_bytes()
+    for length in [0, 1, 7, 8, 9, *range(10, len(whole), 23), len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        assert "not a whole .safetensors file" in refusal(path), length
+    path.write_bytes(whole)
+    assert Network.load(path).shape == (13, 9, 4)
+
+
+def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "none.safetensors") == "no such file"
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"a": np.zeros(3)}, foreign)
+    assert refusal(foreign) == "a .safetensors file, but not a network (metadata entry 'hafnet' is missing)"
+    save_file({"a": np.zeros(3)}, foreign, metadata={"hafnet": "{"})
+    assert "metadata entry 'hafnet' is damaged" in refusal(foreign)
+    header = b'{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
+    foreign.write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    assert "bfloat16" in refusal(foreign)
+
+
+def threshold_of(value: int) -> Callable[[Header, Tensors], object]:
+    return lambda _, tensors: np.put(tensors["layer0.thresholds"], 4, value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda header, _: header.update(version=VERSION + 1),
+            f"format version {VERSION + 1} is newer than {VERSION}, the newest known here",
+        ),
+        (lambda header, _: header.update(layers=[]), "the file describes no layer, but at least an output layer"),
+        (lambda header, _: header.pop("encoding"), "metadata entry 'hafnet' is damaged (KeyError: 'encoding')"),
+        (lambda header, _: header.update(layers=3), "metadata entry 'hafnet' is damaged (TypeError: "),
+        (lambda header, _: header["encoding"].update(values="x"), "metadata entry 'hafnet' is damaged (ValueError: "),
+        (lambda header, _: header.update(encoding=[1]), "metadata entry 'hafnet' is damaged (TypeError: "),
+        (
+            lambda header, _: header["encoding"].update(values=12),
+            "layer 'hidden0': fan-in is 13, but the encoding gives 12 bits",
+        ),
+        (
+            lambda header, _: header["layers"][0].update(fan_in=17),
+            "layer 'hidden0': packed weights are uint8 (9, 2), but 9 neurons of fan-in 17 need uint8 (9, 3)",
+        ),
+        (
+            lambda header, _: header["layers"][0].update(fan_in=9),
+            "layer 'hidden0': a weight beyond fan-in 9 is set, but the last byte must be filled with 0",
+        ),
+        (
+            lambda _, tensors: tensors.update({"layer1.weights": tensors["layer1.weights"].astype(np.int16)}),
+            "layer 'output': packed weights are int16 (4, 2), but 4 neurons of fan-in 9 need uint8 (4, 2)",
+        ),
+        (lambda _, tensors: tensors.pop("layer0.weights"), "layer 'hidden0': tensor 'layer0.weights' is missing"),
+        (lambda _, tensors: tensors.pop("layer1.offsets"), "layer 'output': tensor 'layer1.offsets' is missing"),
+        (threshold_of(15), "layer 'hidden0': threshold 15 of neuron 4 is outside 0 … 14"),
+        (threshold_of(-1), "layer 'hidden0': threshold -1 of neuron 4 is outside 0 … 14"),
+        (
+            lambda _, tensors: tensors.update({"layer1.offsets": np.zeros(5, dtype=np.int32)}),
+            "layer 'output': offsets have shape (5,), but 4 neurons need (4,)",
+        ),
+    ],
+)
+def test_an_inconsistent_file_is_refused(path: Path, change: Callable[[Header, Tensors], object], message: str) -> None:
+    assert refusal(changed(path, change)).startswith(message)
+
+
+def test_a_random_network_reaches_the_extremes() -> None:
+    network = random_network((40, 300, 300, 10), seed=3)
+    assert network == random_network((40, 300, 300, 10), seed=3)
+    assert network != random_network((40, 300, 300, 10), seed=4)
+    for (fan_in, fan_out), layer in zip(itertools.pairwise(network.shape), network.layers, strict=True):
+        assert (layer.fan_in, layer.fan_out) == (fan_in, fan_out)
+    for layer in network.hidden:
+        assert {0, layer.fan_in + 1} <= set(layer.thresholds.tolist())
+    with pytest.raises(HafnetError, match=r"shape \(5,\) needs two entries or more"):
+        random_network((5,), seed=0)
+    with pytest.raises(HafnetError, match=r"the first a multiple of 2 levels"):
+        random_network((5, 2), seed=0, levels=(1, 2))
