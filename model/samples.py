@@ -1,0 +1,108 @@
+"""`Samples`: input values with or without labels, and their file.
+
+Training leaves the test samples beside the network in such a file, and verification reads it; anyone can make one by
+hand. File: one `.safetensors` with `values`, an integer tensor (samples, values), and optionally `labels`, int32
+(samples,).
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from model.errors import HafnetError
+
+Integers: TypeAlias = npt.NDArray[np.signedinteger[Any] | np.unsignedinteger[Any]]
+
+
+def _frozen(name: str, given: npt.ArrayLike, axes: int) -> Integers:
+    array = np.asarray(given)
+    if array.ndim != axes:
+        expected = "(samples, values)" if axes == 2 else "(samples,)"
+        raise HafnetError(f"samples: {name} have shape {array.shape}, but {expected} is needed")
+    if array.dtype.kind not in "iu":
+        raise HafnetError(f"samples: {name} are {array.dtype}, but must be integers")
+    if array.size and (int(array.min()) < -(2**31) or int(array.max()) >= 2**31):
+        raise HafnetError(f"samples: {name} reach from {array.min()} to {array.max()}, but must fit in 32 bits")
+    frozen: Integers = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+    frozen.flags.writeable = False
+    return frozen
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Input values, one row a sample, and what they are.
+
+    Members: `values`, (samples, values) integers of any dtype that fit in 32 bits; `labels`, (samples,) classes from 0
+    on, or None. Both are copied and made read-only. Raises HafnetError where a member breaks its rule, or where there
+    is no sample.
+    """
+
+    values: Integers
+    labels: Integers | None = None
+
+    def __post_init__(self) -> None:
+        values = _frozen("values", self.values, 2)
+        if 0 in values.shape:
+            raise HafnetError(f"samples: values have shape {values.shape}, but at least one value is needed")
+        object.__setattr__(self, "values", values)
+        if self.labels is None:
+            return
+        labels = _frozen("labels", self.labels, 1)
+        if len(labels) != len(values):
+            raise HafnetError(f"samples: {len(values)} samples have {len(labels)} labels, but each needs one")
+        if labels.min() < 0:
+            sample = int(np.argmin(labels))
+            raise HafnetError(f"samples: label {labels[sample]} of sample {sample} is below 0")
+        object.__setattr__(self, "labels", labels)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Samples) or (self.labels is None) != (other.labels is None):
+            return False
+        same_labels = self.labels is None or np.array_equal(self.labels, other.labels)  # type: ignore[arg-type]
+        return bool(same_labels and np.array_equal(self.values, other.values))
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have no hash
+
+    def first(self, count: int) -> "Samples":
+        """The first `count` samples. Raises HafnetError where there are fewer."""
+        if not 1 <= count <= len(self):
+            raise HafnetError(f"{count} samples are asked for, but there are {len(self)}")
+        return Samples(self.values[:count], None if self.labels is None else self.labels[:count])
+
+    def save(self, path: Path | str) -> None:
+        """Write the samples to `path`, whole or not at all. The same samples give the same bytes."""
+        tensors: dict[str, npt.NDArray[Any]] = {"values": np.array(self.values)}
+        if self.labels is not None:
+            tensors["labels"] = self.labels.astype(np.int32)
+        data = save(tensors)
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(target.name + ".partial")
+        partial.write_bytes(data)
+        os.replace(partial, target)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read samples. Raises HafnetError for a missing, truncated or inconsistent file."""
+        if not Path(path).is_file():
+            raise HafnetError(f"{path}: no such file")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # not a mapping
+        except (SafetensorError, OSError) as error:
+            raise HafnetError(f"{path}: not a whole .safetensors file ({error})") from None
+        if "values" not in tensors:
+            raise HafnetError(f"{path}: a .safetensors file, but not samples (tensor 'values' is missing)")
+        try:
+            return cls(tensors["values"], tensors.get("labels"))
+        except HafnetError as error:
+            raise HafnetError(f"{path}: {error}") from None

@@ -1,0 +1,119 @@
+"""Labelled data to train and test on: scikit-learn's bundled digits, and IDX files from a folder."""
+
+import gzip
+import math
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.errors import HafnetError
+from model.samples import Samples
+
+DIGITS_TEST = 360
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Labelled samples, split once and for all into those to learn from and those to test on.
+
+    Members: `name`, as it is written into a network's origin; `train` and `test`, both labelled 0 … classes - 1 and
+    equally wide; `classes`. Raises HafnetError where a member breaks its rule.
+    """
+
+    name: str
+    train: Samples
+    test: Samples
+    classes: int
+
+    def __post_init__(self) -> None:
+        width = self.train.values.shape[1]
+        for part, samples in (("train", self.train), ("test", self.test)):
+            if samples.labels is None:
+                raise HafnetError(f"data set {self.name!r}: the {part} samples have no labels")
+            if samples.labels.max() >= self.classes:
+                raise HafnetError(
+                    f"data set {self.name!r}: {part} label {samples.labels.max()} is not one of {self.classes} classes"
+                )
+            if samples.values.shape[1] != width:
+                has = samples.values.shape[1]
+                raise HafnetError(
+                    f"data set {self.name!r}: {part} samples have {has} values, but train samples {width}"
+                )
+
+
+def load_digits() -> DataSet:
+    """The 1,797 handwritten digits that come with scikit-learn: 8 × 8 pixels of 0 … 16, 360 of them for testing.
+
+    The split is the same for everyone: stratified, drawn once with a fixed seed. Source: E. Alpaydin and C. Kaynak,
+    "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998.
+    """
+    from sklearn.datasets import load_digits as bundled
+    from sklearn.model_selection import train_test_split
+
+    values, labels = bundled(return_X_y=True)
+    train_values, test_values, train_labels, test_labels = train_test_split(
+        values.astype(np.uint8), labels, test_size=DIGITS_TEST, stratify=labels, random_state=0
+    )
+    return DataSet("digits", Samples(train_values, train_labels), Samples(test_values, test_labels), 10)
+
+
+def load_idx(folder: Path | str) -> DataSet:
+    """Data in IDX files, as MNIST and Fashion-MNIST are published: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`
+    and the same for `t10k` (or `test`), each gzipped (`.gz`) or not.
+
+    Values are 0 … 255. Raises HafnetError for a file that is missing, ambiguous or damaged, and for images and labels
+    that do not belong together. Format: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise HafnetError(f"{root}: no such folder")
+    train, test = _idx_pair(root, ("train",)), _idx_pair(root, ("t10k", "test"))
+    assert train.labels is not None  # _idx_pair always labels
+    return DataSet(root.resolve().name, train, test, int(train.labels.max()) + 1)
+
+
+def _idx_pair(root: Path, parts: tuple[str, ...]) -> Samples:
+    """The images and labels of one part, under whichever of its names they are."""
+    images_path, labels_path = (_only(root, parts, kind) for kind in ("images", "labels"))
+    images, labels = read_idx(images_path), read_idx(labels_path)
+    if images.ndim != 3 or 0 in images.shape:
+        raise HafnetError(f"{images_path}: holds {images.shape}, but images are (samples, rows, columns), none empty")
+    if labels.ndim != 1:
+        raise HafnetError(f"{labels_path}: holds {labels.shape}, but labels are (samples,)")
+    if len(images) != len(labels):
+        raise HafnetError(f"{images_path} holds {len(images)} images, but {labels_path} {len(labels)} labels")
+    return Samples(images.reshape(len(images), -1), labels)
+
+
+def _only(root: Path, parts: tuple[str, ...], kind: str) -> Path:
+    patterns = [f"{part}*{kind}*" for part in parts]
+    found = sorted(path for pattern in patterns for path in root.glob(pattern) if path.is_file())
+    if not found:
+        raise HafnetError(f"{root}: no file {' or '.join(patterns)}")
+    # `gunzip -k` leaves a file beside its gzip: the same data, and the plain one sorts first.
+    other = next((path for path in found if path.name.removesuffix(".gz") != found[0].name.removesuffix(".gz")), None)
+    if other is not None:
+        raise HafnetError(f"{root}: {found[0].name} and {other.name} are both {parts[0]} {kind}, but one is needed")
+    return found[0]
+
+
+def read_idx(path: Path) -> npt.NDArray[np.uint8]:
+    """The array of one IDX file of unsigned bytes, gzipped or not. Raises HafnetError for a damaged one."""
+    data = path.read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.decompress(data)
+        except (EOFError, OSError, zlib.error) as error:
+            raise HafnetError(f"{path}: not a whole gzip file ({error})") from None
+    if len(data) < 4 or data[:3] != b"\0\0\x08":
+        raise HafnetError(f"{path}: starts with {data[:4].hex(' ')}, but IDX files of bytes start with 00 00 08")
+    start = 4 + 4 * data[3]
+    shape = tuple(np.frombuffer(data[4:start].ljust(start - 4, b"\0"), dtype=">u4").tolist())
+    if len(data) != start + math.prod(shape):
+        raise HafnetError(f"{path}: is {len(data)} bytes long, but its header describes {start + math.prod(shape)}")
+    array: npt.NDArray[Any] = np.frombuffer(data, dtype=np.uint8, offset=start)
+    return array.reshape(shape)

@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from model.errors import HafnetError
+from model.samples import Samples
+
+VALUES = np.arange(12, dtype=np.uint8).reshape(4, 3)
+LABELS = np.array([1, 0, 2, 1])
+
+
+@pytest.mark.parametrize("labels", [LABELS, None])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64, ">i4"])
+def test_round_trip(tmp_path: Path, dtype: npt.DTypeLike, labels: npt.NDArray[np.int64] | None) -> None:
+    samples = Samples(VALUES.astype(dtype)[::-1], labels)
+    samples.save(tmp_path / "folder" / "samples.safetensors")
+    assert Samples.load(tmp_path / "folder" / "samples.safetensors") == samples
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["samples.safetensors"]
+
+
+def test_same_samples_same_bytes(tmp_path: Path) -> None:
+    for name in "ab":
+        Samples(VALUES, LABELS).save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_members_are_copies_and_read_only() -> None:
+    values = VALUES.copy()
+    samples = Samples(values, LABELS)
+    values[0, 0] = 99
+    assert samples.values[0, 0] == 0
+    with pytest.raises(ValueError, match="read-only"):
+        samples.values[0, 0] = 1
+
+
+def test_equality_needs_values_and_labels() -> None:
+    assert Samples(VALUES, LABELS) == Samples(VALUES.astype(np.int64), LABELS.astype(np.uint8))
+    assert Samples(VALUES, LABELS) != Samples(VALUES)
+    assert Samples(VALUES, LABELS) != Samples(VALUES, LABELS[::-1])
+    assert Samples(VALUES) != Samples(VALUES + 1)
+
+
+def test_first() -> None:
+    samples = Samples(VALUES, LABELS)
+    assert samples.first(2) == Samples(VALUES[:2], LABELS[:2])
+    assert len(Samples(VALUES).first(4)) == 4
+    for count in (0, 5):
+        with pytest.raises(HafnetError, match=f"{count} samples are asked for, but there are 4"):
+            samples.first(count)
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "message"),
+    [
+        (VALUES[0], None, r"values have shape \(3,\)"),
+        (VALUES.astype(float), None, "values are float64, but must be integers"),
+        (VALUES[:0], None, r"values have shape \(0, 3\)"),
+        (VALUES[:, :0], None, r"values have shape \(4, 0\)"),
+        (VALUES.astype(np.int64) << 31, None, "must fit in 32 bits"),
+        (VALUES, LABELS[:3], "4 samples have 3 labels"),
+        (VALUES, LABELS[np.newaxis], r"labels have shape \(1, 4\)"),
+        (VALUES, LABELS - 1, "label -1 of sample 1 is below 0"),
+    ],
+)
+def test_rules(values: npt.ArrayLike, labels: npt.ArrayLike | None, message: str) -> None:
+    with pytest.raises(HafnetError, match=message):
+        Samples(values, labels)  # type: ignore[arg-type]  # whatever a user has
+
+
+def test_files_that_are_refused(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    Samples(VALUES, LABELS).save(whole)
+    with pytest.raises(HafnetError, match="absent: no such file"):
+        Samples.load(tmp_path / "absent")
+    for length in (0, 7, 40, len(whole.read_bytes()) - 1):
+        broken.write_bytes(whole.read_bytes()[:length])
+        with pytest.raises(HafnetError, match=r"broken: not a whole \.safetensors file"):
+            Samples.load(broken)
+    save_file({"pixels": VALUES}, broken)
+    with pytest.raises(HafnetError, match=r"broken: a \.safetensors file, but not samples"):
+        Samples.load(broken)
+    save_file({"values": VALUES, "labels": LABELS[:2]}, broken)
+    with pytest.raises(HafnetError, match="broken: samples: 4 samples have 2 labels"):
+        Samples.load(broken)

@@ -1,0 +1,101 @@
+import gzip
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from model.errors import HafnetError
+from model.samples import Samples
+from model.training.datasets import DataSet, load_digits, load_idx
+
+IMAGES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3)
+LABELS = np.array([0, 1, 2, 1, 0], dtype=np.uint8)
+
+
+def idx(array: npt.NDArray[np.uint8]) -> bytes:
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def write_folder(folder: Path, test: str = "t10k", suffix: str = "") -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, array in {
+        "train-images-idx3-ubyte": IMAGES,
+        "train-labels-idx1-ubyte": LABELS,
+        f"{test}-images-idx3-ubyte": IMAGES[:2] + 100,
+        f"{test}-labels-idx1-ubyte": LABELS[:2],
+    }.items():
+        data = idx(array)
+        (folder / (name + suffix)).write_bytes(gzip.compress(data) if suffix else data)
+    return folder
+
+
+def test_digits_split_is_fixed_and_stratified() -> None:
+    data = load_digits()
+    assert data.train.labels is not None
+    assert data.test.labels is not None
+    assert (len(data.train), len(data.test), data.classes) == (1437, 360, 10)
+    assert (data.train.values.min(), data.train.values.max()) == (0, 16)
+    share = np.bincount(data.test.labels) / np.bincount(np.concatenate([data.train.labels, data.test.labels]))
+    assert np.abs(share - 360 / 1797).max() < 0.005
+    # Accuracies of different versions are comparable only on the same 360 samples.
+    assert zlib.crc32(data.test.values.tobytes()) == 1814970648
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("test", ["t10k", "test", "t10k-even"])
+def test_idx_folder(tmp_path: Path, test: str, suffix: str) -> None:
+    data = load_idx(write_folder(tmp_path / "mine", test, suffix))
+    assert data.name == "mine"
+    assert data.classes == 3
+    assert data.train == Samples(IMAGES.reshape(5, 6), LABELS)
+    assert data.test == Samples(IMAGES[:2].reshape(2, 6) + 100, LABELS[:2])
+
+
+def test_idx_file_beside_its_gzip_is_one_file(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    write_folder(tmp_path, suffix=".gz")
+    assert len(load_idx(tmp_path).train) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("train-images-idx3-ubyte", None, r"no file train\*images\*"),
+        ("t10k-labels-idx1-ubyte", None, r"no file t10k\*labels\* or test\*labels\*"),
+        ("train-images-idx3-ubyte", b"", "starts with , but IDX files of bytes start with 00 00 08"),
+        ("train-images-idx3-ubyte", b"\x89PNG....", "starts with 89 50 4e 47, but IDX"),
+        ("train-images-idx3-ubyte", idx(IMAGES)[:10], "is 10 bytes long, but its header describes"),
+        ("train-images-idx3-ubyte", idx(IMAGES)[:-1], "is 45 bytes long, but its header describes 46"),
+        ("train-images-idx3-ubyte", idx(IMAGES) + b"x", "is 47 bytes long, but its header describes 46"),
+        ("train-images-idx3-ubyte", gzip.compress(idx(IMAGES))[:-9], "not a whole gzip file"),
+        ("train-images-idx3-ubyte", gzip.compress(idx(IMAGES))[:12] + b"x" * 40, "not a whole gzip file"),
+        ("train-images-idx3-ubyte", idx(IMAGES[0]), r"holds \(2, 3\), but images are \(samples, rows, columns\)"),
+        ("train-images-idx3-ubyte", idx(IMAGES[:0]), "none empty"),
+        ("train-labels-idx1-ubyte", idx(IMAGES), r"holds \(5, 2, 3\), but labels are \(samples,\)"),
+        ("train-labels-idx1-ubyte", idx(LABELS[:4]), "holds 5 images, but .* 4 labels"),
+        ("t10k-images-idx3-ubyte", idx(IMAGES[:2, :1]), "test samples have 3 values, but train samples 6"),
+        ("t10k-labels-idx1-ubyte", idx(LABELS[:2] + 2), "test label 3 is not one of 3 classes"),
+        ("train-extra-images", idx(IMAGES), "train-extra-images and train-images-idx3-ubyte are both train images"),
+    ],
+)
+def test_idx_folders_that_are_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    path = write_folder(tmp_path) / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(HafnetError, match=message):
+        load_idx(tmp_path)
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    with pytest.raises(HafnetError, match="absent: no such folder"):
+        load_idx(tmp_path / "absent")
+
+
+def test_data_set_needs_labels() -> None:
+    with pytest.raises(HafnetError, match="'mine': the test samples have no labels"):
+        DataSet("mine", Samples([[1]], [0]), Samples([[1]]), 1)  # type: ignore[arg-type]  # lists
