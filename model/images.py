@@ -6,9 +6,7 @@ neuron. `manifest.json` says what the network is and lists every file with its C
 the whole network: reading it back yields the identical `Network`.
 """
 
-import os
 import re
-import shutil
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from model import bits
 from model.errors import HafnetError
+from model.folders import whole_folder
 from model.formats import FORMATS
 from model.mapping import Geometry, LayerMap, map_layers, offset_width, threshold_width
 from model.network import DenseLayer, Int32, Network, OutputLayer, Signs, Thermometer
@@ -27,8 +26,8 @@ from model.network import DenseLayer, Int32, Network, OutputLayer, Signs, Thermo
 VERSION = 1
 MANIFEST = "manifest.json"
 
-# Only files of these names are ever written, read or deleted.
-FILE = r"^layer[0-9]+_(g[0-9]+_t[0-9]+|thresholds|offsets)\.[a-z]+$"
+# Only files of these names are ever written, read or replaced.
+FILE = rf"layer[0-9]+_(g[0-9]+_t[0-9]+|thresholds|offsets)\.({'|'.join(FORMATS)})"
 
 Kind: TypeAlias = Literal["array", "thresholds", "offsets"]
 Size: TypeAlias = Annotated[int, Field(ge=1)]
@@ -64,7 +63,7 @@ class ImageFile(Place):
     """One file of the manifest: it holds `words` words; `crc32` is of the file's bytes, in 8 hexadecimal digits."""
 
     words: Size
-    file: Annotated[str, Field(pattern=FILE)]
+    file: Annotated[str, Field(pattern=f"^{FILE}$")]
     format: str
     crc32: Annotated[str, Field(pattern="^[0-9a-f]{8}$")]
 
@@ -132,37 +131,20 @@ def export(network: Network, geometry: Geometry, folder: Path | str, formats: Se
             raise HafnetError(f"format {format!r} is not one of {', '.join(FORMATS)}")
     if not formats:
         raise HafnetError(f"no format is given, but at least one of {', '.join(FORMATS)} is needed")
-    target = Path(folder).resolve()
-    partial, old = (target.with_name(target.name + suffix) for suffix in (".partial", ".old"))
-    for path in (target, partial, old):
-        _refuse_foreign(path)
-    for path in (partial, old):
-        shutil.rmtree(path, ignore_errors=True)
-    partial.mkdir(parents=True)
     listed = []
-    for image in words(network, geometry):
-        for format in dict.fromkeys(formats):
-            data = FORMATS[format].write(image.words, image.width)
-            (partial / f"{image.name}.{format}").write_bytes(data)
-            described = {**vars(image), "words": len(image.words)}
-            listed.append(ImageFile(**described, file=f"{image.name}.{format}", format=format, crc32=_crc32(data)))
-    layers = tuple(LayerShape(layer.name, layer.fan_in, layer.fan_out) for layer in network.layers)
-    origin = dict(sorted(network.origin.items()))
-    manifest = ImageManifest(VERSION, network.encoding, layers, origin, geometry, tuple(listed))
-    (partial / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=2) + b"\n")
-    if target.exists():
-        os.replace(target, old)
-    os.replace(partial, target)
-    shutil.rmtree(old, ignore_errors=True)
+    with whole_folder(folder, rf"{re.escape(MANIFEST)}|{FILE}") as partial:
+        for image in words(network, geometry):
+            for format in dict.fromkeys(formats):
+                data = FORMATS[format].write(image.words, image.width)
+                file = f"{image.name}.{format}"
+                (partial / file).write_bytes(data)
+                described = {**vars(image), "words": len(image.words)}
+                listed.append(ImageFile(**described, file=file, format=format, crc32=_crc32(data)))
+        layers = tuple(LayerShape(layer.name, layer.fan_in, layer.fan_out) for layer in network.layers)
+        origin = dict(sorted(network.origin.items()))
+        manifest = ImageManifest(VERSION, network.encoding, layers, origin, geometry, tuple(listed))
+        (partial / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=2) + b"\n")
     return Path(folder) / MANIFEST
-
-
-def _refuse_foreign(path: Path) -> None:
-    if path.exists() and not path.is_dir():
-        raise HafnetError(f"{path} is a file, but images are written into a folder")
-    for entry in sorted(path.iterdir()) if path.exists() else ():
-        if entry.name != MANIFEST and not (re.fullmatch(FILE, entry.name) and entry.suffix[1:] in FORMATS):
-            raise HafnetError(f"{path} holds {entry.name!r}, but only a folder of nothing but images is replaced")
 
 
 def check(folder: Path | str) -> ImageManifest:
@@ -256,16 +238,17 @@ class _Source:
         """Name, weights and integers of a layer."""
         shape, geometry = self.manifest.layers[index], self.manifest.geometry
         grid = LayerMap(shape.fan_in, shape.fan_out, geometry)
-        places = list(_array_places(index, grid))
-        rows = [row for place in places for row in self.read(place, geometry.rows)]
+        rows = [row for place in _array_places(index, grid) for row in self.read(place, geometry.rows)]
         arrays = bits.from_ints(rows, geometry.columns)
         arrays = arrays.reshape(grid.groups, grid.tiles, geometry.rows, geometry.columns)
         weights = grid.gather(arrays)
         padding = np.argwhere(grid.scatter(weights) != arrays)
         if len(padding):
             group, tile, row, column = padding[0].tolist()
-            file = self.folder / f"{places[group * grid.tiles + tile].name}.{self.format}"
-            raise HafnetError(f"{file}: row {row}, column {column} holds 1, but is padding and must be 0")
+            file = Place("array", index, group, tile, geometry.columns).name
+            raise HafnetError(
+                f"{self.folder / file}.{self.format}: row {row}, column {column} holds 1, but is padding and must be 0"
+            )
         place = _integers_place(index, shape.fan_in, index < len(self.manifest.layers) - 1)
         integers = np.array(self.read(place, shape.fan_out), dtype=np.int64)
         if place.kind == "offsets":

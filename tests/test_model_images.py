@@ -1,0 +1,414 @@
+"""Memory images: every format gives back the network, and every damage is named."""
+
+import json
+import tempfile
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model import formats, images
+from model.errors import HafnetError
+from model.formats import FORMATS
+from model.mapping import Geometry, Synapse, map_layers
+from model.network import DenseLayer, Network, OutputLayer, Thermometer, random_network
+
+NETWORK = random_network((13, 9, 4), seed=7)
+GEOMETRY = Geometry(5, 6)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An export of NETWORK in all formats."""
+    images.export(NETWORK, GEOMETRY, tmp_path / "images", tuple(FORMATS))
+    return tmp_path / "images"
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(HafnetError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def change_manifest(folder: Path, change: Callable[[Any], object]) -> None:
+    path = folder / images.MANIFEST
+    manifest = json.loads(path.read_bytes())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def replace_file(folder: Path, file: str, data: bytes) -> None:
+    """Other contents with a CRC-32 that fits: what a tool that knows the manifest might do."""
+    (folder / file).write_bytes(data)
+
+    def change(manifest: Any) -> None:
+        next(entry for entry in manifest["images"] if entry["file"] == file)["crc32"] = f"{zlib.crc32(data):08x}"
+
+    change_manifest(folder, change)
+
+
+sizes = st.builds(Geometry, st.integers(1, 70), st.integers(1, 70))
+shapes = st.lists(st.integers(1, 130), min_size=2, max_size=4)
+
+
+@given(shapes, sizes, st.integers(1, 3), st.integers(0, 2**32))
+@settings(max_examples=25, deadline=None)
+def test_every_format_gives_back_the_network(shape: list[int], geometry: Geometry, levels: int, seed: int) -> None:
+    shape[0] *= levels
+    network = random_network(shape, seed, range(levels))
+    # Wide layers on the smallest arrays make thousands of files; somewhat larger arrays are as odd and keep it short.
+    if sum(grid.arrays for grid in map_layers(network.shape, geometry)) > 200:
+        geometry = Geometry(geometry.rows + 30, geometry.columns + 30)
+    with tempfile.TemporaryDirectory() as folder:
+        images.export(network, geometry, folder, tuple(FORMATS))
+        for format in (None, *FORMATS):
+            loaded, size = images.load(folder, format)
+            assert loaded == network
+            assert loaded.origin == network.origin
+            assert size == geometry
+
+
+@given(
+    st.sampled_from(sorted(FORMATS)),
+    st.integers(1, 130).flatmap(
+        lambda width: st.tuples(st.just(width), st.lists(st.integers(0, 2**width - 1), min_size=1, max_size=40))
+    ),
+)
+@settings(deadline=None)
+def test_every_format_gives_back_words(format: str, given: tuple[int, list[int]]) -> None:
+    width, words = given
+    data = FORMATS[format].write(words, width)
+    assert FORMATS[format].read(data, width, len(words)) == words
+    assert FORMATS[format].write(words, width) == data
+
+
+def test_the_formats_are_what_tools_read() -> None:
+    words = [0x001, 0x1AB, 0x0FF]
+    expected = {
+        "hex": "001\n1ab\n0ff\n",
+        "bin": "\x01\x00\xab\x01\xff\x00",
+        # 6 bytes at 0000, type 00; the checksum makes the record's bytes add up to 0 modulo 256.
+        "ihex": ":060000000100AB01FF004E\n:00000001FF\n",
+        "coe": "memory_initialization_radix=16;\nmemory_initialization_vector=\n001,\n1ab,\n0ff;\n",
+        "mif": "WIDTH=9;\nDEPTH=3;\n\nADDRESS_RADIX=UNS;\nDATA_RADIX=HEX;\n\nCONTENT BEGIN\n"
+        "    0 : 001;\n    1 : 1ab;\n    2 : 0ff;\nEND;\n",
+    }
+    assert {name: FORMATS[name].write(words, 9) for name in FORMATS} == {
+        name: text.encode("latin-1") for name, text in expected.items()
+    }
+
+
+def test_an_image_holds_what_the_mapping_says() -> None:
+    held = {(image.layer, image.group, image.tile): image for image in images.words(NETWORK, GEOMETRY)}
+    for index, grid in enumerate(map_layers(NETWORK.shape, GEOMETRY)):
+        seen = 0
+        for neuron, source in np.ndindex(grid.fan_out, grid.fan_in):
+            cell = grid.cell(Synapse(neuron, source))
+            bit = held[index, cell.group, cell.tile].words[cell.row] >> cell.column & 1
+            assert bit == (NETWORK.layers[index].weights[neuron, source] == 1)
+            seen += bit
+        arrays = [image for image in held.values() if image.layer == index and image.kind == "array"]
+        assert len(arrays) == grid.arrays
+        assert all((len(image.words), image.width) == (5, 6) for image in arrays)
+        # As many ones as weights of +1: no padding cell holds a 1.
+        assert sum(word.bit_count() for image in arrays for word in image.words) == seen
+
+
+def test_integers_are_unsigned_thresholds_and_twos_complement_offsets() -> None:
+    hidden = DenseLayer("h", np.ones((3, 3), dtype=np.int8), np.array([0, 2, 4]))
+    output = OutputLayer("o", np.ones((3, 3), dtype=np.int8), np.array([-3, -1, 3]))
+    network = Network(Thermometer(3, (1,)), (hidden,), output)
+    integers = [image for image in images.words(network, GEOMETRY) if image.kind != "array"]
+    assert [(image.name, image.width, image.words) for image in integers] == [
+        ("layer0_thresholds", 3, [0, 2, 4]),
+        ("layer1_offsets", 3, [0b101, 0b111, 0b011]),
+    ]
+
+
+def test_the_manifest_describes_every_file(folder: Path) -> None:
+    manifest = images.check(folder)
+    assert [(layer.name, layer.fan_in, layer.fan_out) for layer in manifest.layers] == [
+        ("hidden0", 13, 9),
+        ("output", 9, 4),
+    ]
+    assert (manifest.encoding, manifest.geometry) == (NETWORK.encoding, GEOMETRY)
+    assert {entry.file for entry in manifest.images} | {images.MANIFEST} == set(contents(folder))
+    for image in images.words(NETWORK, GEOMETRY):
+        for format in FORMATS:
+            (entry,) = [entry for entry in manifest.images if entry.file == f"{image.name}.{format}"]
+            assert (entry.kind, entry.layer, entry.group, entry.tile) == (
+                image.kind,
+                image.layer,
+                image.group,
+                image.tile,
+            )
+            assert (entry.words, entry.width, entry.format) == (len(image.words), image.width, format)
+            data = (folder / entry.file).read_bytes()
+            assert entry.crc32 == f"{zlib.crc32(data):08x}"
+            assert FORMATS[format].read(data, image.width, len(image.words)) == image.words
+
+
+def test_the_same_network_gives_the_same_bytes_and_replaces_an_older_export(folder: Path, tmp_path: Path) -> None:
+    before = contents(folder)
+    images.export(random_network((40, 4), seed=1), Geometry(), folder, ("hex", "mif"))
+    assert set(contents(folder)) == {
+        images.MANIFEST,
+        *(f"layer0_{part}.{format}" for part in ("g0_t0", "g0_t1", "offsets") for format in ("hex", "mif")),
+    }
+    images.export(NETWORK, GEOMETRY, folder, (*FORMATS, "hex"))
+    assert contents(folder) == before
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_origin_is_kept_exactly(tmp_path: Path) -> None:
+    origin: dict[str, str | int | float] = {
+        "seed": 3,
+        "accuracy": 1 / 3,
+        "whole": 1.0,
+        "data": "Ziffern ä",
+        "own": True,
+    }
+    images.export(Network(NETWORK.encoding, NETWORK.hidden, NETWORK.output, origin), GEOMETRY, tmp_path)
+    loaded = images.load(tmp_path)[0].origin
+    assert loaded == origin
+    assert {key: type(value) for key, value in loaded.items()} == {key: type(value) for key, value in origin.items()}
+
+
+def test_a_failed_export_leaves_the_older_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(folder)
+    write, calls = formats.Raw.write, iter(range(3))
+
+    def fails_later(self: formats.Raw, words: Sequence[int], width: int) -> bytes:
+        if next(calls, None) is None:
+            raise OSError("disk full")
+        return write(self, words, width)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(formats.Raw, "write", fails_later)
+        with pytest.raises(OSError, match="disk full"):
+            images.export(random_network((40, 4), seed=1), Geometry(2, 2), folder, ("bin",))
+    assert contents(folder) == before
+    images.export(NETWORK, GEOMETRY, folder, tuple(FORMATS))
+    assert contents(folder) == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize("name", ["holiday.jpg", "layer0_g0_t0.sv", "firmware.hex", "sub"])
+def test_a_folder_of_other_things_is_not_replaced(folder: Path, name: str) -> None:
+    if name == "sub":
+        (folder / name).mkdir()
+    else:
+        (folder / name).write_text("mine")
+    message = refusal(lambda: images.export(NETWORK, GEOMETRY, folder))
+    assert message.startswith(f"{folder} holds {name!r}, but ")
+    assert (folder / name).exists()
+    assert images.load(folder)[0] == NETWORK
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("mine")
+    message = refusal(lambda: images.export(NETWORK, GEOMETRY, tmp_path / "a"))
+    assert message.startswith(f"{tmp_path / 'a'} is a file, but a folder ")
+    assert (tmp_path / "a").read_text() == "mine"
+
+
+def test_an_unknown_format_is_refused(folder: Path, tmp_path: Path) -> None:
+    known = ", ".join(FORMATS)
+    message = refusal(lambda: images.export(NETWORK, GEOMETRY, tmp_path / "new", ("hex", "elf")))
+    assert message == f"format 'elf' is not one of {known}"
+    message = refusal(lambda: images.export(NETWORK, GEOMETRY, tmp_path / "new", ()))
+    assert message == f"no format is given, but at least one of {known} is needed"
+    assert not (tmp_path / "new").exists()
+    images.export(NETWORK, GEOMETRY, folder, ("mif", "coe"))
+    message = refusal(lambda: images.load(folder, "hex"))
+    assert message == f"{folder}: no images in format 'hex', only in coe, mif"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_any_changed_byte_is_found_and_named(folder: Path, format: str) -> None:
+    path = folder / f"layer0_g1_t2.{format}"
+    good = path.read_bytes()
+    for position in range(len(good)):
+        bad = good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :]
+        path.write_bytes(bad)
+        message = (
+            f"{path}: CRC-32 is {zlib.crc32(bad):08x}, but manifest.json says {zlib.crc32(good):08x}: "
+            "the file was changed"
+        )
+        assert refusal(lambda: images.check(folder)) == message
+    for other in (None, *FORMATS):
+        assert refusal(lambda: images.load(folder, other)) == message  # noqa: B023  # called at once
+    path.unlink()
+    assert refusal(lambda: images.check(folder)) == f"{path}: no such file, but manifest.json lists it"
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "message"),
+    [
+        ("layer0_g0_t0.hex", b"", b"00\n", "6 lines, but 5 words need 5"),
+        ("layer0_g0_t0.bin", b"", b"\0", "6 bytes, but 5 words of 1 bytes need 5"),
+        ("layer1_offsets.mif", b"WIDTH=5", b"WIDTH=6", "line 1 is 'WIDTH=6;', but must be 'WIDTH=5;'"),
+        (
+            "layer1_offsets.mif",
+            b"    1 : ",
+            b"    2 : ",
+            "line 9 is '    2 : ",
+        ),
+        ("layer1_offsets.coe", b"radix=16", b"radix=2", "line 1 is 'memory_initialization_radix=2;', but must be "),
+        ("layer1_offsets.ihex", b":00000001FF\n", b"", "the end-of-file record is missing after line 1"),
+        ("layer1_offsets.ihex", b":04", b":05", "line 1 is not a record of Intel HEX (record ':05"),
+        ("layer1_offsets.ihex", b":00000001FF", b":          ", "line 2 is not a record of Intel HEX ("),
+        (
+            "layer1_offsets.ihex",
+            b":00000001FF",
+            b":0100000000FF\n:00000001FF",
+            "the records do not make up a memory (",
+        ),
+        (
+            "layer1_offsets.ihex",
+            b":00000001FF",
+            b":0100100000EF\n:00000001FF",
+            "records start at [0, 16], but must follow each other from 0",
+        ),
+        (
+            "layer1_offsets.ihex",
+            b":00000001FF",
+            b":0100040000FB\n:00000001FF",
+            "5 bytes, but 4 words of 1 bytes need 4",
+        ),
+    ],
+)
+def test_contents_that_break_the_format_are_named(
+    folder: Path, file: str, before: bytes, after: bytes, message: str
+) -> None:
+    data = (folder / file).read_bytes()
+    replace_file(folder, file, data.replace(before, after, 1))
+    assert (folder / file).read_bytes() != data
+    assert refusal(lambda: images.load(folder, file.split(".")[1])).startswith(f"{folder / file}: {message}")
+
+
+@pytest.mark.parametrize("line", ["zz", "0", "000", "+1", " 1", "", "0x", "1\u00e4"])
+def test_a_bad_hexadecimal_word_is_named_by_line(folder: Path, line: str) -> None:
+    lines = ["00"] * 5
+    lines[3] = line
+    replace_file(folder, "layer0_g0_t0.hex", "".join(f"{line}\n" for line in lines).encode("latin-1"))
+    assert refusal(lambda: images.load(folder, "hex")) == (
+        f"{folder / 'layer0_g0_t0.hex'}: line 4 is {line!r}, but must be '##' with # a hexadecimal digit"
+    )
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_word_that_is_too_wide_is_named(folder: Path, format: str) -> None:
+    file = f"layer0_g0_t0.{format}"
+    # Written for 8 bits, the six-bit array's words have as many digits and bytes.
+    data = FORMATS[format].write([0, 0, 0x40, 0, 0], 8).replace(b"WIDTH=8", b"WIDTH=6")
+    replace_file(folder, file, data)
+    message = f"{folder / file}: word 2 is 0x40, but must fit in 6 bits"
+    assert refusal(lambda: images.load(folder, format)) == message
+
+
+def test_upper_case_and_dos_lines_are_read(folder: Path) -> None:
+    data = (folder / "layer0_g0_t0.hex").read_bytes()
+    replace_file(folder, "layer0_g0_t0.hex", data.upper().replace(b"\n", b"\r\n"))
+    assert images.load(folder, "hex")[0] == NETWORK
+
+
+def test_a_padding_bit_is_named(folder: Path) -> None:
+    # Group 1 holds neurons 5 … 8 in rows 0 … 3, tile 2 holds input 12 in column 0.
+    for word, row, column in (([0, 2, 0, 0, 0], 1, 1), ([0, 0, 0, 0, 1], 4, 0)):
+        replace_file(folder, "layer0_g1_t2.hex", FORMATS["hex"].write(word, 6))
+        assert refusal(lambda: images.load(folder)) == (
+            f"{folder / 'layer0_g1_t2.hex'}: row {row}, column {column} holds 1, but is padding and must be 0"
+        )
+
+
+def test_a_threshold_out_of_range_is_named_by_layer(folder: Path) -> None:
+    replace_file(folder, "layer0_thresholds.hex", FORMATS["hex"].write([15] * 9, 4))
+    assert refusal(lambda: images.load(folder)) == (
+        f"{folder}: layer 'hidden0': threshold 15 of neuron 0 is outside 0 … 14"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda manifest: manifest.update(version=2, images=3),
+            "format version 2 is newer than 1, the newest known here",
+        ),
+        (lambda manifest: manifest.pop("geometry"), "geometry is wrong (Field required)"),
+        (lambda manifest: manifest["geometry"].update(rows=0), "an array with 0 rows is not possible: rows must be 1"),
+        (lambda manifest: manifest["encoding"].update(levels=[2, 1]), "encoding: level 1 follows 2, but levels must"),
+        (lambda manifest: manifest.update(layers=[]), "layers is wrong (Tuple should have at least 1 item"),
+        (lambda manifest: manifest.update(images=[]), "images is wrong (Tuple should have at least 1 item"),
+        (lambda manifest: manifest["images"][3].update(crc32="12"), "images.3.crc32 is wrong (String should match"),
+        (lambda manifest: manifest["images"][3].update(file="../a.hex"), "images.3.file is wrong (String should match"),
+        (lambda manifest: manifest["layers"][1].update(fan_out="many"), "layers.1.fan_out is wrong (Input should be"),
+        (
+            lambda manifest: manifest["images"].pop(0),
+            "'layer0_g0_t0.hex' is not listed, but the network and geometry need it",
+        ),
+        (
+            lambda manifest: manifest["images"][0].update(words=6),
+            "'layer0_g0_t0.hex' has 6 words of 6 bits, but the network and geometry need 5 of 6",
+        ),
+        (
+            lambda manifest: manifest["geometry"].update(columns=7),
+            "'layer0_g0_t0.hex' has 5 words of 6 bits, but the network and geometry need 5 of 7",
+        ),
+        (
+            lambda manifest: manifest["layers"].pop(),
+            "'layer0_offsets.hex' is not listed, but the network and geometry need it",
+        ),
+        (
+            lambda manifest: manifest["layers"][1].update(fan_out=2**40),
+            "'layer1_g1_t0.hex' is not listed, but the network and geometry need it",
+        ),
+        (
+            lambda manifest: (manifest["geometry"].update(rows=9), manifest["layers"][0].update(fan_out=5)),
+            "'layer0_g0_t0.hex' has 5 words of 6 bits, but the network and geometry need 9 of 6",
+        ),
+        (
+            lambda manifest: manifest["layers"][0].update(fan_in=12),
+            "'layer0_g0_t2.hex' is listed, but belongs to no layer",
+        ),
+    ],
+)
+def test_a_wrong_manifest_is_refused(folder: Path, change: Callable[[Any], object], message: str) -> None:
+    change_manifest(folder, change)
+    assert refusal(lambda: images.load(folder, "hex")).startswith(f"{folder / images.MANIFEST}: {message}")
+
+
+def test_a_missing_or_truncated_manifest_is_refused(folder: Path) -> None:
+    path = folder / images.MANIFEST
+    whole = path.read_bytes()
+    for length in [*range(0, len(whole) - 2, 997), len(whole) - 3]:
+        path.write_bytes(whole[:length])
+        assert refusal(lambda: images.check(folder)).startswith(f"{path}: the text is wrong (Invalid JSON: ")
+    path.unlink()
+    assert refusal(lambda: images.check(folder)) == f"{path}: no such file, but a folder of images needs it"
+
+
+def test_layers_that_do_not_follow_are_refused(folder: Path) -> None:
+    change_manifest(folder, lambda manifest: manifest["encoding"].update(values=12))
+    assert refusal(lambda: images.load(folder)) == (
+        f"{folder}: layer 'hidden0': fan-in is 13, but the encoding gives 12 bits"
+    )
+
+
+def test_the_wide_network_makes_1856_arrays(tmp_path: Path) -> None:
+    network = random_network((784, 1024, 1024, 10), seed=1)
+    images.export(network, Geometry(), tmp_path / "wide", ("bin",))
+    manifest = images.check(tmp_path / "wide")
+    assert sum(entry.kind == "array" for entry in manifest.images) == 1856
+    assert images.load(tmp_path / "wide") == (network, Geometry())
