@@ -25,7 +25,7 @@ Method: TypeAlias = Literal["matmul", "packed"]
 
 MATMUL_LIMIT = 2**24
 
-# Samples at a time in `classify`: 512 to 2,048 measured alike on 2 idle cores; fewer products suffer less on busy ones.
+# Samples at a time in `classify`: 512 to 2,048 measured alike on 2 cores, and on busy ones fewer products suffer less.
 CHUNK = 2048
 
 
