@@ -98,8 +98,8 @@ class Samples:
         try:
             with safe_open(path, framework="numpy") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # not a mapping
-        except (SafetensorError, OSError) as error:
-            raise HafnetError(f"{path}: not a whole .safetensors file ({error})") from None
+        except (SafetensorError, OSError, TypeError) as error:  # TypeError: bfloat16, which numpy has not
+            raise HafnetError(f"{path}: not a whole .safetensors file of numpy's types ({error})") from None
         if "values" not in tensors:
             raise HafnetError(f"{path}: a .safetensors file, but not samples (tensor 'values' is missing)")
         try:

@@ -80,6 +80,10 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
         broken.write_bytes(whole.read_bytes()[:length])
         with pytest.raises(HafnetError, match=r"broken: not a whole \.safetensors file"):
             Samples.load(broken)
+    torch_file = b'{"values":{"dtype":"BF16","shape":[1,1],"data_offsets":[0,2]}}'
+    broken.write_bytes(len(torch_file).to_bytes(8, "little") + torch_file + b"\0\0")
+    with pytest.raises(HafnetError, match=r"broken: not a whole \.safetensors file of numpy's types"):
+        Samples.load(broken)
     save_file({"pixels": VALUES}, broken)
     with pytest.raises(HafnetError, match=r"broken: a \.safetensors file, but not samples"):
         Samples.load(broken)

@@ -45,11 +45,18 @@ def test_network_tells_where_it_came_from(trained: Trained) -> None:
     }
 
 
-def test_same_seed_same_network_whatever_else_is_drawn(trained: Trained) -> None:
+def test_same_seed_same_network_whatever_else_is_drawn_or_however_many_cores(trained: Trained) -> None:
     torch.manual_seed(1234)
     before = torch.get_rng_state()
-    again = train(load_digits(), SMALL, "cpu")
+    threads, used = torch.get_num_threads(), set[int]()
+    torch.set_num_threads(2)
+    try:
+        again = train(load_digits(), SMALL, "cpu", lambda _: used.add(torch.get_num_threads()))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
     assert torch.equal(torch.get_rng_state(), before)
+    assert used == {1}
     assert again.network == trained.network
     assert again.history == trained.history
 
