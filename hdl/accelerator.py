@@ -5,10 +5,10 @@ from typing import Any
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Flow, In, Out, connect
+from amaranth.lib.wiring import Flow, connect
 
 from hdl.axi_lite import axi_lite
-from hdl.block import place
+from hdl.block import Hardware, place
 from hdl.classifier import Classifier
 from hdl.dense import Dense
 from hdl.packets import RESULT_WIDTH, PacketReceiver, PacketSender, axi_stream, beats
@@ -38,7 +38,7 @@ class Accelerator:
     extended; `s_axil_*`, AXI4-Lite, see `hdl.registers.Register`.
 
     All layers work at the same time on successive images. Throughput: one image in at most
-    max(fan_out × (precharge + sense) over all layers, beats of an input packet, beats of a result packet) + 3 cycles.
+    max(fan_out × (precharge + sense) over all layers, beats of an input packet, beats of a result packet) + 4 cycles.
     """
 
     shape: tuple[int, ...]
@@ -116,7 +116,7 @@ def _flat(prefix: str, signature: Any) -> dict[str, wiring.Member]:
     return {f"{prefix}_{name}": member for name, member in signature.members.items()}
 
 
-class AcceleratorHardware(wiring.Component):
+class AcceleratorHardware(Hardware):
     """Receiver -> layers -> sender, and the registers beside them."""
 
     def __init__(self, block: Accelerator) -> None:

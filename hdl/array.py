@@ -12,7 +12,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.block import index_width, place
+from hdl.block import Hardware, index_width, place
 from hdl.storage import Storage
 
 
@@ -75,7 +75,7 @@ class Array:
         return ArrayEmulation(self)
 
 
-class ArrayEmulation(wiring.Component):
+class ArrayEmulation(Hardware):
     """The array as a memory of weights: one bit a cell, 1 = (BL low, BLb high resistance) = +1.
 
     Both devices of a cell are taken as one bit: SET of BL or RESET of BLb makes it 1, SET of BLb or RESET of BL makes

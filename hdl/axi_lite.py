@@ -7,6 +7,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.block import Hardware
+
 
 class Response(enum.Enum, shape=2):
     """BRESP and RRESP."""
@@ -81,7 +83,7 @@ class AxiLiteBridge:
         return AxiLiteHardware(self)
 
 
-class AxiLiteHardware(wiring.Component):
+class AxiLiteHardware(Hardware):
     """Address and data of a write are taken in any order; an access begins when its answer has room."""
 
     axil: Any

@@ -6,10 +6,15 @@ it becomes an instance of a Verilog module that is written once, however often i
 """
 
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from amaranth.hdl import Elaboratable, Instance, Module
 from amaranth.lib import wiring
+
+if TYPE_CHECKING:
+    Hardware: TypeAlias = wiring.Component[Any]
+else:
+    Hardware = wiring.Component
 
 
 class Block(Protocol):
@@ -23,7 +28,7 @@ class Block(Protocol):
     @property
     def signature(self) -> wiring.Signature: ...
 
-    def create(self) -> wiring.Component:
+    def create(self) -> Hardware:
         """The hardware itself."""
         ...
 

@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hdl.block import index_width, place
+from hdl.block import Hardware, index_width, place
 from hdl.collector import Collector
 from hdl.grid import Grid, layer_ports
 from model.mapping import score_width
@@ -44,7 +44,7 @@ class Argmax:
         return ArgmaxHardware(self)
 
 
-class ArgmaxHardware(wiring.Component):
+class ArgmaxHardware(Hardware):
     """The best score so far and its index."""
 
     strobe: Signal
@@ -83,7 +83,11 @@ class Classifier:
 
     Ports: `i`, a stream of images, one word of `fan_in` bits each; `o`, a stream of {index, scores}, `index` being
     the class, `scores` (only with `scores`) all scores of `score_width` bits, class 0 lowest; the others as in
-    `hdl.grid.Grid`, the numbers being the classes' offsets. Throughput as `hdl.dense.Dense`.
+    `hdl.grid.Grid`, the numbers being the classes' offsets.
+
+    Throughput: one image in max(reads, (reads + 7 + beats) / 2) cycles, where reads = classes × (precharge + sense) and
+    beats are the cycles for which a result is offered until it is taken. Latency from taking an image to offering its
+    result: reads + 7 cycles.
     """
 
     fan_in: int
@@ -119,7 +123,7 @@ class Classifier:
         return ClassifierHardware(self)
 
 
-class ClassifierHardware(wiring.Component):
+class ClassifierHardware(Hardware):
     """Grid -> offset adder -> argmax and collectors."""
 
     timing: Any

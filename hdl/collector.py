@@ -7,6 +7,8 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.block import Hardware
+
 
 @dataclass(frozen=True)
 class Collector:
@@ -42,7 +44,7 @@ class Collector:
         return CollectorHardware(self)
 
 
-class CollectorHardware(wiring.Component):
+class CollectorHardware(Hardware):
     """A shift register, an output register, and the count of images that have room reserved."""
 
     start: Signal

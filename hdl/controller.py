@@ -3,28 +3,23 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.array import Operation, Side
-from hdl.block import index_width
+from hdl.block import Hardware, index_width
 
 READBACK_LATENCY = 2
 """Cycles from the last cycle of `sen` to the row's bits on the controller's `q`: array and group register."""
 
 
-class TimingLayout(data.Struct):
-    """Lengths of the phases in cycles. They may be changed at any time and hold from the next operation on."""
+TIMING = data.StructLayout({"precharge": 8, "sense": 8, "set_pulse": 16, "reset_pulse": 16})
+"""Lengths of the phases in cycles; they may be changed at any time and hold from the next phase on.
 
-    precharge: 8
-    """SEN low before each read; 0 means that the array precharges within the cycle (one read a cycle)."""
-    sense: 8
-    """SEN high; 0 counts as 1."""
-    set_pulse: 16
-    """Length of a SET pulse; 0 counts as 1."""
-    reset_pulse: 16
-    """Length of a RESET pulse; 0 counts as 1."""
+`precharge` is SEN low before each read, 0 if the array precharges within the cycle (one read a cycle); `sense` is SEN
+high; `set_pulse` and `reset_pulse` are the pulses' lengths. 0 counts as 1 in all but `precharge`.
+"""
 
 
 class Command(enum.Enum, shape=1):
@@ -39,7 +34,7 @@ class ArrayController:
     """Drives the shared lines of `groups` × `tiles` arrays of `rows` × `columns`.
 
     Ports:
-      `timing`    phase lengths, see `TimingLayout`
+      `timing`    phase lengths, see `TIMING`
       `read`      stream of {group, row}: rows to read, all tiles of the group at once. Taken every
                   precharge + sense cycles; with precharge 0 and sense 1 that is one read a cycle
       `sampled`   high in the last cycle of `sen` of a read from `read`: the arrays' outputs are valid in the next cycle
@@ -78,7 +73,7 @@ class ArrayController:
         )
         return wiring.Signature(
             {
-                "timing": In(TimingLayout),
+                "timing": In(TIMING),
                 "read": In(stream.Signature(read)),
                 "sampled": Out(1),
                 "host": In(stream.Signature(host)),
@@ -123,7 +118,7 @@ PULSES = (
 )
 
 
-class ControllerHardware(wiring.Component):
+class ControllerHardware(Hardware):
     """One state machine with one phase counter."""
 
     timing: Any
@@ -159,9 +154,12 @@ class ControllerHardware(wiring.Component):
         m.d.comb += last.eq(left == 0)
         m.d.sync += [self.done.eq(0), left.eq(left - 1)]
 
-        def rest_of(length: Any) -> Value:
-            """Cycles of a phase after its first one; 0 counts as 1."""
-            return Mux(length == 0, 0, (length - 1)[: len(length)])
+        # What is left of each phase after its first cycle; a length of 0 counts as 1.
+        rest = {}
+        for name in ("precharge", "sense", "set_pulse", "reset_pulse"):
+            length = getattr(self.timing, name)
+            rest[name] = Signal(length.shape(), name=f"{name}_rest")
+            m.d.comb += rest[name].eq(Mux(length == 0, 0, length - 1))
 
         def enter_pulse(index: int) -> None:
             operation, side, ones = PULSES[index]
@@ -173,15 +171,11 @@ class ControllerHardware(wiring.Component):
                 self.mask.eq(bits if ones else ~bits),
             ]
 
-        def enter_read(precharge: Any) -> None:
-            """Begin a read after `precharge` cycles of SEN low."""
-            with m.If(precharge == 0):
-                enter_sense()
-            with m.Else():
-                m.d.sync += [state.eq(State.PRECHARGE), self.sen.eq(0), left.eq(rest_of(precharge))]
+        def enter_precharge() -> None:
+            m.d.sync += [state.eq(State.PRECHARGE), self.sen.eq(0), left.eq(rest["precharge"])]
 
         def enter_sense() -> None:
-            m.d.sync += [state.eq(State.SENSE), self.sen.eq(1), left.eq(rest_of(self.timing.sense))]
+            m.d.sync += [state.eq(State.SENSE), self.sen.eq(1), left.eq(rest["sense"])]
 
         free = Signal()  # a new operation may begin in the next cycle
         m.d.comb += free.eq((state == State.IDLE) | ((state == State.SENSE) & last & ~self.masked))
@@ -192,36 +186,30 @@ class ControllerHardware(wiring.Component):
         ]
 
         with m.Switch(state):
-            with m.Case(State.PRECHARGE):
-                with m.If(last):
-                    enter_sense()
-            with m.Case(State.SENSE):
-                with m.If(last & self.masked):
-                    m.d.sync += [state.eq(State.WAIT), self.sen.eq(0), left.eq(READBACK_LATENCY - 1)]
+            with m.Case(State.PRECHARGE), m.If(last):
+                enter_sense()
+            with m.Case(State.SENSE), m.If(last & self.masked):
+                m.d.sync += [state.eq(State.WAIT), self.sen.eq(0), left.eq(READBACK_LATENCY - 1)]
             with m.Case(State.SETUP):
-                is_set = self.operation == Operation.SET
-                length = Mux(is_set, self.timing.set_pulse, self.timing.reset_pulse)
-                m.d.sync += [state.eq(State.PULSE), self.hv.eq(1), left.eq(rest_of(length))]
-            with m.Case(State.PULSE):
-                with m.If(last):
-                    m.d.sync += [state.eq(State.RECOVER), self.hv.eq(0)]
-            with m.Case(State.RECOVER):
-                with m.Switch(pulse):
-                    for index in range(1, len(PULSES)):
-                        with m.Case(index - 1):
-                            enter_pulse(index)
-                    with m.Default():
-                        m.d.sync += [self.operation.eq(Operation.READ), self.mask.eq(-1)]
-                        enter_read(Mux(self.timing.precharge == 0, 1, self.timing.precharge))
-            with m.Case(State.WAIT):
-                with m.If(last):
-                    m.d.sync += [
-                        state.eq(State.IDLE),
-                        self.masked.eq(0),
-                        self.done.eq(1),
-                        self.failed.eq(verify & (self.q != bits)),
-                        self.read_bits.eq(self.q),
-                    ]
+                length = Mux(self.operation == Operation.SET, rest["set_pulse"], rest["reset_pulse"])
+                m.d.sync += [state.eq(State.PULSE), self.hv.eq(1), left.eq(length)]
+            with m.Case(State.PULSE), m.If(last):
+                m.d.sync += [state.eq(State.RECOVER), self.hv.eq(0)]
+            with m.Case(State.RECOVER), m.Switch(pulse):
+                for index in range(1, len(PULSES)):
+                    with m.Case(index - 1):
+                        enter_pulse(index)
+                with m.Default():
+                    m.d.sync += [self.operation.eq(Operation.READ), self.mask.eq(-1)]
+                    enter_precharge()
+            with m.Case(State.WAIT), m.If(last):
+                m.d.sync += [
+                    state.eq(State.IDLE),
+                    self.masked.eq(0),
+                    self.done.eq(1),
+                    self.failed.eq(verify & (self.q != bits)),
+                    self.read_bits.eq(self.q),
+                ]
 
         with m.If(free):
             with m.If(self.host.valid):
@@ -246,10 +234,13 @@ class ControllerHardware(wiring.Component):
                     ]
                 with m.Else():
                     m.d.sync += self.mask.eq(-1)
-                    enter_read(Mux(self.timing.precharge == 0, 1, self.timing.precharge))
+                    enter_precharge()
             with m.Elif(self.read.valid):
                 m.d.sync += [self.group.eq(self.read.payload.group), self.row.eq(self.read.payload.row)]
-                enter_read(self.timing.precharge)
+                with m.If(self.timing.precharge == 0):
+                    enter_sense()
+                with m.Else():
+                    enter_precharge()
             with m.Else():
                 m.d.sync += [state.eq(State.IDLE), self.sen.eq(0)]
         return m

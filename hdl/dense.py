@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
-from hdl.block import place
+from hdl.block import Hardware, place
 from hdl.collector import Collector
 from hdl.grid import Grid, layer_ports
 from hdl.neuron import Neuron
@@ -21,8 +21,9 @@ class Dense:
     neuron 0 in bit 0; `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.grid.Grid`, the numbers being the
     neurons' thresholds.
 
-    Throughput: one image in max(fan_out × (precharge + sense), II) cycles, where II <= 3 + fan_out × (precharge + sense)
-    is due to the room for two images behind the arrays (see `hdl.collector.Collector`).
+    Throughput: one image in max(reads, (reads + 7) / 2) cycles, where reads = fan_out × (precharge + sense): from 7 reads
+    on, the arrays never pause between images. The second term is due to the room for two images behind the arrays (see
+    `hdl.collector.Collector`). Latency from taking an image to offering its result: reads + 6 cycles.
     """
 
     fan_in: int
@@ -41,15 +42,13 @@ class Dense:
 
     @property
     def signature(self) -> wiring.Signature:
-        return wiring.Signature(
-            {**layer_ports(self.fan_in, self.host_width), "o": Out(stream.Signature(self.fan_out))}
-        )
+        return wiring.Signature({**layer_ports(self.fan_in, self.host_width), "o": Out(stream.Signature(self.fan_out))})
 
     def create(self) -> "DenseHardware":
         return DenseHardware(self)
 
 
-class DenseHardware(wiring.Component):
+class DenseHardware(Hardware):
     """Grid -> neuron -> collector."""
 
     timing: Any

@@ -10,8 +10,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.block import index_width, place
-from hdl.controller import ArrayController, Command, TimingLayout
+from hdl.block import Hardware, place
+from hdl.controller import TIMING, ArrayController, Command
 from hdl.group import Group
 from hdl.popcount import tree_or
 from hdl.storage import Storage
@@ -39,7 +39,7 @@ def host_layout(width: int) -> data.StructLayout:
 def layer_ports(fan_in: int, host_width: int) -> dict[str, wiring.Member]:
     """The ports that every layer has: its input, and the way of the host to its arrays and numbers."""
     return {
-        "timing": In(TimingLayout),
+        "timing": In(TIMING),
         "i": In(stream.Signature(fan_in)),
         "host": In(stream.Signature(host_layout(host_width))),
         "done": Out(1),
@@ -53,11 +53,11 @@ class Grid:
     """The arrays of a layer of `fan_in` × `fan_out` with their controller and one number of each neuron.
 
     Ports:
-      `timing`    phase lengths, see `hdl.controller.TimingLayout`
+      `timing`    phase lengths, see `hdl.controller.TIMING`
       `i`         stream of one image a word: `fan_in` bits. Taken when its first row is read
       `go`        the layer behind has room for the results of one more image
-      `strobe`    a neuron's `popcount` and `number` (threshold or offset) are valid; neurons come in order, each image's `fan_out` of them;
-                  `last` marks an image's last neuron
+      `strobe`    a neuron's `popcount` and `number` (threshold or offset) are valid; neurons come in order, `fan_out` of
+                  them an image; `last` marks an image's last neuron
       `host`      stream of `host_layout(host_width)`: taken between images only, when nothing is under way
       `done`      high for one cycle when a host command is finished, with `failed` and `read_bits`
 
@@ -109,7 +109,7 @@ class Grid:
         return GridHardware(self)
 
 
-class GridHardware(wiring.Component):
+class GridHardware(Hardware):
     """Controller, groups, the walk over the rows, and the numbers read in step with it."""
 
     timing: Any

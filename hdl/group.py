@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.array import Operation, Side
-from hdl.block import index_width, place
+from hdl.block import Hardware, index_width, place
 from hdl.popcount import tree_or, tree_sum
 from hdl.tile import Tile
 
@@ -58,7 +58,7 @@ class Group:
         return GroupHardware(self)
 
 
-class GroupHardware(wiring.Component):
+class GroupHardware(Hardware):
     """Tiles, adder tree, and the way back for one tile's outputs."""
 
     tile: Signal

@@ -7,6 +7,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.block import Hardware
+
 
 @dataclass(frozen=True)
 class Neuron:
@@ -38,7 +40,7 @@ class Neuron:
         return NeuronHardware(self)
 
 
-class NeuronHardware(wiring.Component):
+class NeuronHardware(Hardware):
     """One comparator and one register."""
 
     strobe: Signal

@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.block import Hardware
 from hdl.classifier import result_layout
 
 RESULT_WIDTH = 32
@@ -50,7 +51,7 @@ class PacketReceiver:
         return PacketReceiverHardware(self)
 
 
-class PacketReceiverHardware(wiring.Component):
+class PacketReceiverHardware(Hardware):
     """A shift register by words, a beat counter, and the memory that a packet was wrong."""
 
     axis: Any
@@ -85,7 +86,8 @@ class PacketReceiverHardware(wiring.Component):
 
 @dataclass(frozen=True)
 class PacketSender:
-    """A packet of each result: the class index, then, where `score_width` is not 0, the scores of all classes, sign-extended.
+    """A packet of each result: the class index, then, where `score_width` is not 0, the scores of all classes,
+    sign-extended.
 
     Ports: `i`, the stream of results as `hdl.classifier.Classifier` gives them; `axis`, packets of 32-bit beats.
     Throughput: one packet in as many cycles as it has beats (1, or 1 + classes).
@@ -100,13 +102,18 @@ class PacketSender:
 
     @property
     def signature(self) -> wiring.Signature:
-        return wiring.Signature({"i": In(stream.Signature(result_layout(self.classes, self.score_width))), "axis": Out(axi_stream(RESULT_WIDTH))})
+        return wiring.Signature(
+            {
+                "i": In(stream.Signature(result_layout(self.classes, self.score_width))),
+                "axis": Out(axi_stream(RESULT_WIDTH)),
+            }
+        )
 
     def create(self) -> "PacketSenderHardware":
         return PacketSenderHardware(self)
 
 
-class PacketSenderHardware(wiring.Component):
+class PacketSenderHardware(Hardware):
     """A beat counter over the words of a result that waits until its last beat has gone."""
 
     i: Any

@@ -9,6 +9,8 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.block import Hardware
+
 
 def _tree(m: Module, values: Sequence[Value], name: str, join: Callable[[Value, Value], Value]) -> Value:
     level = 0
@@ -55,7 +57,7 @@ class Popcount:
         return PopcountTree(self)
 
 
-class PopcountTree(wiring.Component):
+class PopcountTree(Hardware):
     """The plain popcount: a binary tree of adders."""
 
     bits: Signal

@@ -9,8 +9,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.axi_lite import AxiLiteBridge, axi_lite
-from hdl.block import place
-from hdl.controller import TimingLayout
+from hdl.block import Hardware, place
+from hdl.controller import TIMING
 from hdl.grid import HostCommand, host_layout
 
 IDENTIFICATION = int.from_bytes(b"TNFH", "little")
@@ -75,7 +75,7 @@ class LayerSize:
 
 @dataclass(frozen=True)
 class Timing:
-    """Phase lengths in cycles; see `hdl.controller.TimingLayout`."""
+    """Phase lengths in cycles; see `hdl.controller.TIMING`."""
 
     precharge: int = 0
     sense: int = 1
@@ -87,8 +87,8 @@ class Timing:
 class HostRegisters:
     """The register file behind AXI4-Lite.
 
-    Ports: `axil`; `timing`, the phase lengths; for each layer k `host{k}`, `done{k}`, `failed{k}`, `read_bits{k}`, as in
-    `hdl.grid.Grid`; `image_in`, `image_out`, `wrong_packet`, high for one cycle at each such event.
+    Ports: `axil`; `timing`, the phase lengths; for each layer k `host{k}`, `done{k}`, `failed{k}`, `read_bits{k}`, as
+    in `hdl.grid.Grid`; `image_in`, `image_out`, `wrong_packet`, high for one cycle at each such event.
     """
 
     input_bits: int
@@ -105,7 +105,7 @@ class HostRegisters:
     def signature(self) -> wiring.Signature:
         members: dict[str, wiring.Member] = {
             "axil": In(axi_lite(ADDRESS_WIDTH)),
-            "timing": Out(TimingLayout),
+            "timing": Out(TIMING),
             "image_in": In(1),
             "image_out": In(1),
             "wrong_packet": In(1),
@@ -121,7 +121,7 @@ class HostRegisters:
         return HostRegistersHardware(self)
 
 
-class HostRegistersHardware(wiring.Component):
+class HostRegistersHardware(Hardware):
     """Registers, the check of a command's address, and its way to the layer and back."""
 
     axil: Any

@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.block import index_width
+from hdl.block import Hardware, index_width
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Storage:
         return StorageModel(self)
 
 
-class StorageModel(wiring.Component):
+class StorageModel(Hardware):
     """The storage as Amaranth's simulator sees it."""
 
     read_en: Signal
@@ -64,7 +64,7 @@ class StorageModel(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         # A memory of depth 1 would have an address of width 0: a second word that nobody reads avoids it.
-        words = memory.Memory(shape=self.block.width, depth=max(2, self.block.depth), init=[])
+        words: Any = memory.Memory(shape=self.block.width, depth=max(2, self.block.depth), init=[])
         m.submodules.words = words
         read, write = words.read_port(), words.write_port()
         m.d.comb += [

@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.array import Array, Operation, Side
-from hdl.block import index_width, place
+from hdl.block import Hardware, index_width, place
 from hdl.popcount import Popcount
 
 
@@ -51,7 +51,7 @@ class Tile:
         return TileHardware(self)
 
 
-class TileHardware(wiring.Component):
+class TileHardware(Hardware):
     """Array, popcount, register."""
 
     row: Signal

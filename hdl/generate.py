@@ -1,0 +1,189 @@
+"""`hafnet generate`: an accelerator's SystemVerilog and the manifest beside it, in one folder.
+
+The manifest is where tools and tests read names from: ports, files, layers, registers, probes. It holds geometry and
+never weights, so the same folder serves every network of the same shape.
+"""
+
+import hashlib
+import importlib.metadata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from amaranth.lib.wiring import Flow
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+
+from hdl.accelerator import Accelerator
+from hdl.emit import TOP_IMAGE, emit
+from hdl.registers import Register, Timing
+from model.errors import HafnetError
+from model.folders import whole_folder
+from model.mapping import Geometry
+
+VERSION = 1
+MANIFEST = "manifest.json"
+WAIVERS = Path(__file__).with_name("hafnet.vlt")
+
+# Only files of these names are ever written or replaced.
+OURS = r"hafnet\w*\.(sv|vlt)|manifest\.json"
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the top module."""
+
+    name: str
+    direction: Literal["input", "output"]
+    width: int
+
+
+@dataclass(frozen=True)
+class File:
+    """A generated file, in the order in which tools should read them, with the SHA-256 of its bytes."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer's grid: `groups` × `tiles` arrays, and the nets of the top module that carry its results.
+
+    A result passes when `valid` and `ready` are both high at a rising edge of the clock.
+    """
+
+    kind: Literal["dense", "classifier"]
+    instance: str
+    fan_in: int
+    fan_out: int
+    groups: int
+    tiles: int
+    reads: int
+    payload: str
+    valid: str
+    ready: str
+
+
+def _known(version: int) -> int:
+    if version > VERSION:
+        raise HafnetError(f"format version {version} is newer than {VERSION}, the newest known here")
+    return version
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`manifest.json` beside generated Verilog.
+
+    While the top module's parameter `LOAD` is 1, arrays load `{images}layer{L}_g{G}_t{T}.hex`, numbers
+    `{images}layer{L}_thresholds.hex` or `…_offsets.hex`, where `images` is the top module's parameter `IMAGE`.
+    """
+
+    version: Annotated[int, Field(ge=1), AfterValidator(_known)]
+    hafnet: str
+    top: str
+    clock: str
+    reset: str
+    image_parameter: str
+    image_default: str
+    shape: tuple[int, ...]
+    geometry: Geometry
+    scores: bool
+    input_width: int
+    timing: Timing
+    arrays: int
+    layers: tuple[Layer, ...]
+    ports: tuple[Port, ...]
+    registers: dict[str, int]
+    files: tuple[File, ...]
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """The block that the folder was generated from."""
+        return Accelerator(self.shape, self.geometry, self.scores, self.input_width, self.timing)
+
+
+_MANIFEST = TypeAdapter(Manifest)
+
+
+def generate(accelerator: Accelerator, folder: Path | str) -> Manifest:
+    """Write the Verilog of `accelerator`, Verilator's waivers and the manifest into `folder`, whole or not at all.
+
+    Raises HafnetError where the folder holds anything but an earlier run's files.
+    """
+    with whole_folder(folder, OURS) as partial:
+        texts = emit(accelerator)
+        texts[WAIVERS.name] = WAIVERS.read_text()
+        for name, text in texts.items():
+            (partial / name).write_text(text)
+        manifest = _describe(accelerator, texts)
+        (partial / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=2) + b"\n")
+    return manifest
+
+
+def _describe(accelerator: Accelerator, texts: dict[str, str]) -> Manifest:
+    layers = []
+    for index, (block, grid) in enumerate(zip(accelerator.layers, accelerator.maps, strict=True)):
+        last = index == len(accelerator.layers) - 1
+        layers.append(
+            Layer(
+                "classifier" if last else "dense",
+                f"layer{index}",
+                block.fan_in,
+                block.fan_out,
+                grid.groups,
+                grid.tiles,
+                grid.reads,
+                *(f"layer{index}__o__{name}" for name in ("payload", "valid", "ready")),
+            )
+        )
+    ports = [Port("clk", "input", 1), Port("rst", "input", 1)]
+    member: Any
+    for path, member, value in accelerator.signature.flatten(accelerator.signature.create()):
+        ports.append(Port(str(path[0]), "input" if member.flow is Flow.In else "output", len(value)))
+    return Manifest(
+        version=VERSION,
+        hafnet=importlib.metadata.version("hafnet"),
+        top=accelerator.name,
+        clock="clk",
+        reset="rst",
+        image_parameter="IMAGE",
+        image_default=TOP_IMAGE,
+        shape=accelerator.shape,
+        geometry=accelerator.geometry,
+        scores=accelerator.scores,
+        input_width=accelerator.bus_width,
+        timing=accelerator.timing,
+        arrays=sum(grid.arrays for grid in accelerator.maps),
+        layers=tuple(layers),
+        ports=tuple(ports),
+        registers={register.name: register.value for register in Register},
+        files=tuple(File(name, hashlib.sha256(text.encode()).hexdigest()) for name, text in texts.items()),
+    )
+
+
+def load_manifest(folder: Path | str) -> Manifest:
+    """The manifest of a generated folder, once every file that it lists was found unchanged.
+
+    Raises HafnetError for a missing, damaged or newer manifest, and for a missing or changed file, naming it.
+    """
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        raise HafnetError(f"{path}: no such file; `hafnet generate` writes it")
+    try:
+        manifest = _MANIFEST.validate_json(path.read_bytes())
+    except HafnetError as error:
+        raise HafnetError(f"{path}: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the text"
+        raise HafnetError(f"{path}: {where} is wrong ({first['msg']})") from None
+    for listed in manifest.files:
+        file = Path(folder) / listed.file
+        if not file.is_file():
+            raise HafnetError(f"{file}: no such file, but {path} lists it")
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
+        if found != listed.sha256:
+            raise HafnetError(
+                f"{file} was changed: its SHA-256 is {found[:12]}…, but {path} says {listed.sha256[:12]}…"
+            )
+    return manifest

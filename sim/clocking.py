@@ -1,0 +1,23 @@
+"""Clock and reset of a design under test."""
+
+from typing import Any
+
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.utils import get_sim_time
+
+PERIOD_NS = 10
+
+
+async def start(dut: Any) -> None:
+    """Start the clock and hold `rst` for three cycles."""
+    Clock(dut.clk, PERIOD_NS, unit="ns").start()
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, 3)
+    dut.rst.value = 0
+    await RisingEdge(dut.clk)
+
+
+def cycle() -> int:
+    """The number of clock periods since time 0."""
+    return int(get_sim_time("ns")) // PERIOD_NS

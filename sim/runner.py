@@ -1,0 +1,150 @@
+"""Builds a design and runs a bench on it, on Icarus or Verilator behind one interface.
+
+A bench is a cocotb test module of this package. It takes a job (JSON) and leaves a result (JSON), so that it can be
+run from pytest and from the command line alike.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
+
+from model.errors import HafnetError
+from sim.tools import Tool
+
+TIMESCALE = ("1ns", "1ps")
+JOB = "HAFNET_JOB"
+"""Environment variable with the path of the job's file; the result goes beside it."""
+
+# Verilator makes everything writable from outside unless told otherwise, and then optimises little.
+VERILATOR_ARGUMENTS = ["--no-public-flat-rw", "-Wno-fatal"]
+
+
+class SimulationError(Exception):
+    """A simulator or a bench failed; the message names the log and quotes its end."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """A built design: run any bench on it, as often as needed."""
+
+    tool: Tool
+    top: str
+    folder: Path
+    waves: bool
+
+    @property
+    def waves_file(self) -> Path | None:
+        """Where a run leaves its waveforms, if it does."""
+        if not self.waves:
+            return None
+        return self.folder / f"{self.top}.fst" if self.tool.name == "icarus" else self.folder / "dump.vcd"
+
+    def run(self, bench: str, folder: Path, job: Mapping[str, Any]) -> Any:
+        """Run the bench module `bench` with working folder `folder`; returns its result.
+
+        Raises SimulationError where the bench fails or leaves no result.
+        """
+        folder = folder.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        job_file, result_file, log = folder / "job.json", folder / "result.json", folder / "simulation.log"
+        job_file.write_text(json.dumps(job))
+        result_file.unlink(missing_ok=True)
+        runner = get_runner(self.tool.name)
+        with self.tool.on_path(), redirect_stdout(StringIO()):
+            try:
+                results = runner.test(
+                    test_module=bench,
+                    hdl_toplevel=self.top,
+                    hdl_toplevel_lang="verilog",
+                    build_dir=self.folder,
+                    test_dir=folder,
+                    extra_env={JOB: str(job_file)},
+                    results_xml=str(folder / "results.xml"),
+                    timescale=TIMESCALE,
+                    log_file=str(log),
+                    waves=self.waves,
+                )
+                failed = get_results(results)[1]
+            except (RuntimeError, SystemExit) as error:
+                raise SimulationError(f"{bench} failed on {self.tool.name} ({log}):\n{_tail(log)}") from error
+        if failed or not result_file.exists():
+            raise SimulationError(f"{bench} failed on {self.tool.name} ({log}):\n{_tail(log)}")
+        return json.loads(result_file.read_text())
+
+
+def build(
+    tool: Tool,
+    sources: Sequence[Path],
+    top: str,
+    folder: Path,
+    *,
+    ports: Sequence[str],
+    probes: Sequence[str] = (),
+    waves: bool = False,
+) -> Design:
+    """Build the module `top` from `sources` (.sv and .vlt) in `folder`, unless just this was built there before.
+
+    `ports` are the top module's ports that a bench drives or reads, `probes` its inner nets that a bench reads. Raises
+    SimulationError where the simulator refuses the sources, HafnetError where the folder cannot be built in.
+    """
+    folder = folder.resolve()
+    if tool.name == "verilator" and any(letter.isspace() for letter in str(folder)):
+        raise HafnetError(f"Verilator cannot build in {str(folder)!r}: make allows no space in a folder's name")
+    folder.mkdir(parents=True, exist_ok=True)
+    design = Design(tool, top, folder, waves)
+    verilog = [source.resolve() for source in sources if source.suffix == ".sv"]
+    control = [source.resolve() for source in sources if source.suffix == ".vlt"]
+    arguments: list[str] = []
+    if tool.name == "verilator":
+        access = folder / "access.vlt"
+        access.write_text(_access(top, ports, probes))
+        control.append(access)
+        arguments = VERILATOR_ARGUMENTS
+        verilog = [*control, *verilog]
+    stamp, fingerprint = folder / "built", _fingerprint(design, verilog, arguments)
+    if stamp.exists() and stamp.read_text() == fingerprint:
+        return design
+    stamp.unlink(missing_ok=True)
+    log = folder / "build.log"
+    runner = get_runner(tool.name)
+    with tool.on_path():
+        try:
+            runner.build(
+                sources=verilog,
+                hdl_toplevel=top,
+                build_dir=folder,
+                build_args=arguments,
+                always=True,
+                timescale=TIMESCALE,
+                log_file=str(log),
+                waves=waves,
+            )
+        except (RuntimeError, SystemExit) as error:
+            raise SimulationError(f"{tool.name} does not build {top} ({log}):\n{_tail(log)}") from error
+    stamp.write_text(fingerprint)
+    return design
+
+
+def _access(top: str, ports: Sequence[str], probes: Sequence[str]) -> str:
+    """Verilator control file: what the bench may touch."""
+    lines = [f'public_flat_rw -module "{top}" -var "{port}"' for port in ports]
+    lines += [f'public_flat_rd -module "{top}" -var "{probe}"' for probe in probes]
+    return "\n".join(["`verilator_config", *lines, ""])
+
+
+def _fingerprint(design: Design, sources: Sequence[Path], arguments: Sequence[str]) -> str:
+    """What the build was made from: tool, options and the bytes of all sources."""
+    told = f"{design.tool.name} {design.tool.version} {design.top} {design.waves} {arguments}"
+    return "\n".join([told, *(f"{hashlib.sha256(source.read_bytes()).hexdigest()} {source}" for source in sources), ""])
+
+
+def _tail(log: Path, lines: int = 30) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "no log was written"

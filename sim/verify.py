@@ -1,0 +1,192 @@
+"""`hafnet verify`: generated Verilog with its memory images against the golden model, value by value."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hdl.generate import Manifest, load_manifest
+from hdl.packets import beats
+from model import bits, images
+from model.errors import HafnetError
+from model.golden import Trace, infer
+from model.network import Network
+from model.samples import Samples
+from sim.compare import Disagreement, disagreements
+from sim.runner import Design, build
+from sim.tools import Tool
+
+STALLED = 32
+"""So many of the samples are sent a second time, with random back-pressure on both sides."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What one simulator said.
+
+    `values` is the number of values compared (every hidden bit, every score, every class, in each pass), `mismatches`
+    how many differ and `first` the first of them; `accuracy` is that of the RTL, None without labels; `cycles` are
+    cycles per image at full rate, from the first result to the last; times are in seconds.
+    """
+
+    simulator: str
+    version: str
+    samples: int
+    values: int
+    mismatches: int
+    first: tuple[Disagreement, ...]
+    accuracy: float | None
+    cycles: float
+    build_seconds: float
+    run_seconds: float
+    waves: Path | None
+
+
+def check_folder(network: Network, verilog: Path, images_folder: Path) -> Manifest:
+    """The manifest of `verilog`, once it and the images were found whole and of the network's shape.
+
+    Raises HafnetError otherwise.
+    """
+    manifest = load_manifest(verilog)
+    _refuse_other_shape(network, manifest.shape, verilog)
+    exported = images.check(images_folder)
+    shape = (exported.layers[0].fan_in, *(layer.fan_out for layer in exported.layers))
+    _refuse_other_shape(network, shape, images_folder)
+    if exported.geometry != manifest.geometry:
+        ours, theirs = exported.geometry, manifest.geometry
+        raise HafnetError(
+            f"{images_folder} holds arrays of {ours.rows} x {ours.columns}, but {verilog} was generated for "
+            f"{theirs.rows} x {theirs.columns}"
+        )
+    if not any(image.format == "hex" for image in exported.images):
+        raise HafnetError(f"{images_folder} holds no images in format 'hex', which simulators read")
+    return manifest
+
+
+def _refuse_other_shape(network: Network, shape: Sequence[int], folder: Path) -> None:
+    if network.shape != tuple(shape):
+        raise HafnetError(
+            f"the network is {dashed(network.shape)}, but {folder} was made for {dashed(shape)}; shapes must be equal"
+        )
+
+
+def dashed(shape: Sequence[int]) -> str:
+    """784-1024-1024-10."""
+    return "-".join(map(str, shape))
+
+
+def build_accelerator(tool: Tool, verilog: Path, manifest: Manifest, folder: Path, waves: bool = False) -> Design:
+    """Build the accelerator of `verilog` in `folder`, with every layer's results open to the bench."""
+    sources = [verilog / listed.file for listed in manifest.files]
+    probes = [net for layer in manifest.layers for net in (layer.payload, layer.valid, layer.ready)]
+    ports = [port.name for port in manifest.ports]
+    return build(tool, sources, manifest.top, folder, ports=ports, probes=probes, waves=waves)
+
+
+def verify(
+    tool: Tool,
+    network: Network,
+    samples: Samples,
+    verilog: Path,
+    images_folder: Path,
+    folder: Path,
+    *,
+    waves: bool = False,
+    program: bool = False,
+    seed: int = 0,
+) -> Verification:
+    """Simulate every sample on the RTL and compare every hidden bit, score and class with golden.
+
+    `folder` keeps the build and the run. With `program` the arrays start from images of zeros and are programmed, and
+    read back, through AXI4-Lite. Raises HafnetError where files do not fit each other, SimulationError where the
+    simulator or the bench fails.
+    """
+    manifest = check_folder(network, verilog, images_folder)
+    expected = infer(network, samples.values)
+    started = time.monotonic()
+    design = build_accelerator(tool, verilog, manifest, folder / "build", waves)
+    built = time.monotonic()
+    run_folder = folder / "run"
+    _lay_images(run_folder / manifest.image_default, images_folder, blank=program)
+    memories = [_memory(image) for image in images.words(network, manifest.geometry)] if program else None
+    result = design.run(
+        "sim.bench_accelerator",
+        run_folder,
+        {
+            "probes": [[layer.payload, layer.valid, layer.ready] for layer in manifest.layers],
+            "beats": input_beats(expected.inputs, manifest.input_width),
+            "result_beats": 1 + (manifest.shape[-1] if manifest.scores else 0),
+            "stalled": min(STALLED, len(samples.values)),
+            "seed": seed,
+            "program": memories,
+        },
+    )
+    finished = time.monotonic()
+    for memory, words in zip(memories or [], result["read_back"], strict=True):
+        if words != memory["words"]:
+            raise HafnetError(f"{tool.name}: what was read back differs from what was programmed in {memory}")
+    return _judge(tool, network, samples, expected, result["passes"], (built - started, finished - built), design)
+
+
+def input_beats(inputs: bits.Bits, width: int) -> list[list[int]]:
+    """The input packet of each image: beats of `width` bits."""
+    count, mask = beats(inputs.shape[1], width), (1 << width) - 1
+    return [[word >> (width * beat) & mask for beat in range(count)] for word in bits.to_ints(inputs)]
+
+
+def _lay_images(target: Path, images_folder: Path, blank: bool) -> None:
+    """Put the images where the simulation looks for them; with `blank`, files of the same length full of zeros."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for image in sorted(images_folder.glob("*.hex")):
+        if blank:
+            lines = image.read_text().splitlines()
+            (target / image.name).write_text("".join("0" * len(line) + "\n" for line in lines))
+        else:
+            (target / image.name).symlink_to(image.resolve())
+
+
+def _memory(image: images.Image) -> dict[str, Any]:
+    return {
+        "layer": image.layer,
+        "array": image.kind == "array",
+        "group": image.group or 0,
+        "tile": image.tile or 0,
+        "width": image.width,
+        "words": image.words,
+    }
+
+
+def _judge(
+    tool: Tool,
+    network: Network,
+    samples: Samples,
+    expected: Trace,
+    passes: Any,
+    seconds: tuple[float, float],
+    design: Design,
+) -> Verification:
+    found: list[Disagreement] = []
+    values = 0
+    for each in passes:
+        found += disagreements(tool.name, network, expected, each["hidden"], each["results"])
+        values += len(each["results"]) * (sum(layer.fan_out for layer in network.hidden) + len(each["results"][0]))
+    full = passes[0]
+    classes = np.array([result[0] for result in full["results"]])
+    return Verification(
+        simulator=tool.name,
+        version=tool.version,
+        samples=len(classes),
+        values=values,
+        mismatches=len(found),
+        first=tuple(found[:10]),
+        accuracy=None if samples.labels is None else float(np.mean(classes == samples.labels)),
+        cycles=(full["ends"][-1] - full["ends"][0]) / max(1, len(classes) - 1),
+        build_seconds=seconds[0],
+        run_seconds=seconds[1],
+        waves=design.waves_file,
+    )
