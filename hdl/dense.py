@@ -21,9 +21,9 @@ class Dense:
     neuron 0 in bit 0; `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.grid.Grid`, the numbers being the
     neurons' thresholds.
 
-    Throughput: one image in max(reads, (reads + 7) / 2) cycles, where reads = fan_out × (precharge + sense): from 7 reads
-    on, the arrays never pause between images. The second term is due to the room for two images behind the arrays (see
-    `hdl.collector.Collector`). Latency from taking an image to offering its result: reads + 6 cycles.
+    Throughput: one image in max(reads, (reads + 7) / 2) cycles, where reads = fan_out × (precharge + sense): from 7
+    reads on, the arrays never pause between images. The second term is due to the room for two images behind the arrays
+    (see `hdl.collector.Collector`). Latency from taking an image to offering its result: reads + 6 cycles.
     """
 
     fan_in: int

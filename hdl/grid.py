@@ -56,8 +56,8 @@ class Grid:
       `timing`    phase lengths, see `hdl.controller.TIMING`
       `i`         stream of one image a word: `fan_in` bits. Taken when its first row is read
       `go`        the layer behind has room for the results of one more image
-      `strobe`    a neuron's `popcount` and `number` (threshold or offset) are valid; neurons come in order, `fan_out` of
-                  them an image; `last` marks an image's last neuron
+      `strobe`    a neuron's `popcount` and `number` (threshold or offset) are valid; neurons come in order, `fan_out`
+                  of them an image; `last` marks an image's last neuron
       `host`      stream of `host_layout(host_width)`: taken between images only, when nothing is under way
       `done`      high for one cycle when a host command is finished, with `failed` and `read_bits`
 
