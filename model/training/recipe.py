@@ -32,7 +32,7 @@ class Recipe:
     none; `seed`. Raises HafnetError where a member breaks its rule.
     """
 
-    hidden: tuple[int, ...] = (64, 64)
+    hidden: tuple[int, ...] = (96, 96)
     levels: int = 4
     epochs: int = 150
     batch: int = 64
