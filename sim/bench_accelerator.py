@@ -20,6 +20,9 @@ from sim.streams import Stall, never, receive, send, stalls, watch
 STALL_PROBABILITY = 0.6
 """Chance that a source or sink pauses in a cycle of the pass with back-pressure."""
 
+PROGRESS_EVERY = 10
+"""Images after which the bench says how far it is."""
+
 
 async def run_pass(dut: Any, probes: Any, images: Any, result_beats: int, stall: tuple[Stall, Stall]) -> Any:
     """Send all images once; what every layer gave for each of them, and when results ended."""
@@ -48,6 +51,8 @@ async def run_pass(dut: Any, probes: Any, images: Any, result_beats: int, stall:
         ends.append(clocking.cycle())
         assert [last for _, last in words] == [0] * (result_beats - 1) + [1], "TLAST is not at a result's last beat"
         results.append([word for word, _ in words])
+        if len(results) % PROGRESS_EVERY == 0:
+            job.progress(len(results))
     await Combine(source, *hidden)
     return {
         "hidden": [[word for (word,) in task.result()] for task in hidden],

@@ -6,10 +6,10 @@ run from pytest and from the command line alike.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from model.errors import HafnetError
 from sim.tools import Tool
 
 TIMESCALE = ("1ns", "1ps")
+
 JOB = "HAFNET_JOB"
 """Environment variable with the path of the job's file; the result goes beside it."""
 
@@ -47,10 +48,13 @@ class Design:
             return None
         return self.folder / f"{self.top}.fst" if self.tool.name == "icarus" else self.folder / "dump.vcd"
 
-    def run(self, bench: str, folder: Path, job: Mapping[str, Any]) -> Any:
+    def run(
+        self, bench: str, folder: Path, job: Mapping[str, Any], progress: Callable[[int], None] | None = None
+    ) -> Any:
         """Run the bench module `bench` with working folder `folder`; returns its result.
 
-        Raises SimulationError where the bench fails or leaves no result.
+        `progress` is called now and then with what the bench says of its progress. Raises SimulationError where the
+        bench fails or leaves no result.
         """
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +62,7 @@ class Design:
         job_file.write_text(json.dumps(job))
         result_file.unlink(missing_ok=True)
         runner = get_runner(self.tool.name)
-        with self.tool.on_path(), redirect_stdout(StringIO()):
+        with self.tool.on_path(), _watched(folder / "progress", progress):
             try:
                 results = runner.test(
                     test_module=bench,
@@ -78,6 +82,29 @@ class Design:
         if failed or not result_file.exists():
             raise SimulationError(f"{bench} failed on {self.tool.name} ({log}):\n{_tail(log)}")
         return json.loads(result_file.read_text())
+
+
+@contextmanager
+def _watched(file: Path, progress: Callable[[int], None] | None) -> Iterator[None]:
+    """Call `progress` with the number in `file` a few times a second."""
+    file.unlink(missing_ok=True)
+    if progress is None:
+        yield
+        return
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            if file.exists() and (text := file.read_text()):
+                progress(int(text))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 def build(

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,18 +98,22 @@ def verify(
     waves: bool = False,
     program: bool = False,
     seed: int = 0,
+    progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
 ) -> Verification:
     """Simulate every sample on the RTL and compare every hidden bit, score and class with golden.
 
     `folder` keeps the build and the run. With `program` the arrays start from images of zeros and are programmed, and
-    read back, through AXI4-Lite. Raises HafnetError where files do not fit each other, SimulationError where the
-    simulator or the bench fails.
+    read back, through AXI4-Lite. `progress` is told what is being done, and how much of how much. Raises HafnetError
+    where files do not fit each other, SimulationError where the simulator or the bench fails.
     """
     manifest = check_folder(network, verilog, images_folder)
     expected = infer(network, samples.values)
     started = time.monotonic()
+    progress("building", 0, None)
     design = build_accelerator(tool, verilog, manifest, folder / "build", waves)
     built = time.monotonic()
+    count = len(samples.values)
+    progress("simulating", 0, count)
     run_folder = folder / "run"
     _lay_images(run_folder / manifest.image_default, images_folder, blank=program)
     memories = [_memory(image) for image in images.words(network, manifest.geometry)] if program else None
@@ -120,10 +124,11 @@ def verify(
             "probes": [[layer.payload, layer.valid, layer.ready] for layer in manifest.layers],
             "beats": input_beats(expected.inputs, manifest.input_width),
             "result_beats": 1 + (manifest.shape[-1] if manifest.scores else 0),
-            "stalled": min(STALLED, len(samples.values)),
+            "stalled": min(STALLED, count),
             "seed": seed,
             "program": memories,
         },
+        lambda done: progress("simulating", done, count),
     )
     finished = time.monotonic()
     for memory, words in zip(memories or [], result["read_back"], strict=True):

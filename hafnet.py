@@ -1,0 +1,394 @@
+"""The front door: one command, `hafnet`, whose verbs work on one folder of plain files each.
+
+network.safetensors   the network            (train, or made some other way)
+samples.safetensors   inputs to verify with  (train, or made some other way)
+images/               memory images          (export)
+verilog/              SystemVerilog          (generate)
+simulation/           builds and runs        (verify)
+summary.json          what came of it        (demo)
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from model.errors import HafnetError
+from model.mapping import Geometry, map_layers
+from model.network import Network
+from model.samples import Samples
+
+NETWORK, SAMPLES, IMAGES, VERILOG, SIMULATION = (
+    "network.safetensors",
+    "samples.safetensors",
+    "images",
+    "verilog",
+    "simulation",
+)
+SIMULATORS = ("verilator", "icarus")
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def folder_argument(command: Callable[..., None]) -> Callable[..., None]:
+    return click.argument("folder", type=click.Path(file_okay=False, path_type=Path))(command)
+
+
+def network_option(command: Callable[..., None]) -> Callable[..., None]:
+    text = "The network's file, if it is not FOLDER/network.safetensors."
+    return click.option("--network", type=click.Path(path_type=Path), help=text)(command)
+
+
+def geometry_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The size of the arrays."""
+    for name in ("columns", "rows"):
+        command = click.option(f"--{name}", default=32, show_default=True, help=f"{name.title()} of an array.")(command)
+    return command
+
+
+def simulator_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    text = f"verilator or icarus; may be repeated.  {default}"
+    return click.option("--simulator", "simulators", multiple=True, help=text)
+
+
+def waves_option(command: Callable[..., None]) -> Callable[..., None]:
+    text = "Leave waveforms (FST from Icarus, VCD from Verilator)."
+    return click.option("--waves", is_flag=True, help=text)(command)
+
+
+def training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What decides how a network is trained; the defaults are those of `model.training.recipe.Recipe`."""
+    for option in (
+        click.option(
+            "--data", default="digits", show_default=True, help="'digits', or a folder of IDX files (MNIST …)."
+        ),
+        click.option("--hidden", metavar="N,N…", help="Neurons of each hidden layer.  [default: 96,96]"),
+        click.option("--levels", type=int, help="Thermometer levels per input value.  [default: 4]"),
+        click.option("--epochs", type=int, help="Times that all samples are seen.  [default: 150]"),
+        click.option("--batch", type=int, help="Samples in a step.  [default: 64]"),
+        click.option("--learning-rate", type=float, help="Of Adam, at the start.  [default: 0.01]"),
+        click.option("--noise", type=float, help="Deviation of noise on inputs, of their range.  [default: 0.1875]"),
+        click.option("--seed", type=int, help="Of everything random.  [default: 0]"),
+        click.option("--device", help="'cpu' or 'cuda'.  [default: a GPU where there is one]"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hafnet")
+def cli() -> None:
+    """Train a binarized network, map it onto 2T2R RRAM arrays, generate Verilog, and prove that both agree."""
+
+
+@cli.command()
+@folder_argument
+@training_options
+def train(folder: Path, **options: Any) -> None:
+    """Train a network; leaves network.safetensors and samples.safetensors (the test samples) in FOLDER."""
+    train_step(folder, **options)
+
+
+@cli.command()
+@folder_argument
+@network_option
+@geometry_options
+@click.option("--format", "formats", multiple=True, help="hex, bin, ihex, coe or mif; may be repeated.  [default: hex]")
+def export(folder: Path, network: Path | None, rows: int, columns: int, formats: Sequence[str]) -> None:
+    """Write the memory image of every array, with a manifest, into FOLDER/images."""
+    export_step(folder, load_network(folder, network), Geometry(rows, columns), formats or ("hex",))
+
+
+@cli.command()
+@folder_argument
+@network_option
+@geometry_options
+@click.option("--shape", metavar="N-N…-N", help="Input bits and fan-outs (784-1024-1024-10), in place of a network.")
+@click.option("--scores/--no-scores", default=True, show_default=True, help="Result packets carry all scores.")
+@click.option("--input-width", type=int, help="TDATA bits of the input.  [default: enough not to slow the arrays]")
+@click.option("--precharge", default=0, show_default=True, help="Cycles of SEN low before each read, after reset.")
+@click.option("--sense", default=1, show_default=True, help="Cycles of SEN high in each read, after reset.")
+@click.option("--set-pulse", default=100, show_default=True, help="Cycles of a SET pulse, after reset.")
+@click.option("--reset-pulse", default=100, show_default=True, help="Cycles of a RESET pulse, after reset.")
+def generate(folder: Path, network: Path | None, shape: str | None, rows: int, columns: int, **options: Any) -> None:
+    """Write the SystemVerilog of an accelerator, with a manifest, into FOLDER/verilog.
+
+    It serves every network of the same shape.
+    """
+    if shape is not None and network is not None:
+        raise HafnetError(f"--shape {shape} and --network {network} exclude each other")
+    sizes = parse_numbers("--shape", shape, "-") if shape is not None else load_network(folder, network).shape
+    generate_step(folder, sizes, Geometry(rows, columns), **options)
+
+
+@cli.command()
+@folder_argument
+@network_option
+@simulator_option("[default: verilator]")
+@click.option("--samples", type=click.Path(path_type=Path), help="Samples, if not FOLDER/samples.safetensors.")
+@click.option("--count", type=int, help="Only so many of the samples.")
+@click.option("--random", "random_count", type=int, help="So many random samples instead.")
+@click.option("--program", is_flag=True, help="Program and read back all arrays through AXI4-Lite first.")
+@waves_option
+@click.option("--seed", default=0, show_default=True, help="Of random samples and of back-pressure.")
+def verify(
+    folder: Path,
+    network: Path | None,
+    simulators: Sequence[str],
+    samples: Path | None,
+    count: int | None,
+    random_count: int | None,
+    **options: Any,
+) -> None:
+    """Simulate FOLDER/verilog with FOLDER/images and compare every hidden bit, score and class with the golden model.
+
+    Exit code 1 tells that they disagree.
+    """
+    from hdl.generate import load_manifest
+    from sim.report import layer_uses, uses_table, verification_table
+
+    loaded = load_network(folder, network)
+    chosen = choose_samples(folder, loaded, samples, count, random_count, options["seed"])
+    verifications = [verify_step(folder, loaded, chosen, name, **options) for name in simulators or SIMULATORS[:1]]
+    for each in verifications:
+        console.print(verification_table(each))
+    console.print(uses_table(layer_uses(loaded, load_manifest(folder / VERILOG).geometry, verifications[0].cycles)))
+    finish(verifications)
+
+
+@cli.command()
+@click.option(
+    "--out",
+    "folder",
+    default="build/demo",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder to work in.",
+)
+@training_options
+@geometry_options
+@simulator_option("[default: all that are there]")
+@waves_option
+def demo(folder: Path, rows: int, columns: int, simulators: Sequence[str], waves: bool, **options: Any) -> None:
+    """Everything: train on handwritten digits, export, generate, verify on every test image, and sum up."""
+    from model.golden import classify
+    from sim.report import summarise, summary_table
+
+    geometry = Geometry(rows, columns)
+    simulators = simulators or simulators_there()
+    seconds: dict[str, float] = {}
+    with timed(seconds, "train"):
+        train_step(folder, **options)
+    network, samples = load_network(folder, None), Samples.load(folder / SAMPLES)
+    golden_accuracy = float(np.mean(classify(network, samples.values) == samples.labels))
+    with timed(seconds, "export"):
+        export_step(folder, network, geometry, ("hex",))
+    with timed(seconds, "generate"):
+        generate_step(folder, network.shape, geometry)
+    verifications = []
+    for simulator in simulators:
+        with timed(seconds, f"verify on {simulator}"):
+            verifications.append(verify_step(folder, network, samples, simulator, waves=waves))
+    summary = summarise(network, geometry, golden_accuracy, verifications, seconds)
+    write_json(folder / "summary.json", summary)
+    console.print(summary_table(summary))
+    finish(verifications)
+
+
+def train_step(folder: Path, **options: Any) -> None:
+    """Train, and leave network and test samples in the folder."""
+    from model.training.datasets import load_digits, load_idx
+    from model.training.recipe import Recipe, progress_bar
+    from model.training.recipe import train as run
+
+    source, hidden, device = options.pop("data"), options.pop("hidden"), options.pop("device")
+    given = {name: value for name, value in options.items() if value is not None}
+    if hidden is not None:
+        given["hidden"] = parse_numbers("--hidden", hidden, ",")
+    recipe = Recipe(**given)
+    data = load_digits() if source == "digits" else load_idx(Path(source))
+    with progress_bar(recipe.epochs, console) as progress:
+        trained = run(data, recipe, device, progress)
+    folder.mkdir(parents=True, exist_ok=True)
+    trained.network.save(folder / NETWORK)
+    data.test.save(folder / SAMPLES)
+    say(f"trained {dashed(trained.network.shape)} on {data.name}: {trained.accuracy:.2%} of the test samples are right")
+    wrote(folder / NETWORK, folder / SAMPLES)
+
+
+def export_step(folder: Path, network: Network, geometry: Geometry, formats: Sequence[str]) -> None:
+    """Write memory images."""
+    from model import images
+
+    manifest = images.export(network, geometry, folder / IMAGES, formats)
+    count = sum(grid.arrays for grid in map_layers(network.shape, geometry))
+    size = f"{geometry.rows} x {geometry.columns}"
+    say(f"exported {count} arrays of {size} and {len(network.layers)} tables of thresholds and offsets")
+    wrote(manifest)
+
+
+def generate_step(folder: Path, shape: Sequence[int], geometry: Geometry, **options: Any) -> None:
+    """Write Verilog."""
+    from hdl.accelerator import Accelerator
+    from hdl.generate import MANIFEST
+    from hdl.generate import generate as run
+    from hdl.registers import Timing
+
+    phases = ("precharge", "sense", "set_pulse", "reset_pulse")
+    timing = Timing(**{name: options.pop(name) for name in phases if name in options})
+    manifest = run(Accelerator(tuple(shape), geometry, timing=timing, **options), folder / VERILOG)
+    size = sum((folder / VERILOG / listed.file).stat().st_size for listed in manifest.files)
+    say(f"generated {dashed(shape)} with {manifest.arrays} arrays: {len(manifest.files)} files, {size / 1000:.0f} kB")
+    wrote(folder / VERILOG / MANIFEST)
+
+
+def verify_step(folder: Path, network: Network, samples: Samples, simulator: str, **options: Any) -> Any:
+    """Simulate on one simulator."""
+    from sim.tools import find
+    from sim.verify import verify as run
+
+    tool = find(simulator)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(f"{simulator}: checking", total=None)
+
+        def report(stage: str, done: int, total: int | None) -> None:
+            bar.update(task, description=f"{simulator}: {stage}", completed=done, total=total)
+
+        work = folder / SIMULATION / simulator
+        result = run(tool, network, samples, folder / VERILOG, folder / IMAGES, work, progress=report, **options)
+    if result.waves is not None:
+        wrote(result.waves)
+    return result
+
+
+def finish(verifications: Sequence[Any]) -> None:
+    """Say how it ended; exit code 1 where RTL and golden disagree."""
+    wrong = [each for each in verifications if each.mismatches]
+    for each in wrong:
+        fail(f"{each.mismatches} of {each.values} values differ, the first on {each.first[0]}")
+    if wrong:
+        raise SystemExit(1)
+    compared = sum(each.values for each in verifications)
+    names = " and ".join(each.simulator for each in verifications)
+    say(f"RTL and golden agree on all {compared} values, on {names}")
+
+
+def load_network(folder: Path, given: Path | None) -> Network:
+    return Network.load(given or folder / NETWORK)
+
+
+def choose_samples(
+    folder: Path, network: Network, given: Path | None, count: int | None, random_count: int | None, seed: int
+) -> Samples:
+    """The samples to verify with. Raises HafnetError where they do not fit the network, or none are left."""
+    for name, number in (("--count", count), ("--random", random_count)):
+        if number is not None and number < 1:
+            raise HafnetError(f"{name} {number} is not possible, at least 1 sample is needed")
+    if random_count is not None:
+        if given is not None:
+            raise HafnetError(f"--random {random_count} and --samples {given} exclude each other")
+        low, high = network.encoding.levels[0] - 1, network.encoding.levels[-1]
+        source = np.random.default_rng(seed)
+        return Samples(source.integers(low, high, (random_count, network.encoding.values), endpoint=True))
+    samples = Samples.load(given or folder / SAMPLES)
+    if samples.values.shape[1] != network.encoding.values:
+        has, takes = samples.values.shape[1], network.encoding.values
+        raise HafnetError(f"{given or folder / SAMPLES}: samples have {has} values, but the network takes {takes}")
+    return samples if count is None else samples.first(count)
+
+
+def simulators_there() -> list[str]:
+    """Verilator, and Icarus where it is installed."""
+    from sim.tools import find
+
+    there = []
+    for name in SIMULATORS:
+        try:
+            find(name)
+        except HafnetError as error:
+            say(f"not on {name}: {error}")
+        else:
+            there.append(name)
+    if not there:
+        raise HafnetError("no simulator was found, but at least one of verilator and icarus is needed")
+    return there
+
+
+def parse_numbers(option: str, text: str, separator: str) -> tuple[int, ...]:
+    """64,64 or 784-10 as numbers."""
+    try:
+        return tuple(int(part) for part in text.split(separator))
+    except ValueError:
+        raise HafnetError(f"{option} {text!r} is not numbers separated by {separator!r}") from None
+
+
+def dashed(shape: Sequence[int]) -> str:
+    return "-".join(map(str, shape))
+
+
+@contextmanager
+def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    """Note how long a step takes."""
+    started = time.monotonic()
+    yield
+    seconds[step] = round(time.monotonic() - started, 2)
+
+
+def write_json(path: Path, content: Any) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(partial, path)
+    wrote(path)
+
+
+def say(text: str) -> None:
+    console.print(text, markup=False)
+
+
+def wrote(*paths: Path) -> None:
+    say("wrote " + ", ".join(map(str, paths)))
+
+
+def fail(text: str) -> None:
+    """A sentence for standard error."""
+    click.echo(f"hafnet: {text}", err=True)
+
+
+def main() -> None:
+    """Run the command line: exit code 2 and one sentence for a user's mistake, 1 where something disagrees or fails."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        fail(error.format_message())
+        sys.exit(2)
+    except HafnetError as error:
+        fail(str(error))
+        sys.exit(2)
+    except click.Abort:
+        fail("interrupted")
+        sys.exit(130)
+    except Exception as error:
+        from sim.runner import SimulationError
+
+        if not isinstance(error, SimulationError):
+            raise
+        fail(str(error))
+        sys.exit(1)

@@ -1,0 +1,128 @@
+"""What a user reads at the end: how each layer uses its arrays, what the simulators said, and all of it together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from model.mapping import Geometry, map_layers
+from model.network import Network
+from sim.verify import Verification, dashed
+
+
+@dataclass(frozen=True)
+class LayerUse:
+    """How a layer uses its arrays.
+
+    `fill` is the share of its cells that hold a weight, `reads` its row reads per image, `utilisation` the useful XNORs
+    of an image as a share of those that all its arrays could do in the cycles of an image, a row of each a cycle.
+    """
+
+    name: str
+    fan_in: int
+    fan_out: int
+    arrays: int
+    fill: float
+    reads: int
+    utilisation: float
+
+
+def layer_uses(network: Network, geometry: Geometry, cycles: float) -> list[LayerUse]:
+    """The use of each layer's arrays when an image takes `cycles` cycles."""
+    return [
+        LayerUse(
+            name=layer.name,
+            fan_in=layer.fan_in,
+            fan_out=layer.fan_out,
+            arrays=grid.arrays,
+            fill=grid.fill,
+            reads=grid.reads,
+            utilisation=layer.fan_in * layer.fan_out / (grid.arrays * geometry.columns * cycles),
+        )
+        for layer, grid in zip(network.layers, map_layers(network.shape, geometry), strict=True)
+    ]
+
+
+def summarise(
+    network: Network,
+    geometry: Geometry,
+    golden_accuracy: float,
+    verifications: Sequence[Verification],
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """Everything that the demo found, as plain values for JSON."""
+    cycles = verifications[0].cycles
+    uses = layer_uses(network, geometry, cycles)
+    arrays = sum(use.arrays for use in uses)
+    weights = sum(use.fan_in * use.fan_out for use in uses)
+    return {
+        "network": dashed(network.shape),
+        "origin": dict(network.origin),
+        "rows": geometry.rows,
+        "columns": geometry.columns,
+        "accuracy": {
+            "torch": network.origin["accuracy"],
+            "golden": golden_accuracy,
+            **{each.simulator: each.accuracy for each in verifications},
+        },
+        "samples": verifications[0].samples,
+        "values": sum(each.values for each in verifications),
+        "mismatches": sum(each.mismatches for each in verifications),
+        "cycles_per_image": cycles,
+        "arrays": arrays,
+        "cells_full": weights / (arrays * geometry.rows * geometry.columns),
+        "layers": [asdict(use) for use in uses],
+        "simulators": [{"simulator": each.simulator, "version": each.version} for each in verifications],
+        "seconds": dict(seconds),
+    }
+
+
+def _plain_table(title: str) -> Table:
+    return Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", show_header=False)
+
+
+def summary_table(summary: Mapping[str, Any]) -> Table:
+    """The summary as one table of names and values."""
+    names = {each["simulator"]: f"RTL on {each['simulator']} {each['version']}" for each in summary["simulators"]}
+    table = _plain_table(f"{summary['network']} on arrays of {summary['rows']} x {summary['columns']}")
+    for name, accuracy in summary["accuracy"].items():
+        table.add_row(f"accuracy, {names.get(name, name)}", f"{accuracy:.2%}")
+    table.add_section()
+    table.add_row("samples compared", f"{summary['samples']}")
+    table.add_row("values compared", f"{summary['values']}")
+    table.add_row("mismatches", f"{summary['mismatches']}")
+    table.add_section()
+    table.add_row("cycles per image", f"{summary['cycles_per_image']:g}")
+    table.add_row("arrays", f"{summary['arrays']}, {summary['cells_full']:.1%} of their cells full")
+    for use in summary["layers"]:
+        shape, share = f"{use['fan_in']} x {use['fan_out']}", f"{use['utilisation']:.1%}"
+        table.add_row(f"  {use['name']}", f"{use['arrays']} for {shape}, {use['fill']:.1%} full, {share} of XNORs used")
+    table.add_section()
+    for step, time in summary["seconds"].items():
+        table.add_row(f"seconds, {step}", f"{time:.1f}")
+    return table
+
+
+def verification_table(each: Verification) -> Table:
+    """What one simulator said."""
+    table = _plain_table(f"{each.simulator} {each.version}")
+    table.add_row("samples compared", f"{each.samples}")
+    table.add_row("values compared", f"{each.values}")
+    table.add_row("mismatches", f"{each.mismatches}")
+    table.add_row("accuracy of the RTL", "no labels" if each.accuracy is None else f"{each.accuracy:.2%}")
+    table.add_row("cycles per image", f"{each.cycles:g}")
+    table.add_row("seconds", f"{each.build_seconds:.1f} to build, {each.run_seconds:.1f} to run")
+    return table
+
+
+def uses_table(uses: Sequence[LayerUse]) -> Table:
+    """A row for each layer's arrays."""
+    table = Table("layer", box=box.SIMPLE_HEAD)
+    for heading in ("fan-in", "fan-out", "arrays", "cells full", "row reads", "XNORs used"):
+        table.add_column(heading, justify="right")
+    for use in uses:
+        numbers = (f"{use.fan_in}", f"{use.fan_out}", f"{use.arrays}", f"{use.fill:.1%}", f"{use.reads}")
+        table.add_row(use.name, *numbers, f"{use.utilisation:.1%}")
+    return table
