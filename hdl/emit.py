@@ -22,7 +22,10 @@ from amaranth.lib.wiring import Flow
 from hdl.block import Block, Leaf
 from hdl.names import plain_names
 
-PASSES = "proc -norom; opt_clean; opt_dff -simple-dffe; opt_clean; write_verilog -sv -noattr {output}"
+# `proc -noopt`: with its optimisation a comparison with 0 would be written `! word`, which linters take for a slip.
+PASSES = "proc -noopt -norom; opt_clean; opt_dff -simple-dffe; opt_clean; write_verilog -sv -noattr {output}"
+ONE_HOT = ("casez (s) // synopsys parallel_case", "(* parallel_case *) casez (s)")
+"""How Yosys marks a choice by one-hot selects when it writes no attributes, and the standard's way to say it."""
 TOP_IMAGE = "images/"
 """Default of the top module's parameter IMAGE: what the paths of the memory images begin with."""
 
@@ -83,7 +86,7 @@ def emit(top: Block) -> dict[str, str]:
     for name, text in emission.texts.items():
         match = re.search(rf"^module {name}\(.*?^endmodule\n", verilog, re.MULTILINE | re.DOTALL)
         assert match is not None, f"Yosys wrote no module {name}"
-        body = match.group(0)
+        body = match.group(0).replace(*ONE_HOT)
         if _has_image(text):
             body = _with_image(body, name, *((1, TOP_IMAGE) if name == top.name else (0, "")))
         if re.search(r"\\[A-Za-z$]", body):

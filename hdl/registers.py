@@ -12,6 +12,7 @@ from hdl.axi_lite import AxiLiteBridge, axi_lite
 from hdl.block import Hardware, place
 from hdl.controller import TIMING
 from hdl.grid import HostCommand, host_layout
+from model.errors import HafnetError
 
 IDENTIFICATION = int.from_bytes(b"TNFH", "little")
 """What ID reads as: "HFNT", most significant byte first."""
@@ -44,6 +45,7 @@ class Register(IntEnum):
     """Write-only: 1 PROGRAM_ROW, 2 READ_ROW, 3 WRITE_NUMBER, 4 READ_NUMBER, on what LAYER … INDEX address. Refused
     while BUSY, and for an address that does not exist."""
     LAYER = 0x020
+    """What a command acts on. LAYER to INDEX hold 16 bits: the upper half of what is written is ignored."""
     GROUP = 0x024
     TILE = 0x028
     INDEX = 0x02C
@@ -75,12 +77,18 @@ class LayerSize:
 
 @dataclass(frozen=True)
 class Timing:
-    """Phase lengths in cycles; see `hdl.controller.TIMING`."""
+    """Phase lengths in cycles; see `hdl.controller.TIMING`. Raises HafnetError where one does not fit its register."""
 
     precharge: int = 0
     sense: int = 1
     set_pulse: int = 100
     reset_pulse: int = 100
+
+    def __post_init__(self) -> None:
+        for phase, field in TIMING:
+            cycles, most = getattr(self, str(phase)), (1 << field.width) - 1
+            if not 0 <= cycles <= most:
+                raise HafnetError(f"timing: {phase} is {cycles} cycles, but must be 0 … {most}")
 
 
 @dataclass(frozen=True)
@@ -181,7 +189,12 @@ class HostRegistersHardware(Hardware):
         writable |= {Register.DATA + 4 * number: word for number, word in enumerate(words)}
 
         order = Signal(HostCommand)
-        m.d.comb += [bus.read_refused.eq(1), bus.write_refused.eq(1)]
+        command = Signal(32)
+        m.d.comb += [
+            command.eq(bus.write_data & bus.write_mask),
+            bus.read_refused.eq(1),
+            bus.write_refused.eq(1),
+        ]
         with m.Switch(bus.read_word):
             for address, value in (readable | writable).items():
                 with m.Case(address // 4):
@@ -199,9 +212,9 @@ class HostRegistersHardware(Hardware):
                 with m.If(bus.write & (bus.write_data & bus.write_mask)[2]):
                     m.d.sync += packet_error.eq(0)
             with m.Case(Register.COMMAND // 4):
-                m.d.comb += bus.write_refused.eq(busy | ~self._exists(m, bus.write_data, layer, group, tile, index))
+                m.d.comb += bus.write_refused.eq(busy | ~self._exists(m, command, layer, group, tile, index))
                 with m.If(bus.write & ~bus.write_refused):
-                    m.d.sync += [order.eq(bus.write_data), busy.eq(1), pending.eq(1)]
+                    m.d.sync += [order.eq(command), busy.eq(1), pending.eq(1)]
         with m.If(self.wrong_packet):
             m.d.sync += packet_error.eq(1)
 
