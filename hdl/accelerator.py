@@ -37,8 +37,12 @@ class Accelerator:
     the first beat; `m_axis_*`, AXI4-Stream of 32-bit beats, one result a packet: class index, then the scores, sign-
     extended; `s_axil_*`, AXI4-Lite, see `hdl.registers.Register`.
 
-    All layers work at the same time on successive images. Throughput: one image in at most
-    max(fan_out × (precharge + sense) over all layers, beats of an input packet, beats of a result packet) + 4 cycles.
+    All layers work at the same time on successive images. Throughput: one image in as many cycles as the largest of
+      reads of any layer, where reads = fan_out × (precharge + sense),
+      (reads + 7) / 2 of a hidden layer,
+      (reads + 7 + beats of a result packet) / 2 of the output layer, and
+      beats of an input packet + 1,
+    which is at most 4 more than the largest number of reads or beats.
     """
 
     shape: tuple[int, ...]
@@ -72,7 +76,8 @@ class Accelerator:
         if self.input_width is not None:
             return self.input_width
         width = 32
-        while width < LARGEST_BUS and beats(self.shape[0], width) > self.reads:
+        # An image's packet takes a cycle more than it has beats.
+        while width < LARGEST_BUS and beats(self.shape[0], width) >= max(self.reads, 2):
             width *= 2
         return width
 

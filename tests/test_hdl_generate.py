@@ -208,7 +208,16 @@ def test_a_phase_must_fit_its_register(phase: str) -> None:
 
 @pytest.mark.parametrize(
     ("bits", "reads", "width"),
-    [(1, 1, 32), (32, 1, 32), (33, 1, 64), (784, 1024, 32), (784, 24, 64), (5000, 2, 1024), (5000, 5, 1024)],
+    [
+        (1, 1, 32),
+        (32, 1, 32),
+        (33, 1, 64),
+        (784, 1024, 32),
+        (784, 26, 32),
+        (784, 25, 64),
+        (5000, 6, 1024),
+        (5000, 2, 1024),
+    ],
 )
 def test_the_narrowest_bus_that_does_not_slow_down(bits: int, reads: int, width: int) -> None:
     assert Accelerator((bits, reads)).bus_width == width
