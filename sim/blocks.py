@@ -30,7 +30,7 @@ def build_block(tool: Tool, block: Block, folder: Path) -> Design:
     # The block's header lists its ports, those of Amaranth's clock domain among them.
     header = re.search(rf"^module {block.name}\b.*?\(([^()]*)\);$", texts[f"{block.name}.sv"], re.MULTILINE)
     assert header is not None, f"{block.name} has no ports"
-    ports = header.group(1).split(", ")
+    ports = re.findall(r"\w+", header.group(1))
     sources = [*(verilog / name for name in texts), verilog / WAIVERS.name]
     return build(tool, sources, block.name, folder / "build", ports=ports)
 

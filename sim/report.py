@@ -97,8 +97,8 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     table.add_row("cycles per image", f"{summary['cycles_per_image']:g}")
     table.add_row("arrays", f"{summary['arrays']}, {summary['cells_full']:.1%} of their cells full")
     for use in summary["layers"]:
-        shape, share = f"{use['fan_in']} x {use['fan_out']}", f"{use['utilisation']:.1%}"
-        table.add_row(f"  {use['name']}", f"{use['arrays']} for {shape}, {use['fill']:.1%} full, {share} of XNORs used")
+        text = f"{use['arrays']}, {use['fill']:.1%} full, {use['utilisation']:.1%} of XNORs used"
+        table.add_row(f"  {use['name']}, {use['fan_in']} x {use['fan_out']}", text)
     table.add_section()
     for step, time in summary["seconds"].items():
         table.add_row(f"seconds, {step}", f"{time:.1f}")

@@ -1,0 +1,193 @@
+"""Verification on both simulators, and proof that it can fail: changed images and swapped thresholds are found."""
+
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hdl.accelerator import Accelerator
+from hdl.generate import generate
+from model import images
+from model.errors import HafnetError
+from model.golden import infer
+from model.mapping import Geometry, Synapse, map_layers
+from model.network import DenseLayer, Network, random_network
+from model.samples import Samples
+from sim.tools import Tool
+from sim.verify import Verification, verify
+
+Require = Callable[[str], Tool]
+
+SHAPE, GEOMETRY = (40, 20, 9, 5), Geometry(8, 16)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return random_network(SHAPE, seed=5, levels=(1, 3))
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    random = np.random.default_rng(6)
+    return Samples(random.integers(0, 5, (48, SHAPE[0] // 2)), random.integers(0, 5, 48))
+
+
+@pytest.fixture(scope="module")
+def verilog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("verilog") / "verilog"
+    generate(Accelerator(SHAPE, GEOMETRY), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all simulations of this file: what is unchanged is not built again."""
+    return tmp_path_factory.mktemp("simulation")
+
+
+def run(
+    tool: Tool, network: Network, samples: Samples, verilog: Path, folder: Path, build: Path, program: bool = False
+) -> Verification:
+    return verify(tool, network, samples, verilog, folder, build / tool.name, program=program)
+
+
+@pytest.mark.parametrize("program", [False, True], ids=["images", "programmed"])
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+def test_rtl_equals_golden(
+    simulator: str,
+    program: bool,
+    network: Network,
+    samples: Samples,
+    verilog: Path,
+    build: Path,
+    tmp_path: Path,
+    require_simulator: Require,
+) -> None:
+    """From files, and from arrays of zeros that are programmed and read back through AXI4-Lite."""
+    images.export(network, GEOMETRY, tmp_path / "images")
+    result = run(require_simulator(simulator), network, samples, verilog, tmp_path / "images", build, program)
+    assert result.mismatches == 0, str(result.first[0])
+    assert result.values == (48 + 32) * (20 + 9 + 5 + 1)
+    assert result.accuracy == np.mean(infer(network, samples.values).classes == samples.labels)
+    assert result.cycles == max(SHAPE[1:])
+
+
+def tamper(folder: Path, file: str, word: int, flip: int) -> None:
+    """Flip bits of one word of an image, and make the manifest agree with it."""
+    path, manifest = folder / file, folder / images.MANIFEST
+    lines = path.read_text().splitlines()
+    lines[word] = f"{int(lines[word], 16) ^ flip:0{len(lines[word])}x}"
+    path.write_text("\n".join(lines) + "\n")
+    content = json.loads(manifest.read_text())
+    entry = next(each for each in content["images"] if each["file"] == file)
+    entry["crc32"] = f"{zlib.crc32(path.read_bytes()):08x}"
+    manifest.write_text(json.dumps(content))
+
+
+def test_a_changed_image_is_named_before_anything_is_simulated(
+    network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
+) -> None:
+    images.export(network, GEOMETRY, tmp_path / "images")
+    path = tmp_path / "images" / "layer1_g0_t1.hex"
+    text = path.read_text()
+    path.write_text(("1" if text[0] == "0" else "0") + text[1:])
+    with pytest.raises(HafnetError, match=r"layer1_g0_t1\.hex"):
+        run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)
+
+
+def with_weight_flipped(network: Network, layer: int, synapse: Synapse) -> Network:
+    """The network with one weight of a hidden layer changed, for golden to say what that does."""
+    old = network.hidden[layer]
+    weights = old.weights.copy()
+    weights[synapse] *= -1
+    changed = DenseLayer(old.name, weights, old.thresholds)
+    hidden = (*network.hidden[:layer], changed, *network.hidden[layer + 1 :])
+    return Network(network.encoding, hidden, network.output)
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_one_flipped_weight_of_a_hidden_layer_is_found_and_named(
+    layer: int,
+    network: Network,
+    samples: Samples,
+    verilog: Path,
+    build: Path,
+    tmp_path: Path,
+    require_simulator: Require,
+) -> None:
+    images.export(network, GEOMETRY, tmp_path / "images")
+    grid, old = map_layers(SHAPE, GEOMETRY)[layer], network.hidden[layer]
+    right = infer(network, samples.values).bits[old.name]
+    # A weight matters only where a popcount stands at its threshold: take the first that golden says is seen.
+    for source in range(old.fan_in):
+        synapse = Synapse(old.fan_out // 2, source)
+        wrong = infer(with_weight_flipped(network, layer, synapse), samples.values).bits[old.name]
+        if (wrong != right).any():
+            break
+    sample, neuron = np.argwhere(wrong != right)[0].tolist()
+    assert neuron == synapse.neuron
+    cell = grid.cell(synapse)
+    tamper(tmp_path / "images", f"layer{layer}_g{cell.group}_t{cell.tile}.hex", cell.row, 1 << cell.column)
+    result = run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)
+    assert result.mismatches > 0
+    expected = f"icarus: sample {sample}, layer '{old.name}', neuron {neuron}: expected {right[sample, neuron]}, got"
+    assert str(result.first[0]).startswith(expected)
+
+
+def test_one_flipped_weight_of_the_output_layer_changes_a_score_of_every_sample(
+    network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
+) -> None:
+    images.export(network, GEOMETRY, tmp_path / "images")
+    tamper(tmp_path / "images", "layer2_g0_t0.hex", 3, 1 << 7)
+    result = run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)
+    assert result.mismatches >= len(samples.values)
+    first = result.first[0]
+    assert (first.sample, first.layer, first.neuron) == (0, "output", 3)
+    assert abs(first.expected - first.got) == 1
+
+
+def test_two_swapped_thresholds_are_found(
+    network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
+) -> None:
+    images.export(network, GEOMETRY, tmp_path / "images")
+    layer = network.hidden[0]
+    low, high = int(np.argmin(layer.thresholds)), int(np.argmax(layer.thresholds))
+    swap = int(layer.thresholds[low] ^ layer.thresholds[high])
+    for neuron in (low, high):
+        tamper(tmp_path / "images", "layer0_thresholds.hex", neuron, swap)
+    result = run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)
+    assert {each.neuron for each in result.first if each.layer == layer.name} <= {low, high}
+    assert result.first[0].layer == layer.name
+
+
+def test_a_padding_cell_changes_nothing(
+    network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
+) -> None:
+    """The last tile of layer 1 holds inputs 16 … 19 in its first 4 columns."""
+    images.export(network, GEOMETRY, tmp_path / "images")
+    for row in range(GEOMETRY.rows):
+        tamper(tmp_path / "images", "layer1_g0_t1.hex", row, 0xFFF0)
+    result = run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)
+    assert result.mismatches == 0
+
+
+def test_files_that_do_not_fit_each_other_are_refused(
+    network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
+) -> None:
+    tool = require_simulator("icarus")
+    wider = random_network((42, 20, 9, 5), seed=1)
+    images.export(network, GEOMETRY, tmp_path / "images")
+    with pytest.raises(HafnetError, match=r"the network is 42-20-9-5, but .* was made for 40-20-9-5"):
+        run(tool, wider, samples, verilog, tmp_path / "images", build)
+    images.export(network, Geometry(16, 16), tmp_path / "others")
+    with pytest.raises(HafnetError, match=r"holds arrays of 16 x 16, but .* was generated for 8 x 16"):
+        run(tool, network, samples, verilog, tmp_path / "others", build)
+    images.export(network, GEOMETRY, tmp_path / "binary", formats=("bin",))
+    with pytest.raises(HafnetError, match="no images in format 'hex'"):
+        run(tool, network, samples, verilog, tmp_path / "binary", build)
+    images.export(wider, GEOMETRY, tmp_path / "wider")
+    with pytest.raises(HafnetError, match=r"the network is 40-20-9-5, but .*wider was made for 42-20-9-5"):
+        run(tool, network, samples, verilog, tmp_path / "wider", build)
