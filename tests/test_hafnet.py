@@ -1,0 +1,195 @@
+"""The command line: every verb, every step from files made some other way, and what it says to mistakes."""
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import hafnet
+from model.mapping import Geometry
+from model.network import Network, random_network
+from model.training.recipe import Recipe
+from sim.tools import Tool
+
+Require = Callable[[str], Tool]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`run("train", folder)` gives exit code, standard output and standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hafnet", *map(str, arguments)])
+        monkeypatch.setattr(hafnet.console, "file", None)  # the one that pytest captures now
+        code = 0
+        try:
+            hafnet.main()
+        except SystemExit as error:
+            code = int(error.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def refused(result: tuple[int, str, str], pattern: str) -> None:
+    """One sentence on standard error that matches, exit code 2, no traceback."""
+    code, _, err = result
+    assert code == 2, err
+    assert re.search(pattern, err), err
+    assert err.startswith("hafnet: ")
+    assert err.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network made by hand, exported and generated."""
+    folder = tmp_path_factory.mktemp("template")
+    network, geometry = random_network((12, 7, 3), seed=1), Geometry(4, 5)
+    network.save(folder / "network.safetensors")
+    hafnet.export_step(folder, network, geometry, ("hex",))
+    hafnet.generate_step(folder, network.shape, geometry)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, template: Path) -> Path:
+    """A copy of the template to work in."""
+    return shutil.copytree(template, tmp_path / "project")
+
+
+def test_the_steps_of_the_main_job(tmp_path: Path, run: Run, require_simulator: Require) -> None:
+    require_simulator("icarus")
+    folder = tmp_path / "mine"
+    code, out, err = run("train", folder, "--hidden", "12,6", "--levels", 2, "--epochs", 2)
+    assert code == 0, err
+    assert "trained 128-12-6-10 on digits" in out
+    assert Network.load(folder / "network.safetensors").shape == (128, 12, 6, 10)
+    assert run("export", folder, "--format", "hex", "--format", "mif")[0] == 0
+    assert (folder / "images" / "layer0_g0_t0.mif").exists()
+    assert run("generate", folder)[0] == 0
+    code, out, err = run("verify", folder, "--simulator", "icarus", "--count", 12, "--waves")
+    assert code == 0, err
+    assert "RTL and golden agree on all 696 values, on icarus" in out
+    assert (folder / "simulation" / "icarus" / "build" / "hafnet_accelerator.fst").stat().st_size > 0
+
+
+def test_the_demo_sums_up(tmp_path: Path, run: Run, require_simulator: Require) -> None:
+    require_simulator("icarus")
+    code, out, err = run(
+        "demo", "--out", tmp_path / "demo", "--simulator", "icarus", "--hidden", "10", "--levels", 1, "--epochs", 1
+    )
+    assert code == 0, err
+    summary = json.loads((tmp_path / "demo" / "summary.json").read_text())
+    assert summary["network"] == "64-10-10"
+    assert summary["mismatches"] == 0
+    assert summary["samples"] == 360
+    assert summary["arrays"] == 3
+    assert summary["accuracy"]["torch"] == summary["accuracy"]["golden"] == summary["accuracy"]["icarus"]
+    assert set(summary["seconds"]) == {"train", "export", "generate", "verify on icarus"}
+    assert [layer["name"] for layer in summary["layers"]] == ["hidden0", "output"]
+    for text in ("accuracy, torch", "accuracy, golden", "mismatches", "cycles per image", "full", "seconds, train"):
+        assert text in out
+
+
+def test_a_network_made_by_hand_is_verified_on_random_samples(
+    project: Path, run: Run, require_simulator: Require
+) -> None:
+    require_simulator("icarus")
+    code, out, err = run("verify", project, "--simulator", "icarus", "--random", 9, "--program")
+    assert code == 0, err
+    assert "no labels" in out
+
+
+def test_a_disagreement_is_exit_code_1_and_names_the_place(project: Path, run: Run, require_simulator: Require) -> None:
+    """Verilog and images of one network against another network of the same shape."""
+    require_simulator("icarus")
+    other = project / "other.safetensors"
+    random_network((12, 7, 3), seed=2).save(other)
+    code, out, err = run("verify", project, "--network", other, "--simulator", "icarus", "--random", 9)
+    assert code == 1
+    assert re.search(r"values differ, the first on icarus: sample \d+, layer '\w+', neuron \d+: expected \S+, got", err)
+    assert "agree" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'"),
+        (["export"], "Missing argument 'FOLDER'"),
+        (["export", "FOLDER", "--colour", "red"], "No such option '?--colour'?"),
+        (["export", "FOLDER", "--rows", "many"], "'many' is not a valid integer"),
+        (["export", "FOLDER", "--rows", "0"], "0 rows .* must be 1 … 4096"),
+        (["export", "FOLDER", "--columns", "5000"], "5000 columns .* must be 1 … 4096"),
+        (["export", "FOLDER", "--format", "elf"], "format 'elf' is not one of"),
+        (["export", "FOLDER", "--network", "nowhere.safetensors"], r"nowhere\.safetensors: no such file"),
+        (["generate", "FOLDER", "--shape", "64-ten"], "--shape '64-ten' is not numbers"),
+        (["generate", "FOLDER", "--shape", "64"], r"shape \(64,\)"),
+        (["generate", "FOLDER", "--shape", "64-0-3"], r"shape \(64, 0, 3\)"),
+        (["generate", "FOLDER", "--shape", "9-3", "--network", "x"], "exclude each other"),
+        (["generate", "FOLDER", "--input-width", "12"], "12 bits is not a multiple of 8"),
+        (["generate", "FOLDER", "--sense", "300"], "sense is 300 cycles"),
+        (["verify", "FOLDER", "--simulator", "spice", "--random", "3"], "simulator 'spice' is not known"),
+        (["verify", "FOLDER"], r"samples\.safetensors: no such file"),
+        (["verify", "FOLDER", "--random", "0"], "--random 0 is not possible"),
+        (["verify", "FOLDER", "--random", "3", "--samples", "x"], "exclude each other"),
+        (["train", "FOLDER", "--hidden", "a,b"], "--hidden 'a,b' is not numbers"),
+        (["train", "FOLDER", "--hidden", "0"], "hidden layer 0 of 0"),
+        (["train", "FOLDER", "--epochs", "0"], "epochs 0"),
+        (["train", "FOLDER", "--levels", "17"], "17 levels need at least 18 distinct"),
+        (["train", "FOLDER", "--data", "nowhere"], "nowhere"),
+        (["train", "FOLDER", "--device", "abacus"], "device 'abacus'"),
+    ],
+)
+def test_mistakes_end_in_one_sentence(arguments: list[str], pattern: str, project: Path, run: Run) -> None:
+    before = sorted(path for path in project.rglob("*"))
+    refused(run(*[project if each == "FOLDER" else each for each in arguments]), pattern)
+    assert sorted(path for path in project.rglob("*")) == before
+
+
+def test_a_network_wider_than_the_manifest_is_refused(project: Path, run: Run) -> None:
+    random_network((16, 7, 3), seed=1).save(project / "network.safetensors")
+    refused(run("verify", project, "--random", 3, "--simulator", "icarus"), "the network is 16-7-3, but .* 12-7-3")
+
+
+def test_a_changed_image_is_refused_by_name(project: Path, run: Run) -> None:
+    image = project / "images" / "layer0_g1_t2.hex"
+    image.write_text(image.read_text().replace("0", "1", 1))
+    refused(run("verify", project, "--random", 3, "--simulator", "icarus"), r"layer0_g1_t2\.hex")
+
+
+def test_no_arguments_show_the_help(run: Run) -> None:
+    code, out, _ = run()
+    assert code == 2
+    for verb in ("train", "export", "generate", "verify", "demo"):
+        assert verb in out
+
+
+def test_the_help_tells_the_defaults_of_the_recipe(run: Run) -> None:
+    code, out, _ = run("train", "--help")
+    assert code == 0
+    defaults = {field.name: field.default for field in fields(Recipe)}
+    for name, value in defaults.items():
+        if name != "smoothing":
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
+            assert re.search(rf"--{name.replace('_', '-')} [^-]*\[default:\s+{re.escape(text)}\]", out), name
+
+
+@pytest.mark.slow
+def test_the_whole_demo(tmp_path: Path, run: Run, require_simulator: Require) -> None:
+    """As `make demo` runs it: at least 96 % and no mismatch, on both simulators."""
+    for name in ("icarus", "verilator"):
+        require_simulator(name)
+    code, _, err = run("demo", "--out", tmp_path / "demo")
+    assert code == 0, err
+    summary = json.loads((tmp_path / "demo" / "summary.json").read_text())
+    assert {each["simulator"] for each in summary["simulators"]} == {"icarus", "verilator"}
+    assert all(accuracy >= 0.96 for accuracy in summary["accuracy"].values())
+    assert summary["mismatches"] == 0
+    assert summary["values"] == 2 * (360 + 32) * (96 + 96 + 10 + 1)
