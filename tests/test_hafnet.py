@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import hafnet
 from model.mapping import Geometry
@@ -26,7 +27,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["hafnet", *map(str, arguments)])
-        monkeypatch.setattr(hafnet.console, "file", None)  # the one that pytest captures now
+        monkeypatch.setattr(hafnet, "console", Console(highlight=False, soft_wrap=True, width=100))
         code = 0
         try:
             hafnet.main()

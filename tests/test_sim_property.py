@@ -27,13 +27,17 @@ SAMPLES = 16
 MOST_ARRAYS = 100
 
 
+def one_of(random: np.random.Generator, *bounds: int) -> int:
+    """1, or small, or large: an integer from 1 to below one of the bounds."""
+    high = int(random.choice(bounds))
+    return int(random.integers(1, max(2, high)))
+
+
 def draw_network(random: np.random.Generator) -> Network:
     """1 to 3 layers of fan-in 1 to 100, with extreme thresholds and some neurons whose weights are all equal."""
     levels = sorted(random.choice(9, size=random.integers(1, 4), replace=False).tolist())
     values = int(random.integers(1, 100 // len(levels) + 1))
-    fan_outs = [
-        int(random.choice([1, random.integers(1, 12), random.integers(12, 70)])) for _ in range(random.integers(3))
-    ]
+    fan_outs = [one_of(random, 1, 12, 70) for _ in range(random.integers(3))]
     classes = int(random.integers(1, 13))
     drawn = random_network((values * len(levels), *fan_outs, classes), int(random.integers(2**32)), levels)
     hidden = []
@@ -52,7 +56,7 @@ def draw_network(random: np.random.Generator) -> Network:
 def draw_geometry(random: np.random.Generator, network: Network) -> Geometry:
     """Arrays of 1 to 40 rows and columns; not more of them than Icarus simulates in seconds."""
     while True:
-        rows, columns = (int(random.choice([1, random.integers(1, 9), random.integers(9, 41)])) for _ in range(2))
+        rows, columns = (one_of(random, 1, 9, 41) for _ in range(2))
         geometry = Geometry(rows, columns)
         if sum(grid.arrays for grid in map_layers(network.shape, geometry)) <= MOST_ARRAYS:
             return geometry
