@@ -1,21 +1,17 @@
 """Golden inference of 784-1024-1024-10 over 10,000 images, beside a float32 torch product of the same shapes.
 
-Run: python benchmarks/golden.py
+Run: .venv/bin/python benchmarks/golden.py
 """
 
 import itertools
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the project's folder, wherever the command is given
 
 from model import golden
 from model.network import random_network
