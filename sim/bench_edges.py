@@ -1,0 +1,250 @@
+"""Bench of the accelerator's edges: packets of wrong length, orders that make no sense, resets, changes while it runs.
+
+Job: as `sim.edges` takes it. Answer: `cycles` per image with precharge 2 and sense 3.
+"""
+
+from typing import Any
+
+import cocotb
+from cocotb.triggers import ClockCycles
+from cocotbext.axi import AxiResp
+
+from hdl.grid import HostCommand
+from hdl.registers import DATA_WORDS, Register
+from sim import clocking, job
+from sim.edges import ADDRESS, Edges, raw_write
+
+PACKET_ERROR = 4
+COMMANDS = [command.value for command in HostCommand if command is not HostCommand.NONE]
+NO_COMMANDS = [0, max(COMMANDS) + 1, 7, 8 | min(COMMANDS), 0x100 | min(COMMANDS), 1 << 31 | min(COMMANDS), 0xFFFF_FFFF]
+READ_ONLY = [
+    Register.ID,
+    Register.VERSION,
+    Register.LAYERS,
+    Register.INPUT_BITS,
+    Register.CLASSES,
+    Register.ARRAY,
+    Register.FAILURES,
+    Register.FAILED_INDEX,
+    Register.IMAGES_IN,
+    Register.IMAGES_OUT,
+]
+SHORT_PULSES = 2 | 3 << 16
+SETTLED = 8
+"""So many of the last results come at the pace of the slowest part."""
+
+test = cocotb.test(timeout_time=1, timeout_unit="ms")
+
+
+@test
+async def packets_of_wrong_length_are_dropped_whole(dut: Any) -> None:
+    edges = await Edges.begin(dut)
+    host, good, right = edges.host, edges.task["beats"], edges.task["stages"][0]
+    length = len(good[0])
+    await edges.check()
+    assert await host.read(Register.STATUS) == 0
+    images = len(good)
+    wrong = [count for count in (1, length - 1, length + 1, 2 * length, 2 * length + 1) if count not in (0, length)]
+    for count in wrong:
+        await edges.send([(good[1] * 3)[:count]])
+        await edges.expect([])
+        for harmless in (0, 0xFFFF_FFFF & ~PACKET_ERROR):
+            await host.write(Register.STATUS, harmless)
+            assert await host.read(Register.STATUS) == PACKET_ERROR
+        await host.write(Register.STATUS, PACKET_ERROR)
+        assert await host.read(Register.STATUS) == 0
+        await edges.send([good[0]])
+        await edges.expect([right[0]])
+        images += 1
+        assert await host.read(Register.STATUS) == 0
+    # Wrong and right ones without a gap between them.
+    mixed = [
+        packet for number, packet in enumerate(good) for packet in ((good[0] * 3)[: wrong[number % len(wrong)]], packet)
+    ]
+    await edges.send(mixed)
+    await edges.expect(right)
+    images += len(good)
+    assert await host.read(Register.STATUS) == PACKET_ERROR
+    assert await host.read(Register.IMAGES_IN) == await host.read(Register.IMAGES_OUT) == images
+
+
+@test
+async def commands_that_make_no_sense_are_refused(dut: Any) -> None:
+    edges = await Edges.begin(dut)
+    host, layers, rows = edges.host, edges.task["layers"], edges.task["rows"]
+    assert await edges.intact()
+    on_rows, on_numbers = COMMANDS[:2], COMMANDS[2:]
+    nowhere = [(layer, 0, 0, 0, COMMANDS) for layer in (len(layers), 0x100, 0xFFFF)]
+    for layer, (groups, tiles, neurons) in enumerate(layers):
+        nowhere += [(layer, group, 0, 0, on_rows) for group in (groups, 0x100, 0xFFFF)]
+        nowhere += [(layer, 0, tile, 0, on_rows) for tile in (tiles, 0x100, 0xFFFF)]
+        nowhere += [(layer, 0, 0, row, on_rows) for row in (rows, 0x1000, 0xFFFF)]
+        nowhere += [(layer, 0, 0, neuron, on_numbers) for neuron in (neurons, 0xFFFF)]
+        nowhere.append((layer, 0, 0, 0, NO_COMMANDS))
+    for word in range(edges.task["data_words"]):
+        await host.write(Register.DATA + 4 * word, 0xFFFF_FFFF ^ word)
+    for layer, group, tile, index, commands in nowhere:
+        await host.address(layer, group, tile)
+        await host.write(Register.INDEX, index)
+        before = await edges.registers(Register.IMAGES_IN, Register.IMAGES_OUT)
+        for command in commands:
+            await edges.refused(Register.COMMAND, command)
+        assert await edges.registers(Register.IMAGES_IN, Register.IMAGES_OUT) == before
+        assert await host.read(Register.STATUS) == 0
+    # A neuron is in no group and no tile.
+    await host.address(0, 0xFFFF, 0xFFFF)
+    await host.get(HostCommand.READ_NUMBER, 0, 1)
+    assert await edges.intact()
+    await edges.check()
+
+
+@test
+async def a_command_under_way_is_left_alone(dut: Any) -> None:
+    edges = await Edges.begin(dut)
+    host, change = edges.host, edges.task["changes"][0]
+    assert change["array"]
+    await host.write(Register.PULSES, 500 | 500 << 16)
+    await edges.start_programming(change)
+    data = range(Register.DATA, Register.DATA + 4 * edges.task["data_words"], 4)
+    before = await edges.registers()
+    for command in COMMANDS:
+        await edges.refused(Register.COMMAND, command)
+    for address in (*ADDRESS, *data):
+        await edges.refused(address, 0x5555)
+    assert await edges.registers() == before
+    assert await host.read(Register.STATUS) == 1
+    while await host.read(Register.STATUS):
+        pass
+    assert await host.get(HostCommand.READ_ROW, change["index"], change["width"]) == change["new"]
+    await edges.check(1)
+    await edges.put(change, "old")
+    assert await edges.intact()
+
+
+@test
+async def addresses_without_a_register_are_refused(dut: Any) -> None:
+    edges = await Edges.begin(dut)
+    host = edges.host
+    await edges.check()
+    data = {Register.DATA + 4 * word for word in range(edges.task["data_words"])}
+    registers = {int(register) for register in Register} | data
+    around = {*range(0, 0x90, 4), *range(0x1F0, 0x210, 4), max(data) + 4, Register.DATA + 4 * DATA_WORDS, 0xFFC}
+    around |= {address | 1 << bit for address in registers for bit in range(6, 12)}
+    before = await edges.registers(*READ_ONLY)
+    for address in sorted(around - registers):
+        await edges.refused(address)
+        await edges.refused(address, 0xFFFF_FFFF)
+    for address in READ_ONLY:
+        await edges.refused(address, 0xFFFF_FFFF)
+    await edges.refused(Register.COMMAND)
+    assert await edges.registers(*READ_ONLY) == before
+    assert await host.read(Register.IMAGES_OUT) == len(edges.task["beats"])
+    for address in registers - {Register.COMMAND}:
+        await host.read(address)
+    assert await edges.intact()
+
+
+@test
+async def byte_strobes_are_honoured(dut: Any) -> None:
+    for name in ("awaddr", "awprot", "awvalid", "wdata", "wstrb", "wvalid", "bready", "araddr", "arprot", "arvalid"):
+        getattr(dut, f"s_axil_{name}").value = 0
+    dut.s_axil_rready.value = 0
+    await clocking.start(dut)
+    for strobes in (0b0000, 0b1110):
+        assert await raw_write(dut, Register.COMMAND, HostCommand.READ_NUMBER.value, strobes) == AxiResp.SLVERR
+    dut.s_axil_bready.value = 0
+    host = Edges(dut).host
+    assert await host.read(Register.STATUS) == 0
+    for address in (Register.PULSES, Register.DATA):
+        await host.write(address, 0x1122_3344)
+        for first, size in ((0, 1), (1, 1), (2, 1), (3, 1), (0, 2), (1, 2), (2, 2), (1, 3)):
+            expected = bytearray((await host.read(address)).to_bytes(4, "little"))
+            new = bytes(0xA0 + 4 * first + byte for byte in range(size))
+            expected[first : first + size] = new
+            answer = await host.master.write(address + first, new)
+            assert answer.resp == AxiResp.OKAY
+            assert await host.read(address) == int.from_bytes(expected, "little")
+    await host.write(Register.LAYER, 0xFFFF_0001)
+    assert await host.read(Register.LAYER) == 1
+
+
+@test
+async def memories_change_between_images(dut: Any) -> None:
+    """The changes go from the last layer to the first, so that no image meets a later one before an earlier one."""
+    edges = await Edges.begin(dut)
+    host, packets, stages, changes = edges.host, edges.task["beats"], edges.task["stages"], edges.task["changes"]
+    await host.write(Register.PULSES, SHORT_PULSES)
+    sent, stop = 0, False
+
+    async def keep_sending() -> None:
+        nonlocal sent
+        while not stop:
+            await edges.send(packets)
+            sent += len(packets)
+
+    source = cocotb.start_soon(keep_sending())
+    await ClockCycles(dut.clk, edges.drain)
+    for change in changes:
+        assert edges.results
+        await edges.put(change, "new")
+        await ClockCycles(dut.clk, edges.drain)
+    stop = True
+    await source
+    await edges.send(packets)
+    sent += len(packets)
+    await ClockCycles(dut.clk, edges.drain)
+    assert len(edges.results) == sent
+    assert await host.read(Register.IMAGES_IN) == await host.read(Register.IMAGES_OUT) == sent
+    assert edges.results[0] == stages[0][0]
+    assert edges.results[-len(packets) :] == stages[-1]
+    stage = 0
+    for number, result in enumerate(edges.results):
+        while result != stages[stage][number % len(packets)]:
+            stage += 1
+            assert stage < len(stages), f"image {number} gave {result}, which no stage gives from here on"
+    for change in reversed(changes):
+        await edges.put(change, "old")
+    edges.results.clear()
+    await edges.check()
+
+
+@test
+async def a_reset_forgets_the_images_under_way_and_nothing_else(dut: Any) -> None:
+    edges = await Edges.begin(dut)
+    host, packets, change = edges.host, edges.task["beats"], edges.task["changes"][0]
+    fresh = await edges.registers(Register.IMAGES_IN, Register.IMAGES_OUT)
+    for cycles in (1, 2, 5, 8, 13, 24, 39, 61):
+        source = cocotb.start_soon(edges.send(packets))
+        await ClockCycles(dut.clk, cycles)
+        source.cancel()
+        await edges.reset()
+        await edges.check()
+        assert await host.read(Register.IMAGES_IN) == await host.read(Register.IMAGES_OUT) == len(packets)
+    # In each step of a row's programming; the row has to be programmed once more.
+    for cycles in (0, 1, 2, 5, 8, 11, 15, 20):
+        await host.write(Register.PULSES, SHORT_PULSES)
+        await edges.start_programming(change)
+        await ClockCycles(dut.clk, cycles)
+        await edges.reset()
+        assert await edges.registers(Register.IMAGES_IN, Register.IMAGES_OUT) == fresh
+        await edges.put(change, "old")
+        assert await edges.intact()
+        await edges.check()
+
+
+@test
+async def slow_arrays_are_waited_for(dut: Any) -> None:
+    edges = await Edges.begin(dut)
+    host, packets, right = edges.host, edges.task["beats"], edges.task["stages"][0]
+    for precharge, sense in ((0, 0), (1, 1), (2, 3)):
+        await host.write(Register.READ_TIMING, precharge | sense << 8)
+        edges.drain = 8 * (precharge + max(1, sense)) * max(neurons for _, _, neurons in edges.task["layers"]) + 50
+        await edges.check()
+    cycles = (edges.ends[-1] - edges.ends[-1 - SETTLED]) / SETTLED
+    # Changed while images are under way.
+    source = cocotb.start_soon(edges.send(packets))
+    for timing in (0 | 1 << 8, 3 | 1 << 8, 0 | 4 << 8, 1 | 1 << 8, 0 | 1 << 8):
+        await host.write(Register.READ_TIMING, timing)
+    await source
+    await edges.expect(right)
+    job.answer({"cycles": cycles})
