@@ -1,0 +1,216 @@
+"""Blocks in Amaranth's own simulator, where a placed child is an ordinary submodule: no Verilog, no other tool."""
+
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from hdl.array import Array, Operation, Side
+from hdl.block import Hardware
+from hdl.classifier import Argmax
+from hdl.collector import Collector
+from hdl.dense import Dense
+from hdl.grid import HostCommand
+from model import bits, images
+from model.golden import infer
+from model.mapping import Geometry
+from model.network import DenseLayer, random_network
+
+
+def simulate(hardware: Hardware, bench: Callable[[Any], Awaitable[None]]) -> None:
+    simulator: Any = Simulator(hardware)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+ROWS, COLUMNS = 3, 6
+ONES = (1 << COLUMNS) - 1
+
+
+async def pulse(ctx: Any, array: Any, row: int, operation: Operation, side: Side, x: int, cycles: int = 2) -> None:
+    for port, value in (("row", row), ("operation", operation), ("side", side), ("x", x), ("hv", 1)):
+        ctx.set(getattr(array, port), value)
+    await ctx.tick().repeat(cycles)
+    ctx.set(array.hv, 0)
+    await ctx.tick()
+
+
+async def sense(ctx: Any, array: Any, row: int, x: int) -> tuple[int, int]:
+    """q and qb of a read."""
+    for port, value in (("row", row), ("operation", Operation.READ), ("x", x), ("sen", 1)):
+        ctx.set(getattr(array, port), value)
+    await ctx.tick()
+    ctx.set(array.sen, 0)
+    found = ctx.get(array.q), ctx.get(array.qb)
+    await ctx.tick()
+    assert (ctx.get(array.q), ctx.get(array.qb)) == (ONES, ONES)  # precharged
+    return found
+
+
+async def write(ctx: Any, array: Any, row: int, word: int) -> None:
+    """The two complementary pulses of each value, as the controller sequences them."""
+    for operation, side, x in (
+        (Operation.SET, Side.BL, word),
+        (Operation.RESET, Side.BLB, word),
+        (Operation.SET, Side.BLB, ~word & ONES),
+        (Operation.RESET, Side.BL, ~word & ONES),
+    ):
+        await pulse(ctx, array, row, operation, side, x)
+
+
+def test_an_array_reads_the_xnor_of_what_was_programmed() -> None:
+    array = Array(ROWS, COLUMNS).create()
+    words = (0b110010, 0b001110, 0b101010)
+
+    async def bench(ctx: Any) -> None:
+        for row, word in enumerate(words):
+            await write(ctx, array, row, word)
+        for (row, word), x in itertools.product(enumerate(words), (0, ONES, 0b010011, 0b111000)):
+            q, qb = await sense(ctx, array, row, x)
+            assert q == ~(word ^ x) & ONES
+            assert qb == q ^ ONES
+
+    simulate(array, bench)
+
+
+@pytest.mark.parametrize(
+    ("operation", "side", "becomes"),
+    [
+        (Operation.SET, Side.BL, 1),
+        (Operation.RESET, Side.BLB, 1),
+        (Operation.SET, Side.BLB, 0),
+        (Operation.RESET, Side.BL, 0),
+    ],
+)
+@pytest.mark.parametrize("cycles", [1, 4])
+def test_a_pulse_changes_the_pulsed_columns_of_its_row(
+    operation: Operation, side: Side, becomes: int, cycles: int
+) -> None:
+    array = Array(ROWS, COLUMNS).create()
+    word, x = 0b011001, 0b001011
+
+    async def bench(ctx: Any) -> None:
+        for row in range(ROWS):
+            await write(ctx, array, row, word)
+        await pulse(ctx, array, 1, operation, side, x, cycles)
+        for row, expected in enumerate((word, word | x if becomes else word & ~x, word)):
+            assert await sense(ctx, array, row, ONES) == (expected, expected ^ ONES)
+
+    simulate(array, bench)
+
+
+@pytest.mark.parametrize(("classes", "width"), [(1, 3), (2, 3), (5, 4), (16, 3)])
+def test_argmax_takes_the_lowest_index_of_the_highest_score(classes: int, width: int) -> None:
+    argmax: Any = Argmax(classes, width).create()
+    low, high = -(1 << width - 1), (1 << width - 1) - 1
+    random = np.random.default_rng(classes)
+    scores = random.integers(low, high, (40, classes), endpoint=True)
+    scores[:3] = np.array([low, high, -1])[:, np.newaxis]  # all equal
+    scores[3:20] = np.minimum(scores[3:20], -1)  # none positive
+    gaps = random.random(scores.size) < 0.2
+    found: list[int] = []
+
+    async def bench(ctx: Any) -> None:
+        for number, score in enumerate(scores.ravel().tolist()):
+            ctx.set(argmax.strobe, 0)
+            for strobe in [0, 1] if gaps[number] else [1]:
+                ctx.set(argmax.strobe, strobe)
+                ctx.set(argmax.score, score)
+                ctx.set(argmax.last, number % classes == classes - 1)
+                await ctx.tick()
+                if ctx.get(argmax.found):
+                    found.append(ctx.get(argmax.index))
+        assert found == np.argmax(scores, axis=1).tolist()
+
+    simulate(argmax, bench)
+
+
+@pytest.mark.parametrize(("count", "width"), [(1, 1), (1, 4), (3, 2)])
+def test_a_collector_has_room_for_two_images_and_keeps_their_order(count: int, width: int) -> None:
+    collector: Any = Collector(count, width).create()
+    values = [[(3 * image + number + 1) % (1 << width) for number in range(count)] for image in range(3)]
+    words = [sum(value << (width * number) for number, value in enumerate(image)) for image in values]
+
+    async def gather(ctx: Any, image: list[int]) -> None:
+        assert ctx.get(collector.go)
+        ctx.set(collector.start, 1)
+        await ctx.tick()
+        ctx.set(collector.start, 0)
+        for value in image:
+            ctx.set(collector.strobe, 1)
+            ctx.set(collector.value, value)
+            await ctx.tick()
+        ctx.set(collector.strobe, 0)
+
+    async def bench(ctx: Any) -> None:
+        await gather(ctx, values[0])
+        assert not ctx.get(collector.o.valid)
+        await ctx.tick()
+        assert ctx.get(collector.o.valid)  # 2 cycles after the last value was given
+        await gather(ctx, values[1])
+        await ctx.tick().repeat(5)
+        assert not ctx.get(collector.go)
+        for word in words[:2]:
+            assert (ctx.get(collector.o.valid), ctx.get(collector.o.payload)) == (1, word)
+            ctx.set(collector.o.ready, 1)
+            await ctx.tick()
+            ctx.set(collector.o.ready, 0)
+            assert ctx.get(collector.go)
+        assert not ctx.get(collector.o.valid)
+        await gather(ctx, values[2])
+        await ctx.tick()
+        assert (ctx.get(collector.o.valid), ctx.get(collector.o.payload)) == (1, words[2])
+
+    simulate(collector, bench)
+
+
+async def order(ctx: Any, dense: Any, image: images.Image, index: int, command: HostCommand, word: int = 0) -> int:
+    """A host command on one word of a memory; what was read."""
+    place = {"group": image.group or 0, "tile": image.tile or 0, "index": index}
+    ctx.set(dense.host.payload, {"command": command, "bits": word, **place})
+    ctx.set(dense.host.valid, 1)
+    await ctx.tick().until(dense.host.ready)
+    ctx.set(dense.host.valid, 0)
+    read_bits, failed = await ctx.tick().sample(dense.read_bits, dense.failed).until(dense.done)
+    assert not failed
+    return int(read_bits)
+
+
+def test_a_dense_layer_programmed_by_the_host_computes_as_golden() -> None:
+    geometry = Geometry(2, 3)
+    network = random_network((5, 3, 2), seed=0)
+    layer = network.hidden[0]
+    assert isinstance(layer, DenseLayer)
+    memories = [image for image in images.words(network, geometry) if image.layer == 0]
+    assert [image.kind for image in memories] == ["array"] * 4 + ["thresholds"]
+    values = np.random.default_rng(4).integers(0, 2, (12, layer.fan_in))
+    expected = bits.to_ints(infer(network, values).bits[layer.name])
+    assert len(set(expected)) > 2
+    dense: Any = Dense(layer.fan_in, layer.fan_out, geometry.rows, geometry.columns, host_width=4).create()
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dense.timing, {"precharge": 0, "sense": 1, "set_pulse": 2, "reset_pulse": 1})
+        for image in memories:
+            put, get = (
+                (HostCommand.PROGRAM_ROW, HostCommand.READ_ROW)
+                if image.kind == "array"
+                else (HostCommand.WRITE_NUMBER, HostCommand.READ_NUMBER)
+            )
+            for index, word in enumerate(image.words):
+                await order(ctx, dense, image, index, put, word)
+            for index, word in enumerate(image.words):
+                assert await order(ctx, dense, image, index, get) == word
+        for word, right in zip(bits.to_ints(values), expected, strict=True):
+            ctx.set(dense.i.payload, word)
+            ctx.set(dense.i.valid, 1)
+            await ctx.tick().until(dense.i.ready)
+            ctx.set(dense.i.valid, 0)
+            ctx.set(dense.o.ready, 1)
+            (payload,) = await ctx.tick().sample(dense.o.payload).until(dense.o.valid)
+            assert payload == right
+
+    simulate(dense, bench)
