@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow, connect
 
@@ -152,6 +152,9 @@ class AcceleratorHardware(Hardware):
                 getattr(registers, f"read_bits{index}").eq(layer.read_bits),
             ]
             source = layer.o
+            for signal in (source.payload, source.valid, source.ready):
+                net: Any = Value.cast(signal)
+                net.attrs["keep"] = 1  # the manifest names these nets for whoever watches the layers
         connect(m, source, sender.i)
         m.d.comb += [
             registers.image_in.eq(receiver.o.valid & receiver.o.ready),

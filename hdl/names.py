@@ -1,6 +1,7 @@
-"""RTLIL with plain names: what Verilog would have to escape is renamed before Yosys writes it."""
+"""RTLIL made ready for Verilog that people read: plain names, and ports in the order of the block's signature."""
 
 import re
+from collections.abc import Sequence
 
 IDENTIFIER = r"\\[^\s\[\]{}]+"
 
@@ -17,3 +18,13 @@ def plain_names(text: str) -> str:
             taken.add(plain)
             names[name] = plain
     return re.sub(IDENTIFIER, lambda match: names.get(match.group(0), match.group(0)), text)
+
+
+def ordered_ports(text: str, order: Sequence[str]) -> str:
+    """The same module with its ports in the given order."""
+    places = {name: place for place, name in enumerate(order, start=1)}
+
+    def place(match: re.Match[str]) -> str:
+        return f"{match[1]} {places[match[3]]} {match[2]}"
+
+    return re.sub(r"(?m)^(  wire .*(?:input|output|inout)) \d+\s+(\\(\w+))$", place, text)
