@@ -263,7 +263,7 @@ def verify_step(folder: Path, network: Network, samples: Samples, simulator: str
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"{simulator}: checking", total=None)
 
         def report(stage: str, done: int, total: int | None) -> None:
