@@ -71,7 +71,12 @@ class Thermometer:
 
 
 def _frozen_weights(name: str, weights: npt.ArrayLike) -> Signs:
-    array = np.asarray(weights)
+    try:
+        array = np.asarray(weights)
+    except ValueError:
+        raise HafnetError(f"layer {name!r}: weights are no matrix, because their rows differ in length") from None
+    if array.dtype.kind not in "iuf":
+        raise HafnetError(f"layer {name!r}: weights are {array.dtype}, but must be numbers +1 and -1")
     if array.ndim != 2 or 0 in array.shape:
         raise HafnetError(
             f"layer {name!r}: weights have shape {array.shape}, but (fan-out, fan-in) >= (1, 1) is needed"
@@ -296,8 +301,8 @@ def _tensors(
     expected = (fan_out, (fan_in + 7) // 8)
     if packed.dtype != np.uint8 or packed.shape != expected:
         raise HafnetError(
-            f"layer {name!r}: packed weights are {packed.dtype} {packed.shape}, but {fan_out} neurons of fan-in {fan_in} "
-            f"need uint8 {expected}"
+            f"layer {name!r}: packed weights are {packed.dtype} {packed.shape}, but {fan_out} neurons of fan-in "
+            f"{fan_in} need uint8 {expected}"
         )
     if fan_in % 8 and (packed[:, -1] >> (fan_in % 8)).any():
         raise HafnetError(

@@ -256,3 +256,12 @@ def test_a_random_network_reaches_the_extremes() -> None:
         random_network((5,), seed=0)
     with pytest.raises(HafnetError, match=r"the first a multiple of 2 levels"):
         random_network((5, 2), seed=0, levels=(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("weights", "rule"),
+    [([[True, True]], "weights are bool, but must be numbers"), ([[1, 1], [1]], "rows differ in length")],
+)
+def test_weights_that_are_no_matrix_of_numbers_are_refused(weights: list[list[int]], rule: str) -> None:
+    with pytest.raises(HafnetError, match=f"layer 'hidden': .*{rule}"):
+        DenseLayer("hidden", np.array(weights) if rule.startswith("weights") else weights, np.array([1]))  # type: ignore[arg-type]
