@@ -41,15 +41,16 @@ class ArrayController:
       `host`      stream of {command, group, tile, row, bits}: one row of one array. Has priority over `read`
       `done`      high for one cycle when a host command is finished, with `failed` (PROGRAM: the verify read differs
                   from `bits`) and `read_bits` (what was read)
-      `group`, `tile`, `row`, `operation`, `side`, `hv`, `sen`, `all_tiles`, `mask`, `masked`
+      `group`, `tile`, `row`, `operation`, `side`, `hv`, `sen`, `mask`, `masked`
                   to the arrays, all registers: group and tile that are addressed; `masked` says that the X lines
                   carry `mask` (pulses, verify, read-back) and not the layer's input
       `q`         the outputs of the addressed array, READBACK_LATENCY cycles after the last cycle of `sen`
 
     PROGRAM of a row is four pulses, SET of BL and RESET of BLb where the bit is 1, SET of BLb and RESET of BL where it
-    is 0, each after a cycle of set-up and before a cycle of recovery with `hv` low, then a verify read with X = 1. It
-    takes 2 × (set + reset) + 8 pulse cycles, then max(precharge, 1) + sense + READBACK_LATENCY + 2. `hv` and `sen` are
-    never high in the same cycle.
+    is 0, each after a cycle of set-up and before a cycle of recovery with `hv` low, then a verify read with X = 1. From
+    the cycle in which it is taken to that of `done`, both counted, it takes 2 × (set + reset) + 8 cycles of pulses and
+    max(precharge, 1) + sense + READBACK_LATENCY + 2; READ_BACK takes only the latter. `hv` and `sen` are never high in
+    the same cycle.
     """
 
     groups: int

@@ -23,7 +23,8 @@ class Dense:
 
     Throughput: one image in max(reads, (reads + 7) / 2) cycles, where reads = fan_out × (precharge + sense): from 7
     reads on, the arrays never pause between images. The second term is due to the room for two images behind the arrays
-    (see `hdl.collector.Collector`). Latency from taking an image to offering its result: reads + 6 cycles.
+    (see `hdl.collector.Collector`): two images are taken one after the other in every reads + 7 cycles. Latency
+    from taking an image to offering its result: reads + 6 cycles.
     """
 
     fan_in: int

@@ -32,7 +32,7 @@ def pairs_for(fan_in: int, source: random.Random) -> list[tuple[int, int]]:
     return pairs
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def neuron(dut: Any) -> None:
     task = job.load()
     fan_in = Neuron(**task["block"]).fan_in

@@ -32,7 +32,7 @@ def words_for(width: int, seed: int) -> list[int]:
     return words
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 async def popcount(dut: Any) -> None:
     task = job.load()
     width = Popcount(**task["block"]).width

@@ -1,0 +1,176 @@
+"""The ports that every layer has, driven and watched cycle by cycle as its neighbours and the host do."""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cocotb
+from cocotb.triggers import ClockCycles, Event, RisingEdge
+
+from hdl.controller import TIMING
+from hdl.grid import HostCommand, host_layout
+from model.images import Image
+from sim import clocking
+from sim.streams import Stall, never, stalls
+
+IMAGES = 17
+"""Images of a pass; odd, because the shortest layers take images in pairs and a rate is that of whole pairs."""
+TIMINGS = ((0, 1), (1, 1), (2, 3))
+"""Precharge and sense."""
+STALLS = ((0.5, 0.5), (0.9, 0.1), (0.1, 0.97))
+"""Chances that the source and the sink of the passes with back-pressure pause."""
+DRAIN = 20
+"""Cycles beyond an image's reads after which nothing more may come out."""
+PATIENCE = 30
+"""So many times as long a result may be waited for: neighbours stall and the host reads back."""
+
+
+@dataclass
+class Pass:
+    """What one pass gave: the result of each image, and the cycles in which images were taken and results first stood
+    on the output.
+    """
+
+    results: list[int] = field(default_factory=list)
+    taken: list[int] = field(default_factory=list)
+    offered: list[int] = field(default_factory=list)
+
+
+class LayerPorts:
+    """A layer (`hdl.dense.Dense`, `hdl.classifier.Classifier`) on its own: `dut` is its hardware."""
+
+    def __init__(self, dut: Any, block: Any) -> None:
+        self.dut, self.block = dut, block
+        self.reads = 0
+        for port in ("i__valid", "i__payload", "o__ready", "host__valid", "host__payload"):
+            getattr(dut, port).value = 0
+        self.set_timing(0, 1)
+
+    async def start(self) -> None:
+        await clocking.start(self.dut)
+
+    def set_timing(self, precharge: int, sense: int) -> None:
+        """Set the phase lengths, with pulses of 1 and 2 cycles; `reads` is then the cycles of an image's reads."""
+        lengths = {"precharge": precharge, "sense": sense, "set_pulse": 1, "reset_pulse": 2}
+        layout: Any = TIMING
+        self.dut.timing.value = layout.const(lengths).as_bits()
+        self.reads = self.block.fan_out * (precharge + sense)
+
+    async def order(self, command: HostCommand, group: int, tile: int, index: int, word: int = 0) -> tuple[int, int]:
+        """Run one host command; `failed` and `read_bits`."""
+        dut = self.dut
+        order = {"command": command.value, "group": group, "tile": tile, "index": index, "bits": word}
+        layout: Any = host_layout(self.block.host_width)
+        dut.host__payload.value = layout.const(order).as_bits()
+        dut.host__valid.value = 1
+        await RisingEdge(dut.clk)
+        while not int(dut.host__ready.value):
+            await RisingEdge(dut.clk)
+        dut.host__valid.value = 0
+        await RisingEdge(dut.clk)
+        while not int(dut.done.value):
+            await RisingEdge(dut.clk)
+        return int(dut.failed.value), int(dut.read_bits.value)
+
+    async def program(self, memories: Iterable[Image]) -> None:
+        """Write every memory; no verify read may fail."""
+        for memory in memories:
+            command = HostCommand.PROGRAM_ROW if memory.kind == "array" else HostCommand.WRITE_NUMBER
+            for index, word in enumerate(memory.words):
+                failed, _ = await self.order(command, memory.group or 0, memory.tile or 0, index, word)
+                assert not failed, f"{memory.name}: the verify read of row {index} failed"
+
+    async def read_back(self, memory: Image, index: int) -> None:
+        """Read one word of a memory and compare it."""
+        command = HostCommand.READ_ROW if memory.kind == "array" else HostCommand.READ_NUMBER
+        failed, word = await self.order(command, memory.group or 0, memory.tile or 0, index)
+        right = memory.words[index]
+        assert (failed, word) == (0, right), (
+            f"{memory.name}: word {index} read back: expected {right:#x}, got {word:#x}"
+        )
+
+    async def curious_host(self, memories: Sequence[Image], seed: int, over: Event) -> None:
+        """Read random words back, with pauses, until it is over."""
+        source = random.Random(seed)
+        while not over.is_set():
+            memory = source.choice(memories)
+            await self.read_back(memory, source.randrange(len(memory.words)))
+            await ClockCycles(self.dut.clk, source.randint(1, 4 * self.reads))
+
+    async def run(self, images: list[int], stall: tuple[Stall, Stall] = (never, never)) -> Pass:
+        """Send all images, pausing where `stall` says so; afterwards nothing more may come.
+
+        An offered result may neither change nor go before it is taken.
+        """
+        dut, found = self.dut, Pass()
+        held: int | None = None
+        offer = False
+        quiet, rest = 0, DRAIN + self.reads
+        while quiet < rest or len(found.results) < len(images):
+            assert quiet < PATIENCE * rest, f"{len(images)} images gave {len(found.results)} results"
+            sent = len(found.taken)
+            if not offer and sent < len(images) and not stall[0]():
+                offer = True
+                dut.i__payload.value = images[sent]
+            ready = not stall[1]()
+            dut.i__valid.value, dut.o__ready.value = int(offer), int(ready)
+            await RisingEdge(dut.clk)
+            if offer and int(dut.i__ready.value):
+                found.taken.append(clocking.cycle())
+                offer = False
+            word = int(dut.o__payload.value) if int(dut.o__valid.value) else None
+            assert held is None or word == held, f"result {held:#x} was offered and became {word}"
+            if word is not None and held is None:
+                found.offered.append(clocking.cycle())
+            held = None if ready else word
+            quiet += 1
+            if word is not None and ready:
+                found.results.append(word)
+                quiet = 0
+        dut.i__valid.value = dut.o__ready.value = 0
+        assert len(found.results) == len(images), f"{len(images)} images gave {len(found.results)} results"
+        return found
+
+
+async def exercise(
+    layer: LayerPorts,
+    task: Any,
+    memories: Sequence[Image],
+    images: list[int],
+    expected: list[int],
+    behind: tuple[int, int],
+    explain: Callable[[list[int]], str],
+) -> list[tuple[int, int, float]]:
+    """The whole bench of a layer: memories through the host (written where the job says `program`), then all images at
+    full rate and with back-pressure on both sides while the host reads back.
+
+    `behind` are the cycles from an image's last read to its result, and to when the next but one may begin; `explain`
+    says where results differ. Returns (precharge, sense, cycles per image at full rate).
+    """
+    await layer.start()
+    if task["program"]:
+        await layer.program(memories)
+    for memory in memories:
+        for index in range(len(memory.words)):
+            await layer.read_back(memory, index)
+    rates = []
+    for precharge, sense in TIMINGS:
+        layer.set_timing(precharge, sense)
+        found = await layer.run(images)
+        assert found.results == expected, explain(found.results)
+        latency = found.offered[0] - found.taken[0]
+        assert latency == layer.reads + behind[0], f"latency is {latency}, not {layer.reads + behind[0]} cycles"
+        rate = (found.offered[-1] - found.offered[0]) / (len(images) - 1)
+        contract = max(layer.reads, (layer.reads + behind[1]) / 2)
+        assert rate == contract, f"an image took {rate} cycles, not {contract}"
+        rates.append((precharge, sense, rate))
+    for number, (source, sink) in enumerate(STALLS):
+        layer.set_timing(*TIMINGS[number % len(TIMINGS)])
+        over = Event()
+        host = cocotb.start_soon(layer.curious_host(memories, task["seed"] + number, over))
+        found = await layer.run(images, (stalls(task["seed"] + number, source), stalls(task["seed"] - number, sink)))
+        over.set()
+        await host
+        assert found.results == expected, explain(found.results)
+    return rates
