@@ -9,7 +9,6 @@ summary.json          what came of it        (demo)
 """
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,16 +22,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from model.errors import HafnetError
+from model.files import write_whole
 from model.mapping import Geometry, map_layers
-from model.network import Network
+from model.network import Network, dashed
 from model.samples import Samples
 
-NETWORK, SAMPLES, IMAGES, VERILOG, SIMULATION = (
+NETWORK, SAMPLES, IMAGES, VERILOG, SIMULATION, SUMMARY = (
     "network.safetensors",
     "samples.safetensors",
     "images",
     "verilog",
     "simulation",
+    "summary.json",
 )
 SIMULATORS = ("verilator", "icarus")
 
@@ -139,7 +140,7 @@ def generate(folder: Path, network: Path | None, shape: str | None, rows: int, c
 @click.option("--random", "random_count", type=int, help="So many random samples instead.")
 @click.option("--program", is_flag=True, help="Program and read back all arrays through AXI4-Lite first.")
 @waves_option
-@click.option("--seed", default=0, show_default=True, help="Of random samples and of back-pressure.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random samples and of stalls.")
 def verify(
     folder: Path,
     network: Path | None,
@@ -155,10 +156,12 @@ def verify(
     """
     from hdl.generate import load_manifest
     from sim.report import layer_uses, uses_table, verification_table
+    from sim.tools import find
 
     loaded = load_network(folder, network)
     chosen = choose_samples(folder, loaded, samples, count, random_count, options["seed"])
-    verifications = [verify_step(folder, loaded, chosen, name, **options) for name in simulators or SIMULATORS[:1]]
+    tools = [find(name) for name in simulators or SIMULATORS[:1]]
+    verifications = [verify_step(folder, loaded, chosen, tool, **options) for tool in tools]
     for each in verifications:
         console.print(verification_table(each))
     console.print(uses_table(layer_uses(loaded, load_manifest(folder / VERILOG).geometry, verifications[0].cycles)))
@@ -182,9 +185,10 @@ def demo(folder: Path, rows: int, columns: int, simulators: Sequence[str], waves
     """Everything: train on handwritten digits, export, generate, verify on every test image, and sum up."""
     from model.golden import classify
     from sim.report import summarise, summary_table
+    from sim.tools import find
 
     geometry = Geometry(rows, columns)
-    simulators = simulators or simulators_there()
+    tools = [find(name) for name in simulators] or simulators_there()
     seconds: dict[str, float] = {}
     with timed(seconds, "train"):
         train_step(folder, **options)
@@ -195,11 +199,12 @@ def demo(folder: Path, rows: int, columns: int, simulators: Sequence[str], waves
     with timed(seconds, "generate"):
         generate_step(folder, network.shape, geometry)
     verifications = []
-    for simulator in simulators:
-        with timed(seconds, f"verify on {simulator}"):
-            verifications.append(verify_step(folder, network, samples, simulator, waves=waves))
+    for tool in tools:
+        with timed(seconds, f"verify on {tool.name}"):
+            verifications.append(verify_step(folder, network, samples, tool, waves=waves))
     summary = summarise(network, geometry, golden_accuracy, verifications, seconds)
-    write_json(folder / "summary.json", summary)
+    write_whole(folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
+    wrote(folder / SUMMARY)
     console.print(summary_table(summary))
     finish(verifications)
 
@@ -207,7 +212,7 @@ def demo(folder: Path, rows: int, columns: int, simulators: Sequence[str], waves
 def train_step(folder: Path, **options: Any) -> None:
     """Train, and leave network and test samples in the folder."""
     from model.training.datasets import load_digits, load_idx
-    from model.training.recipe import Recipe, progress_bar
+    from model.training.recipe import Recipe, pick_device, progress_bar
     from model.training.recipe import train as run
 
     source, hidden, device = options.pop("data"), options.pop("hidden"), options.pop("device")
@@ -215,10 +220,11 @@ def train_step(folder: Path, **options: Any) -> None:
     if hidden is not None:
         given["hidden"] = parse_numbers("--hidden", hidden, ",")
     recipe = Recipe(**given)
+    pick_device(device)
+    folder.mkdir(parents=True, exist_ok=True)
     data = load_digits() if source == "digits" else load_idx(Path(source))
     with progress_bar(recipe.epochs, console) as progress:
         trained = run(data, recipe, device, progress)
-    folder.mkdir(parents=True, exist_ok=True)
     trained.network.save(folder / NETWORK)
     data.test.save(folder / SAMPLES)
     say(f"trained {dashed(trained.network.shape)} on {data.name}: {trained.accuracy:.2%} of the test samples are right")
@@ -251,12 +257,10 @@ def generate_step(folder: Path, shape: Sequence[int], geometry: Geometry, **opti
     wrote(folder / VERILOG / MANIFEST)
 
 
-def verify_step(folder: Path, network: Network, samples: Samples, simulator: str, **options: Any) -> Any:
+def verify_step(folder: Path, network: Network, samples: Samples, tool: Any, **options: Any) -> Any:
     """Simulate on one simulator."""
-    from sim.tools import find
     from sim.verify import verify as run
 
-    tool = find(simulator)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -264,12 +268,12 @@ def verify_step(folder: Path, network: Network, samples: Samples, simulator: str
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"{simulator}: checking", total=None)
+        task = bar.add_task(f"{tool.name}: checking", total=None)
 
         def report(stage: str, done: int, total: int | None) -> None:
-            bar.update(task, description=f"{simulator}: {stage}", completed=done, total=total)
+            bar.update(task, description=f"{tool.name}: {stage}", completed=done, total=total)
 
-        work = folder / SIMULATION / simulator
+        work = folder / SIMULATION / tool.name
         result = run(tool, network, samples, folder / VERILOG, folder / IMAGES, work, progress=report, **options)
     if result.waves is not None:
         wrote(result.waves)
@@ -300,8 +304,9 @@ def choose_samples(
         if number is not None and number < 1:
             raise HafnetError(f"{name} {number} is not possible, at least 1 sample is needed")
     if random_count is not None:
-        if given is not None:
-            raise HafnetError(f"--random {random_count} and --samples {given} exclude each other")
+        for name, other in (("--samples", given), ("--count", count)):
+            if other is not None:
+                raise HafnetError(f"--random {random_count} and {name} {other} exclude each other")
         low, high = network.encoding.levels[0] - 1, network.encoding.levels[-1]
         source = np.random.default_rng(seed)
         return Samples(source.integers(low, high, (random_count, network.encoding.values), endpoint=True))
@@ -312,18 +317,16 @@ def choose_samples(
     return samples if count is None else samples.first(count)
 
 
-def simulators_there() -> list[str]:
+def simulators_there() -> list[Any]:
     """Verilator, and Icarus where it is installed."""
     from sim.tools import find
 
     there = []
     for name in SIMULATORS:
         try:
-            find(name)
+            there.append(find(name))
         except HafnetError as error:
             say(f"not on {name}: {error}")
-        else:
-            there.append(name)
     if not there:
         raise HafnetError("no simulator was found, but at least one of verilator and icarus is needed")
     return there
@@ -337,23 +340,12 @@ def parse_numbers(option: str, text: str, separator: str) -> tuple[int, ...]:
         raise HafnetError(f"{option} {text!r} is not numbers separated by {separator!r}") from None
 
 
-def dashed(shape: Sequence[int]) -> str:
-    return "-".join(map(str, shape))
-
-
 @contextmanager
 def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     """Note how long a step takes."""
     started = time.monotonic()
     yield
     seconds[step] = round(time.monotonic() - started, 2)
-
-
-def write_json(path: Path, content: Any) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(partial, path)
-    wrote(path)
 
 
 def say(text: str) -> None:
@@ -381,6 +373,9 @@ def main() -> None:
         sys.exit(2)
     except HafnetError as error:
         fail(str(error))
+        sys.exit(2)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         sys.exit(2)
     except click.Abort:
         fail("interrupted")

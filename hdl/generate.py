@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from amaranth.lib.wiring import Flow
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from hdl.accelerator import Accelerator
 from hdl.emit import TOP_IMAGE, emit
 from hdl.registers import Register, Timing
 from model.errors import HafnetError
-from model.folders import whole_folder
+from model.files import read_manifest, whole_folder
 from model.mapping import Geometry
 
 VERSION = 1
@@ -41,7 +41,7 @@ class Port:
 class File:
     """A generated file, in the order in which tools should read them, with the SHA-256 of its bytes."""
 
-    file: str
+    file: Annotated[str, Field(pattern=f"^({OURS})$")]
     sha256: str
 
 
@@ -64,12 +64,6 @@ class Layer:
     ready: str
 
 
-def _known(version: int) -> int:
-    if version > VERSION:
-        raise HafnetError(f"format version {version} is newer than {VERSION}, the newest known here")
-    return version
-
-
 @dataclass(frozen=True)
 class Manifest:
     """`manifest.json` beside generated Verilog.
@@ -78,7 +72,7 @@ class Manifest:
     `{images}layer{L}_thresholds.hex` or `…_offsets.hex`, where `images` is the top module's parameter `IMAGE`.
     """
 
-    version: Annotated[int, Field(ge=1), AfterValidator(_known)]
+    version: Annotated[int, Field(ge=1)]
     hafnet: str
     top: str
     clock: str
@@ -115,12 +109,13 @@ def generate(accelerator: Accelerator, folder: Path | str) -> Manifest:
         texts[WAIVERS.name] = WAIVERS.read_text()
         for name, text in texts.items():
             (partial / name).write_text(text)
-        manifest = _describe(accelerator, texts)
+        files = tuple(File(name, hashlib.sha256(text.encode()).hexdigest()) for name, text in texts.items())
+        manifest = _describe(accelerator, importlib.metadata.version("hafnet"), files)
         (partial / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=2) + b"\n")
     return manifest
 
 
-def _describe(accelerator: Accelerator, texts: dict[str, str]) -> Manifest:
+def _describe(accelerator: Accelerator, version: str, files: tuple[File, ...]) -> Manifest:
     layers = []
     for index, (block, grid) in enumerate(zip(accelerator.layers, accelerator.maps, strict=True)):
         last = index == len(accelerator.layers) - 1
@@ -142,7 +137,7 @@ def _describe(accelerator: Accelerator, texts: dict[str, str]) -> Manifest:
         ports.append(Port(str(path[0]), "input" if member.flow is Flow.In else "output", len(value)))
     return Manifest(
         version=VERSION,
-        hafnet=importlib.metadata.version("hafnet"),
+        hafnet=version,
         top=accelerator.name,
         clock="clk",
         reset="rst",
@@ -157,7 +152,7 @@ def _describe(accelerator: Accelerator, texts: dict[str, str]) -> Manifest:
         layers=tuple(layers),
         ports=tuple(ports),
         registers={register.name: register.value for register in Register},
-        files=tuple(File(name, hashlib.sha256(text.encode()).hexdigest()) for name, text in texts.items()),
+        files=files,
     )
 
 
@@ -167,16 +162,7 @@ def load_manifest(folder: Path | str) -> Manifest:
     Raises HafnetError for a missing, damaged or newer manifest, and for a missing or changed file, naming it.
     """
     path = Path(folder) / MANIFEST
-    if not path.is_file():
-        raise HafnetError(f"{path}: no such file; `hafnet generate` writes it")
-    try:
-        manifest = _MANIFEST.validate_json(path.read_bytes())
-    except HafnetError as error:
-        raise HafnetError(f"{path}: {error}") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the text"
-        raise HafnetError(f"{path}: {where} is wrong ({first['msg']})") from None
+    manifest = read_manifest(_MANIFEST, path, VERSION, "hafnet generate")
     for listed in manifest.files:
         file = Path(folder) / listed.file
         if not file.is_file():
@@ -186,4 +172,7 @@ def load_manifest(folder: Path | str) -> Manifest:
             raise HafnetError(
                 f"{file} was changed: its SHA-256 is {found[:12]}…, but {path} says {listed.sha256[:12]}…"
             )
+    # All the rest follows from the accelerator: what does not was changed by hand, and nobody should trust it.
+    if _describe(manifest.accelerator, manifest.hafnet, manifest.files) != manifest:
+        raise HafnetError(f"{path} contradicts itself: its parts do not follow from shape, geometry and timing")
     return manifest

@@ -11,6 +11,7 @@ from hdl.array import Operation, Side
 from hdl.block import Hardware, index_width, place
 from hdl.popcount import tree_or, tree_sum
 from hdl.tile import Tile
+from model.mapping import Geometry, LayerMap
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,17 @@ class Group:
         return f"hafnet_group_{self.fan_in}_{self.rows}x{self.columns}"
 
     @property
+    def map(self) -> LayerMap:
+        """The group as a layer of its own."""
+        return LayerMap(self.fan_in, self.rows, Geometry(self.rows, self.columns))
+
+    @property
     def tiles(self) -> int:
-        return -(-self.fan_in // self.columns)
+        return self.map.tiles
 
     def tile(self, index: int) -> Tile:
         """The tile at this place; the last one may have padding columns."""
-        return Tile(self.rows, self.columns, min(self.columns, self.fan_in - index * self.columns))
+        return Tile(self.rows, self.columns, self.map.used_columns(index))
 
     @property
     def signature(self) -> wiring.Signature:

@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware
+from model.mapping import threshold_width
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Neuron:
             {
                 "strobe": In(1),
                 "popcount": In(self.fan_in.bit_length()),
-                "threshold": In((self.fan_in + 1).bit_length()),
+                "threshold": In(threshold_width(self.fan_in)),
                 "fired": Out(1),
                 "fire": Out(1),
             }

@@ -232,7 +232,9 @@ class HostRegistersHardware(Hardware):
             with m.If(host.valid & host.ready):
                 m.d.sync += pending.eq(0)
             with m.If(getattr(self, f"done{number}")):
-                m.d.sync += [busy.eq(0), failed.eq(getattr(self, f"failed{number}"))]
+                m.d.sync += busy.eq(0)
+                with m.If(order == HostCommand.PROGRAM_ROW):
+                    m.d.sync += failed.eq(getattr(self, f"failed{number}"))
                 with m.If(getattr(self, f"failed{number}")):
                     m.d.sync += [failures.eq(failures + 1), failed_index.eq(index)]
                 with m.If((order == HostCommand.READ_ROW) | (order == HostCommand.READ_NUMBER)):

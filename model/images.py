@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from model import bits
 from model.errors import HafnetError
-from model.folders import whole_folder
+from model.files import read_manifest, whole_folder
 from model.formats import FORMATS
 from model.mapping import Geometry, LayerMap, map_layers, offset_width, threshold_width
 from model.network import DenseLayer, Int32, Network, OutputLayer, Signs, Thermometer
@@ -77,17 +77,11 @@ class LayerShape:
     fan_out: Size
 
 
-def _known(version: int) -> int:
-    if version > VERSION:
-        raise HafnetError(f"format version {version} is newer than {VERSION}, the newest known here")
-    return version
-
-
 @dataclass(frozen=True)
 class ImageManifest:
     """`manifest.json` of a folder of images: all of the network but its weights, the geometry, and the files."""
 
-    version: Annotated[Size, AfterValidator(_known)]
+    version: Size
     encoding: Thermometer
     layers: Annotated[tuple[LayerShape, ...], Field(min_length=1)]
     origin: dict[str, str | int | float | bool]
@@ -187,16 +181,7 @@ def _crc32(data: bytes) -> str:
 def _checked(folder: Path) -> tuple[ImageManifest, dict[str, bytes]]:
     """The manifest and the bytes of every file that it lists."""
     path = folder / MANIFEST
-    if not path.is_file():
-        raise HafnetError(f"{path}: no such file, but a folder of images needs it")
-    try:
-        manifest = _MANIFEST.validate_json(path.read_bytes())
-    except HafnetError as error:
-        raise HafnetError(f"{path}: {error}") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the text"
-        raise HafnetError(f"{path}: {where} is wrong ({first['msg']})") from None
+    manifest = read_manifest(_MANIFEST, path, VERSION, "hafnet export")
     contents = {}
     for listed in manifest.images:
         file = folder / listed.file

@@ -15,7 +15,7 @@ import numpy as np
 
 from model.bits import Bits, to_bits, to_signs
 from model.errors import HafnetError
-from model.network import Signs
+from model.network import Signs, integer
 
 LARGEST = 4096
 
@@ -32,7 +32,9 @@ class Geometry:
     columns: int = 32
 
     def __post_init__(self) -> None:
-        for name, size in (("rows", self.rows), ("columns", self.columns)):
+        for name in ("rows", "columns"):
+            size = integer(f"the number of {name} of an array", getattr(self, name))
+            object.__setattr__(self, name, size)
             if not 1 <= size <= LARGEST:
                 raise HafnetError(f"an array with {size} {name} is not possible: {name} must be 1 … {LARGEST}")
 

@@ -11,7 +11,8 @@ version, the encoding, the layers' names and shapes, and the origin.
 
 import itertools
 import json
-import os
+import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,17 +20,27 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from model import bits
 from model.errors import HafnetError
+from model.files import read_tensors, write_whole
 
 VERSION = 1
 
 Int32 = npt.NDArray[np.int32]
 Signs = npt.NDArray[np.int8]
 Origin: TypeAlias = Mapping[str, str | int | float]
+
+
+def integer(what: str, value: Any) -> int:
+    """The value as an int of Python. Raises HafnetError where it is none."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise HafnetError(f"{what} is {value!r}, but must be an integer") from None
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,8 @@ class Thermometer:
     levels: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "values", integer("encoding: the number of values", self.values))
+        object.__setattr__(self, "levels", tuple(integer("encoding: a level", level) for level in self.levels))
         if self.values < 1:
             raise HafnetError(f"encoding: {self.values} input values, but at least 1 is needed")
         if not self.levels:
@@ -93,7 +106,10 @@ def _frozen_weights(name: str, weights: npt.ArrayLike) -> Signs:
 
 
 def _frozen_integers(name: str, kind: str, given: npt.ArrayLike, fan_out: int, low: int, high: int) -> Int32:
-    array = np.asarray(given)
+    try:
+        array = np.asarray(given)
+    except ValueError:
+        raise HafnetError(f"layer {name!r}: {kind}s are no row of numbers") from None
     if array.shape != (fan_out,):
         raise HafnetError(f"layer {name!r}: {kind}s have shape {array.shape}, but {fan_out} neurons need ({fan_out},)")
     if array.dtype.kind not in "iu":
@@ -115,7 +131,7 @@ class Layer:
     weights: Signs
 
     def __post_init__(self) -> None:
-        if not self.name or not self.name.isprintable() or len(self.name) > 64:
+        if not isinstance(self.name, str) or not self.name or not self.name.isprintable() or len(self.name) > 64:
             raise HafnetError(f"layer name {self.name!r} is not 1 to 64 printable characters")
         object.__setattr__(self, "weights", _frozen_weights(self.name, self.weights))
 
@@ -201,6 +217,14 @@ class Network:
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
         object.__setattr__(self, "origin", dict(self.origin))
+        for key, value in self.origin.items():
+            if not isinstance(value, str | int) and not (isinstance(value, float) and math.isfinite(value)):
+                raise HafnetError(f"origin: {key!r} is {value!r}, but must be a text or a finite number")
+        for hidden in self.hidden:
+            if not isinstance(hidden, DenseLayer):
+                raise HafnetError(f"layer {hidden.name!r} is no DenseLayer, but hidden layers must be")
+        if not isinstance(self.output, OutputLayer):
+            raise HafnetError(f"layer {self.output.name!r} is no OutputLayer, but the last layer must be")
         width, before = self.encoding.width, "the encoding"
         seen: set[str] = set()
         for layer in self.layers:
@@ -243,23 +267,12 @@ class Network:
         }
         # One metadata entry: the order of several is not fixed by the library.
         data = save(tensors, metadata={"hafnet": json.dumps(header, sort_keys=True)})
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(target.name + ".partial")
-        partial.write_bytes(data)
-        os.replace(partial, target)
+        write_whole(path, data)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Read a network. Raises HafnetError for a missing, truncated, newer or inconsistent file."""
-        if not Path(path).is_file():
-            raise HafnetError(f"{path}: no such file")
-        try:
-            with safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # not a mapping
-        except (SafetensorError, OSError, TypeError) as error:  # TypeError: bfloat16, which numpy has not
-            raise HafnetError(f"{path}: not a whole .safetensors file of numpy's types ({error})") from None
+        tensors, metadata = read_tensors(path)
         try:
             return cls._from_parts(metadata, tensors)
         except HafnetError as error:
@@ -271,13 +284,18 @@ class Network:
             raise HafnetError("a .safetensors file, but not a network (metadata entry 'hafnet' is missing)")
         try:
             header = json.loads(metadata["hafnet"])
-            version = int(header["version"])
+            version = integer("format version", header["version"])
             if version > VERSION:
                 raise HafnetError(f"format version {version} is newer than {VERSION}, the newest known here")
-            encoding = Thermometer(int(header["encoding"]["values"]), tuple(map(int, header["encoding"]["levels"])))
-            described = [(str(d["name"]), int(d["fan_in"]), int(d["fan_out"])) for d in header["layers"]]
+            if version < 1:
+                raise HafnetError(f"format version {version} never was")
+            encoding = Thermometer(header["encoding"]["values"], tuple(header["encoding"]["levels"]))
+            described = [
+                (str(each["name"]), integer("fan-in", each["fan_in"]), integer("fan-out", each["fan_out"]))
+                for each in header["layers"]
+            ]
             origin = dict(header["origin"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise HafnetError(f"metadata entry 'hafnet' is damaged ({type(error).__name__}: {error})") from None
         if not described:
             raise HafnetError("the file describes no layer, but at least an output layer is needed")
@@ -309,6 +327,11 @@ def _tensors(
             f"layer {name!r}: a weight beyond fan-in {fan_in} is set, but the last byte must be filled with 0"
         )
     return bits.to_signs(bits.unpack_bytes(packed, fan_in)), integers
+
+
+def dashed(shape: Sequence[int]) -> str:
+    """A network's shape as people write it: 784-1024-1024-10."""
+    return "-".join(map(str, shape))
 
 
 def random_network(shape: Sequence[int], seed: int, levels: Sequence[int] = (1,)) -> Network:

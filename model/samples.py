@@ -5,17 +5,16 @@ hand. File: one `.safetensors` with `values`, an integer tensor (samples, values
 (samples,).
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from model.errors import HafnetError
+from model.files import read_tensors, write_whole
 
 Integers: TypeAlias = npt.NDArray[np.signedinteger[Any] | np.unsignedinteger[Any]]
 
@@ -83,23 +82,12 @@ class Samples:
         tensors: dict[str, npt.NDArray[Any]] = {"values": np.array(self.values)}
         if self.labels is not None:
             tensors["labels"] = self.labels.astype(np.int32)
-        data = save(tensors)
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(target.name + ".partial")
-        partial.write_bytes(data)
-        os.replace(partial, target)
+        write_whole(path, save(tensors))
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Read samples. Raises HafnetError for a missing, truncated or inconsistent file."""
-        if not Path(path).is_file():
-            raise HafnetError(f"{path}: no such file")
-        try:
-            with safe_open(path, framework="numpy") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # not a mapping
-        except (SafetensorError, OSError, TypeError) as error:  # TypeError: bfloat16, which numpy has not
-            raise HafnetError(f"{path}: not a whole .safetensors file of numpy's types ({error})") from None
+        tensors, _ = read_tensors(path)
         if "values" not in tensors:
             raise HafnetError(f"{path}: a .safetensors file, but not samples (tensor 'values' is missing)")
         try:

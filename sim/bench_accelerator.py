@@ -3,7 +3,7 @@
 Job: `probes`, for each layer the names of its payload, valid and ready; `beats`, for each image its input beats;
 `result_beats`, beats of a result packet; `stalled`, how many of the first images are sent once more with back-pressure
 on both sides; `seed`; `program`, memories to write and read back through AXI4-Lite before anything else (or null).
-Answer: for each pass `hidden` and `results` as `sim.compare` takes them, `start` and `ends` in cycles; `read_back`.
+Answer: for each pass `hidden` and `results` as `sim.compare` takes them, `ends` in cycles; `read_back`.
 """
 
 from typing import Any
@@ -38,7 +38,6 @@ async def run_pass(dut: Any, probes: Any, images: Any, result_beats: int, stall:
         send(dut.clk, dut.s_axis_tvalid, dut.s_axis_tready, [dut.s_axis_tdata, dut.s_axis_tlast], beats, stall[0])
     )
     results = []
-    start = clocking.cycle()
     for _ in images:
         words = await receive(
             dut.clk,
@@ -57,26 +56,29 @@ async def run_pass(dut: Any, probes: Any, images: Any, result_beats: int, stall:
     return {
         "hidden": [[word for (word,) in task.result()] for task in hidden],
         "results": results,
-        "start": start,
         "ends": ends,
     }
 
 
 async def program(host: Host, memories: Any) -> list[list[int]]:
     """Write every memory, then read every one back."""
+    timing = {register: await host.read(register) for register in (Register.READ_TIMING, Register.PULSES)}
     await host.write(Register.READ_TIMING, 1 | 2 << 8)
     await host.write(Register.PULSES, 2 | 3 << 16)
     for memory in memories:
         await host.address(memory["layer"], memory["group"], memory["tile"])
         command = HostCommand.PROGRAM_ROW if memory["array"] else HostCommand.WRITE_NUMBER
         for index, word in enumerate(memory["words"]):
-            assert await host.put(command, index, word, memory["width"]), f"{memory} row {index} failed its verify read"
+            assert await host.put(command, index, word, memory["width"]), (
+                f"{memory['name']}, row {index} failed its verify read"
+            )
     read_back = []
     for memory in memories:
         await host.address(memory["layer"], memory["group"], memory["tile"])
         command = HostCommand.READ_ROW if memory["array"] else HostCommand.READ_NUMBER
         read_back.append([await host.get(command, index, memory["width"]) for index in range(len(memory["words"]))])
-    await host.write(Register.READ_TIMING, 0 | 1 << 8)
+    for register, value in timing.items():
+        await host.write(register, value)
     return read_back
 
 

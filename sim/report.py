@@ -8,8 +8,8 @@ from rich import box
 from rich.table import Table
 
 from model.mapping import Geometry, map_layers
-from model.network import Network
-from sim.verify import Verification, dashed
+from model.network import Network, dashed
+from sim.verify import Verification
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class LayerUse:
     utilisation: float
 
 
-def layer_uses(network: Network, geometry: Geometry, cycles: float) -> list[LayerUse]:
-    """The use of each layer's arrays when an image takes `cycles` cycles."""
+def layer_uses(network: Network, geometry: Geometry, cycles: float | None) -> list[LayerUse]:
+    """The use of each layer's arrays when an image takes `cycles` cycles; utilisation is 0 where that is not known."""
     return [
         LayerUse(
             name=layer.name,
@@ -39,7 +39,7 @@ def layer_uses(network: Network, geometry: Geometry, cycles: float) -> list[Laye
             arrays=grid.arrays,
             fill=grid.fill,
             reads=grid.reads,
-            utilisation=layer.fan_in * layer.fan_out / (grid.arrays * geometry.columns * cycles),
+            utilisation=layer.fan_in * layer.fan_out / (grid.arrays * geometry.columns * cycles) if cycles else 0,
         )
         for layer, grid in zip(network.layers, map_layers(network.shape, geometry), strict=True)
     ]
@@ -112,7 +112,7 @@ def verification_table(each: Verification) -> Table:
     table.add_row("values compared", f"{each.values}")
     table.add_row("mismatches", f"{each.mismatches}")
     table.add_row("accuracy of the RTL", "no labels" if each.accuracy is None else f"{each.accuracy:.2%}")
-    table.add_row("cycles per image", f"{each.cycles:g}")
+    table.add_row("cycles per image", "unknown from one sample" if each.cycles is None else f"{each.cycles:g}")
     table.add_row("seconds", f"{each.build_seconds:.1f} to build, {each.run_seconds:.1f} to run")
     return table
 

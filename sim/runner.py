@@ -41,12 +41,11 @@ class Design:
     folder: Path
     waves: bool
 
-    @property
-    def waves_file(self) -> Path | None:
+    def waves_file(self, run_folder: Path) -> Path | None:
         """Where a run leaves its waveforms, if it does."""
         if not self.waves:
             return None
-        return self.folder / f"{self.top}.fst" if self.tool.name == "icarus" else self.folder / "dump.vcd"
+        return self.folder / f"{self.top}.fst" if self.tool.name == "icarus" else run_folder / "dump.vcd"
 
     def run(
         self, bench: str, folder: Path, job: Mapping[str, Any], progress: Callable[[int], None] | None = None
@@ -124,7 +123,9 @@ def build(
     """
     folder = folder.resolve()
     if tool.name == "verilator" and any(letter.isspace() for letter in str(folder)):
-        raise HafnetError(f"Verilator cannot build in {str(folder)!r}: make allows no space in a folder's name")
+        raise HafnetError(
+            f"Verilator cannot build in {str(folder)!r}: make allows no space in a folder's name (Icarus does)"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     design = Design(tool, top, folder, waves)
     verilog = [source.resolve() for source in sources if source.suffix == ".sv"]

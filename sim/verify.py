@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from hdl.emit import TOP_IMAGE
 from hdl.generate import Manifest, load_manifest
 from hdl.packets import beats
 from model import bits, images
 from model.errors import HafnetError
 from model.golden import Trace, infer
-from model.network import Network
+from model.network import Network, dashed
 from model.samples import Samples
 from sim.compare import Disagreement, disagreements
-from sim.runner import Design, build
+from sim.runner import Design, SimulationError, build
 from sim.tools import Tool
 
 STALLED = 32
@@ -30,7 +31,7 @@ class Verification:
 
     `values` is the number of values compared (every hidden bit, every score, every class, in each pass), `mismatches`
     how many differ and `first` the first of them; `accuracy` is that of the RTL, None without labels; `cycles` are
-    cycles per image at full rate, from the first result to the last; times are in seconds.
+    cycles per image at full rate, from the first result to the last, None for a single sample; times are in seconds.
     """
 
     simulator: str
@@ -40,7 +41,7 @@ class Verification:
     mismatches: int
     first: tuple[Disagreement, ...]
     accuracy: float | None
-    cycles: float
+    cycles: float | None
     build_seconds: float
     run_seconds: float
     waves: Path | None
@@ -62,8 +63,14 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> Manife
             f"{images_folder} holds arrays of {ours.rows} x {ours.columns}, but {verilog} was generated for "
             f"{theirs.rows} x {theirs.columns}"
         )
-    if not any(image.format == "hex" for image in exported.images):
-        raise HafnetError(f"{images_folder} holds no images in format 'hex', which simulators read")
+    files = {image.file for image in exported.images if image.format == "hex"}
+    needed = {f"{image.name}.hex" for image in images.words(network, manifest.geometry)}
+    if files != needed:
+        missing = min(needed - files) if needed - files else min(files - needed)
+        raise HafnetError(
+            f"{images_folder}: {missing!r} is not the same in the manifest and in the network, but simulators need "
+            "all images in format 'hex' and no other"
+        )
     return manifest
 
 
@@ -72,11 +79,6 @@ def _refuse_other_shape(network: Network, shape: Sequence[int], folder: Path) ->
         raise HafnetError(
             f"the network is {dashed(network.shape)}, but {folder} was made for {dashed(shape)}; shapes must be equal"
         )
-
-
-def dashed(shape: Sequence[int]) -> str:
-    """784-1024-1024-10."""
-    return "-".join(map(str, shape))
 
 
 def build_accelerator(tool: Tool, verilog: Path, manifest: Manifest, folder: Path, waves: bool = False) -> Design:
@@ -115,8 +117,9 @@ def verify(
     count = len(samples.values)
     progress("simulating", 0, count)
     run_folder = folder / "run"
-    _lay_images(run_folder / manifest.image_default, images_folder, blank=program)
-    memories = [_memory(image) for image in images.words(network, manifest.geometry)] if program else None
+    contents = list(images.words(network, manifest.geometry))
+    _lay_images(run_folder / TOP_IMAGE, images_folder, [f"{image.name}.hex" for image in contents], blank=program)
+    memories = [_memory(image) for image in contents] if program else None
     result = design.run(
         "sim.bench_accelerator",
         run_folder,
@@ -132,9 +135,18 @@ def verify(
     )
     finished = time.monotonic()
     for memory, words in zip(memories or [], result["read_back"], strict=True):
-        if words != memory["words"]:
-            raise HafnetError(f"{tool.name}: what was read back differs from what was programmed in {memory}")
-    return _judge(tool, network, samples, expected, result["passes"], (built - started, finished - built), design)
+        for index, (wrote, read) in enumerate(zip(memory["words"], words, strict=True)):
+            if wrote != read:
+                raise SimulationError(f"{tool.name}: {memory['name']}, word {index}: wrote {wrote:#x}, read {read:#x}")
+    return _judge(
+        tool,
+        network,
+        samples,
+        expected,
+        result["passes"],
+        (built - started, finished - built),
+        design.waves_file(run_folder),
+    )
 
 
 def input_beats(inputs: bits.Bits, width: int) -> list[list[int]]:
@@ -143,20 +155,22 @@ def input_beats(inputs: bits.Bits, width: int) -> list[list[int]]:
     return [[word >> (width * beat) & mask for beat in range(count)] for word in bits.to_ints(inputs)]
 
 
-def _lay_images(target: Path, images_folder: Path, blank: bool) -> None:
+def _lay_images(target: Path, images_folder: Path, names: Sequence[str], blank: bool) -> None:
     """Put the images where the simulation looks for them; with `blank`, files of the same length full of zeros."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for image in sorted(images_folder.glob("*.hex")):
+    for name in names:
+        image = images_folder / name
         if blank:
             lines = image.read_text().splitlines()
-            (target / image.name).write_text("".join("0" * len(line) + "\n" for line in lines))
+            (target / name).write_text("".join("0" * len(line) + "\n" for line in lines))
         else:
-            (target / image.name).symlink_to(image.resolve())
+            (target / name).symlink_to(image.resolve())
 
 
 def _memory(image: images.Image) -> dict[str, Any]:
     return {
+        "name": image.name,
         "layer": image.layer,
         "array": image.kind == "array",
         "group": image.group or 0,
@@ -173,7 +187,7 @@ def _judge(
     expected: Trace,
     passes: Any,
     seconds: tuple[float, float],
-    design: Design,
+    waves: Path | None,
 ) -> Verification:
     found: list[Disagreement] = []
     values = 0
@@ -190,8 +204,8 @@ def _judge(
         mismatches=len(found),
         first=tuple(found[:10]),
         accuracy=None if samples.labels is None else float(np.mean(classes == samples.labels)),
-        cycles=(full["ends"][-1] - full["ends"][0]) / max(1, len(classes) - 1),
+        cycles=(full["ends"][-1] - full["ends"][0]) / (len(classes) - 1) if len(classes) > 1 else None,
         build_seconds=seconds[0],
         run_seconds=seconds[1],
-        waves=design.waves_file,
+        waves=waves,
     )

@@ -75,10 +75,9 @@ def test_the_steps_of_the_main_job(tmp_path: Path, run: Run, require_simulator: 
     assert run("export", folder, "--format", "hex", "--format", "mif")[0] == 0
     assert (folder / "images" / "layer0_g0_t0.mif").exists()
     assert run("generate", folder)[0] == 0
-    code, out, err = run("verify", folder, "--simulator", "icarus", "--count", 12, "--waves")
+    code, out, err = run("verify", folder, "--simulator", "icarus", "--count", 12)
     assert code == 0, err
     assert "RTL and golden agree on all 696 values, on icarus" in out
-    assert (folder / "simulation" / "icarus" / "build" / "hafnet_accelerator.fst").stat().st_size > 0
 
 
 def test_the_demo_sums_up(tmp_path: Path, run: Run, require_simulator: Require) -> None:
@@ -106,6 +105,23 @@ def test_a_network_made_by_hand_is_verified_on_random_samples(
     code, out, err = run("verify", project, "--simulator", "icarus", "--random", 9, "--program")
     assert code == 0, err
     assert "no labels" in out
+
+
+def test_one_sample_is_enough(project: Path, run: Run, require_simulator: Require) -> None:
+    require_simulator("icarus")
+    code, out, err = run("verify", project, "--simulator", "icarus", "--random", 1)
+    assert code == 0, err
+    assert "unknown from one sample" in out
+
+
+@pytest.mark.parametrize("simulator", ["icarus", pytest.param("verilator", marks=pytest.mark.slow)])
+def test_waves_are_where_it_says(project: Path, run: Run, require_simulator: Require, simulator: str) -> None:
+    require_simulator(simulator)
+    code, out, err = run("verify", project, "--simulator", simulator, "--random", 2, "--waves")
+    assert code == 0, err
+    named = re.search(r"wrote (\S+\.(?:fst|vcd))", out)
+    assert named is not None
+    assert Path(named[1]).stat().st_size > 0
 
 
 def test_a_disagreement_is_exit_code_1_and_names_the_place(project: Path, run: Run, require_simulator: Require) -> None:
@@ -146,11 +162,17 @@ def test_a_disagreement_is_exit_code_1_and_names_the_place(project: Path, run: R
         (["train", "FOLDER", "--levels", "17"], "17 levels need at least 18 distinct"),
         (["train", "FOLDER", "--data", "nowhere"], "nowhere"),
         (["train", "FOLDER", "--device", "abacus"], "device 'abacus'"),
+        (["train", "FOLDER/network.safetensors/x", "--epochs", "1"], "Not a directory"),
+        (["generate", "FOLDER/network.safetensors/x", "--shape", "8-4-2"], "Not a directory"),
+        (["demo", "--out", "FOLDER/network.safetensors"], "File exists|is a file"),
+        (["demo", "--out", "FOLDER", "--simulator", "spice"], "simulator 'spice' is not known"),
+        (["verify", "FOLDER", "--random", "3", "--seed", "-1"], "-1 is not in the range"),
+        (["verify", "FOLDER", "--random", "3", "--count", "2"], "exclude each other"),
     ],
 )
 def test_mistakes_end_in_one_sentence(arguments: list[str], pattern: str, project: Path, run: Run) -> None:
     before = sorted(path for path in project.rglob("*"))
-    refused(run(*[project if each == "FOLDER" else each for each in arguments]), pattern)
+    refused(run(*[each.replace("FOLDER", str(project)) for each in arguments]), pattern)
     assert sorted(path for path in project.rglob("*")) == before
 
 

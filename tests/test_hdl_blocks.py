@@ -14,6 +14,7 @@ from hdl.classifier import Argmax
 from hdl.collector import Collector
 from hdl.dense import Dense
 from hdl.grid import HostCommand
+from hdl.registers import HostRegisters, LayerSize, Register, Timing
 from model import bits, images
 from model.golden import infer
 from model.mapping import Geometry
@@ -214,3 +215,52 @@ def test_a_dense_layer_programmed_by_the_host_computes_as_golden() -> None:
             assert payload == right
 
     simulate(dense, bench)
+
+
+async def transfer(ctx: Any, axil: Any, address: Register, value: int | None = None) -> int:
+    """One write (with a value) or read of a register; the value read."""
+    way, answer = ("ar", "r") if value is None else ("aw", "b")
+    ctx.set(getattr(axil, f"{way}addr"), address)
+    for port in (f"{way}valid", f"{answer}ready", *(() if value is None else ("wvalid",))):
+        ctx.set(getattr(axil, port), 1)
+    ctx.set(axil.wdata, value or 0)
+    ctx.set(axil.wstrb, 0xF)
+    await ctx.tick()
+    for port in ("arvalid", "awvalid", "wvalid"):
+        ctx.set(getattr(axil, port), 0)
+    while not ctx.get(getattr(axil, f"{answer}valid")):
+        await ctx.tick()
+    data = int(ctx.get(axil.rdata))
+    await ctx.tick()
+    return data
+
+
+def test_a_failed_verify_read_is_told_until_the_next_row_is_programmed() -> None:
+    hardware: Any = HostRegisters(8, 2, 4, 4, (LayerSize(1, 2, 2),), 8, Timing()).create()
+
+    async def command(ctx: Any, command: HostCommand, failed: int) -> int:
+        await transfer(ctx, hardware.axil, Register.COMMAND, command.value)
+        while not ctx.get(hardware.host0.valid):
+            await ctx.tick()
+        ctx.set(hardware.host0.ready, 1)
+        await ctx.tick()
+        ctx.set(hardware.host0.ready, 0)
+        ctx.set(hardware.done0, 1)
+        ctx.set(hardware.failed0, failed)
+        await ctx.tick()
+        ctx.set(hardware.done0, 0)
+        ctx.set(hardware.failed0, 0)
+        return await transfer(ctx, hardware.axil, Register.STATUS)
+
+    async def bench(ctx: Any) -> None:
+        await transfer(ctx, hardware.axil, Register.INDEX, 3)
+        assert await command(ctx, HostCommand.PROGRAM_ROW, failed=1) == 2
+        assert await transfer(ctx, hardware.axil, Register.FAILED_INDEX) == 3
+        assert await command(ctx, HostCommand.READ_ROW, failed=0) == 2
+        await transfer(ctx, hardware.axil, Register.INDEX, 1)
+        assert await command(ctx, HostCommand.READ_NUMBER, failed=0) == 2
+        assert await command(ctx, HostCommand.PROGRAM_ROW, failed=0) == 0
+        assert await transfer(ctx, hardware.axil, Register.FAILURES) == 1
+        assert await transfer(ctx, hardware.axil, Register.FAILED_INDEX) == 3
+
+    simulate(hardware, bench)

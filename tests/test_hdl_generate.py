@@ -143,7 +143,7 @@ def test_a_damaged_manifest_is_told(folder: Path, entry: str, value: object, tol
 
 def test_a_truncated_manifest_is_told(folder: Path) -> None:
     (folder / MANIFEST).write_bytes((folder / MANIFEST).read_bytes()[:100])
-    with pytest.raises(HafnetError, match=r"manifest\.json: the text is wrong"):
+    with pytest.raises(HafnetError, match=r"manifest\.json: not a manifest"):
         load_manifest(folder)
 
 
@@ -165,7 +165,7 @@ def test_an_earlier_run_is_replaced_whole(folder: Path) -> None:
 
 
 def test_a_failure_leaves_the_earlier_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(accelerator: Accelerator, texts: dict[str, str]) -> Manifest:
+    def fail(*_: object) -> Manifest:
         raise KeyboardInterrupt
 
     before = files(folder)
@@ -221,3 +221,25 @@ def test_a_phase_must_fit_its_register(phase: str) -> None:
 )
 def test_the_narrowest_bus_that_does_not_slow_down(bits: int, reads: int, width: int) -> None:
     assert Accelerator((bits, reads)).bus_width == width
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("image_default", "/"), ("top", "other"), ("layers", []), ("input_width", 64)],
+)
+def test_a_manifest_that_contradicts_itself_is_refused(folder: Path, name: str, value: object) -> None:
+    path = folder / MANIFEST
+    content = json.loads(path.read_text())
+    assert content[name] != value
+    path.write_text(json.dumps({**content, name: value}))
+    with pytest.raises(HafnetError, match="contradicts itself"):
+        load_manifest(folder)
+
+
+def test_a_manifest_lists_files_of_its_own_folder_only(folder: Path) -> None:
+    path = folder / MANIFEST
+    content = json.loads(path.read_text())
+    content["files"][0]["file"] = "../hafnet.sv"
+    path.write_text(json.dumps(content))
+    with pytest.raises(HafnetError, match=r"files\.0\.file is wrong"):
+        load_manifest(folder)

@@ -394,9 +394,9 @@ def test_a_missing_or_truncated_manifest_is_refused(folder: Path) -> None:
     whole = path.read_bytes()
     for length in [*range(0, len(whole) - 2, 997), len(whole) - 3]:
         path.write_bytes(whole[:length])
-        assert refusal(lambda: images.check(folder)).startswith(f"{path}: the text is wrong (Invalid JSON: ")
+        assert refusal(lambda: images.check(folder)).startswith(f"{path}: not a manifest (JSONDecodeError: ")
     path.unlink()
-    assert refusal(lambda: images.check(folder)) == f"{path}: no such file, but a folder of images needs it"
+    assert refusal(lambda: images.check(folder)) == f"{path}: no such file; `hafnet export` writes it"
 
 
 def test_layers_that_do_not_follow_are_refused(folder: Path) -> None:

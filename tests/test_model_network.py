@@ -212,7 +212,11 @@ def threshold_of(value: int) -> Callable[[Header, Tensors], object]:
         (lambda header, _: header.update(layers=[]), "the file describes no layer, but at least an output layer"),
         (lambda header, _: header.pop("encoding"), "metadata entry 'hafnet' is damaged (KeyError: 'encoding')"),
         (lambda header, _: header.update(layers=3), "metadata entry 'hafnet' is damaged (TypeError: "),
-        (lambda header, _: header["encoding"].update(values="x"), "metadata entry 'hafnet' is damaged (ValueError: "),
+        (lambda header, _: header["encoding"].update(values="x"), "encoding: the number of values is 'x'"),
+        (lambda header, _: header["encoding"].update(values=7.9), "encoding: the number of values is 7.9"),
+        (lambda header, _: header["encoding"].update(levels=[1.5]), "encoding: a level is 1.5"),
+        (lambda header, _: header.update(version=0), "format version 0 never was"),
+        (lambda header, _: header.update(version=float("inf")), "format version is inf, but must be an integer"),
         (lambda header, _: header.update(encoding=[1]), "metadata entry 'hafnet' is damaged (TypeError: "),
         (
             lambda header, _: header["encoding"].update(values=12),

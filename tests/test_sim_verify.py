@@ -10,12 +10,14 @@ import pytest
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
+from hdl.registers import Timing
 from model import images
 from model.errors import HafnetError
 from model.golden import infer
 from model.mapping import Geometry, Synapse, map_layers
 from model.network import DenseLayer, Network, random_network
 from model.samples import Samples
+from sim.runner import SimulationError
 from sim.tools import Tool
 from sim.verify import Verification, verify
 
@@ -186,8 +188,47 @@ def test_files_that_do_not_fit_each_other_are_refused(
     with pytest.raises(HafnetError, match=r"holds arrays of 16 x 16, but .* was generated for 8 x 16"):
         run(tool, network, samples, verilog, tmp_path / "others", build)
     images.export(network, GEOMETRY, tmp_path / "binary", formats=("bin",))
-    with pytest.raises(HafnetError, match="no images in format 'hex'"):
+    with pytest.raises(HafnetError, match="is not the same in the manifest and in the network"):
         run(tool, network, samples, verilog, tmp_path / "binary", build)
     images.export(wider, GEOMETRY, tmp_path / "wider")
     with pytest.raises(HafnetError, match=r"the network is 40-20-9-5, but .*wider was made for 42-20-9-5"):
         run(tool, network, samples, verilog, tmp_path / "wider", build)
+
+
+def test_an_image_that_the_manifest_does_not_list_is_refused(
+    network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
+) -> None:
+    """Nobody would have checked its bytes."""
+    images.export(network, GEOMETRY, tmp_path / "images")
+    manifest = tmp_path / "images" / images.MANIFEST
+    content = json.loads(manifest.read_text())
+    content["images"] = [each for each in content["images"] if each["file"] != "layer1_thresholds.hex"]
+    manifest.write_text(json.dumps(content))
+    with pytest.raises(HafnetError, match=r"layer1_thresholds\.hex"):
+        run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)
+
+
+def test_programming_leaves_the_timing_as_it_was(tmp_path: Path, require_simulator: Require) -> None:
+    network = random_network((7, 5, 1), seed=1)
+    images.export(network, Geometry(4, 4), tmp_path / "images")
+    generate(Accelerator((7, 5, 1), Geometry(4, 4), timing=Timing(precharge=2, sense=3)), tmp_path / "verilog")
+    samples = Samples(np.random.default_rng(1).integers(0, 2, (9, 7)))
+    tool, folders = require_simulator("icarus"), (tmp_path / "verilog", tmp_path / "images", tmp_path / "simulation")
+    plain = verify(tool, network, samples, *folders)
+    programmed = verify(tool, network, samples, *folders, program=True)
+    assert plain.cycles == programmed.cycles == 25
+
+
+def test_a_verification_that_is_cut_short_by_the_bench_says_so(
+    network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
+) -> None:
+    """A bench that fails is not an agreement: here the images are no hexadecimal at all."""
+    images.export(network, GEOMETRY, tmp_path / "images")
+    path = tmp_path / "images" / "layer0_g0_t0.hex"
+    path.write_text("x" * 4 + "\n" + path.read_text()[5:])
+    content = json.loads((tmp_path / "images" / images.MANIFEST).read_text())
+    entry = next(each for each in content["images"] if each["file"] == path.name)
+    entry["crc32"] = f"{zlib.crc32(path.read_bytes()):08x}"
+    (tmp_path / "images" / images.MANIFEST).write_text(json.dumps(content))
+    with pytest.raises(SimulationError, match="bench_accelerator failed on icarus"):
+        run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)

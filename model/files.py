@@ -1,0 +1,93 @@
+"""Files and folders that are written whole or not at all, and the readers that all formats share."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+
+from model.errors import HafnetError
+
+Contents = TypeVar("Contents")
+
+
+def write_whole(path: Path | str, data: bytes) -> None:
+    """Write a file, whole or not at all; folders above it are made."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".partial")
+    partial.write_bytes(data)
+    os.replace(partial, target)
+
+
+def read_tensors(path: Path | str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
+    """Tensors and metadata of a .safetensors file. Raises HafnetError for a missing or truncated one."""
+    if not Path(path).is_file():
+        raise HafnetError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118  # no mapping
+    except (SafetensorError, OSError, TypeError) as error:  # TypeError: bfloat16, which numpy has not
+        raise HafnetError(f"{path}: not a whole .safetensors file of numpy's types ({error})") from None
+
+
+def read_manifest(adapter: "TypeAdapter[Contents]", path: Path, newest: int, made_by: str) -> Contents:
+    """A JSON manifest of the adapter's type. Raises HafnetError for a missing, damaged or newer one."""
+    if not path.is_file():
+        raise HafnetError(f"{path}: no such file; `{made_by}` writes it")
+    try:
+        text = path.read_bytes()
+        version = json.loads(text)["version"]
+        if isinstance(version, int) and version > newest:
+            raise HafnetError(f"format version {version} is newer than {newest}, the newest known here")
+        return adapter.validate_json(text)
+    except HafnetError as error:
+        raise HafnetError(f"{path}: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the text"
+        raise HafnetError(f"{path}: {where} is wrong ({first['msg']})") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise HafnetError(f"{path}: not a manifest ({type(error).__name__}: {error})") from None
+
+
+@contextmanager
+def whole_folder(target: Path | str, ours: str) -> Iterator[Path]:
+    """A folder to write into that takes the place of `target` when the block ends, and is gone if it raises.
+
+    `ours` is a regular expression of the file names that an earlier run may have left. Raises HafnetError where
+    `target` holds anything else, so that nothing that a user made is ever deleted.
+    """
+    target = Path(target).resolve()
+    partial, old = (target.with_name(target.name + suffix) for suffix in (".partial", ".old"))
+    for path in (target, partial, old):
+        _refuse_foreign(path, ours)
+    for path in (partial, old):
+        shutil.rmtree(path, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if target.exists():
+        os.replace(target, old)
+    os.replace(partial, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _refuse_foreign(path: Path, ours: str) -> None:
+    if path.exists() and not path.is_dir():
+        raise HafnetError(f"{path} is a file, but a folder is to be written there")
+    for entry in sorted(path.iterdir()) if path.exists() else ():
+        if not re.fullmatch(ours, entry.name):
+            raise HafnetError(
+                f"{path} holds {entry.name!r}, but only a folder of nothing but earlier output is replaced"
+            )
