@@ -235,8 +235,9 @@ def export_step(folder: Path, network: Network, geometry: Geometry, formats: Seq
     """Write memory images."""
     from model import images
 
-    manifest = images.export(network, geometry, folder / IMAGES, formats)
     count = sum(grid.arrays for grid in map_layers(network.shape, geometry))
+    with console.status(f"exporting {count} arrays"):
+        manifest = images.export(network, geometry, folder / IMAGES, formats)
     size = f"{geometry.rows} x {geometry.columns}"
     say(f"exported {count} arrays of {size} and {len(network.layers)} tables of thresholds and offsets")
     wrote(manifest)
@@ -251,7 +252,9 @@ def generate_step(folder: Path, shape: Sequence[int], geometry: Geometry, **opti
 
     phases = ("precharge", "sense", "set_pulse", "reset_pulse")
     timing = Timing(**{name: options.pop(name) for name in phases if name in options})
-    manifest = run(Accelerator(tuple(shape), geometry, timing=timing, **options), folder / VERILOG)
+    accelerator = Accelerator(tuple(shape), geometry, timing=timing, **options)
+    with console.status(f"generating {sum(grid.arrays for grid in accelerator.maps)} arrays"):
+        manifest = run(accelerator, folder / VERILOG)
     size = sum((folder / VERILOG / listed.file).stat().st_size for listed in manifest.files)
     say(f"generated {dashed(shape)} with {manifest.arrays} arrays: {len(manifest.files)} files, {size / 1000:.0f} kB")
     wrote(folder / VERILOG / MANIFEST)

@@ -1,18 +1,15 @@
 """Generation of 784-1024-1024-10 on 32 x 32 arrays, and of wider networks with 2, 4 and 8 times as many arrays.
 
-Run: python benchmarks/generate.py
+Run: .venv/bin/python benchmarks/generate.py
 """
 
 import re
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the project's folder, wherever the command is given
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate

@@ -10,7 +10,7 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import enum, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Flow, In, Out
 
 from hdl.block import Hardware, index_width, place
 from hdl.storage import Storage
@@ -29,6 +29,17 @@ class Side(enum.Enum, shape=1):
 
     BL = 0
     BLB = 1
+
+
+def control_lines(rows: int, flow: Flow) -> dict[str, wiring.Member]:
+    """The lines by which a controller rules arrays of `rows` rows; see `Array` for what they mean."""
+    return {
+        "row": flow(index_width(rows)),
+        "operation": flow(Operation),
+        "side": flow(Side),
+        "hv": flow(1),
+        "sen": flow(1),
+    }
 
 
 @dataclass(frozen=True)
@@ -60,11 +71,7 @@ class Array:
     def signature(self) -> wiring.Signature:
         return wiring.Signature(
             {
-                "row": In(index_width(self.rows)),
-                "operation": In(Operation),
-                "side": In(Side),
-                "hv": In(1),
-                "sen": In(1),
+                **control_lines(self.rows, In),
                 "x": In(self.columns),
                 "q": Out(self.columns),
                 "qb": Out(self.columns),

@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.array import Operation, Side
+from hdl.array import Operation, Side, control_lines
 from hdl.block import Hardware, index_width
 
 READBACK_LATENCY = 2
@@ -83,11 +83,7 @@ class ArrayController:
                 "read_bits": Out(self.columns),
                 "group": Out(index_width(self.groups)),
                 "tile": Out(index_width(self.tiles)),
-                "row": Out(index_width(self.rows)),
-                "operation": Out(Operation),
-                "side": Out(Side),
-                "hv": Out(1),
-                "sen": Out(1),
+                **control_lines(self.rows, Out),
                 "mask": Out(self.columns),
                 "masked": Out(1),
                 "q": In(self.columns),

@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.array import Operation, Side
+from hdl.array import control_lines
 from hdl.block import Hardware, index_width, place
 from hdl.popcount import tree_or, tree_sum
 from hdl.tile import Tile
@@ -49,11 +49,7 @@ class Group:
         return wiring.Signature(
             {
                 "tile": In(index_width(self.tiles)),
-                "row": In(index_width(self.rows)),
-                "operation": In(Operation),
-                "side": In(Side),
-                "hv": In(1),
-                "sen": In(1),
+                **control_lines(self.rows, In),
                 "x": In(self.tiles * self.columns),
                 "q": Out(self.columns),
                 "popcount": Out(self.fan_in.bit_length()),

@@ -7,8 +7,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.array import Array, Operation, Side
-from hdl.block import Hardware, index_width, place
+from hdl.array import Array, control_lines
+from hdl.block import Hardware, place
 from hdl.popcount import Popcount
 
 
@@ -36,11 +36,7 @@ class Tile:
     def signature(self) -> wiring.Signature:
         return wiring.Signature(
             {
-                "row": In(index_width(self.rows)),
-                "operation": In(Operation),
-                "side": In(Side),
-                "hv": In(1),
-                "sen": In(1),
+                **control_lines(self.rows, In),
                 "x": In(self.columns),
                 "q": Out(self.columns),
                 "count": Out(self.used.bit_length()),
