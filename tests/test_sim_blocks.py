@@ -252,7 +252,7 @@ MUTANTS = (
 # Any other defect that somebody thought of.
 MORE_MUTANTS = (
     Mutant("popcount", Popcount(9), hdl.popcount, "_tree", "if len(terms) % 2", "if False"),
-    Mutant("neuron", NEURON, Neuron, "signature", "(self.fan_in + 1).bit_length()", "self.fan_in.bit_length()"),
+    Mutant("neuron", NEURON, Neuron, "signature", "threshold_width(self.fan_in)", "self.fan_in.bit_length()"),
     Mutant("neuron", NEURON, NeuronHardware, ELABORATE, "self.fired.eq(self.strobe)", "self.fired.eq(1)"),
     Mutant("tile", TILE, TileHardware, ELABORATE, "m.d.sync +=", "m.d.comb +="),
     Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "Mux(sensed, equal, precharged)", "equal"),
