@@ -10,34 +10,18 @@ summary.json          what came of it        (demo)
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from model.errors import HafnetError
 from model.files import write_whole
-from model.mapping import Geometry, map_layers
-from model.network import Network, dashed
+from model.mapping import Geometry
 from model.samples import Samples
-
-NETWORK, SAMPLES, IMAGES, VERILOG, SIMULATION, SUMMARY = (
-    "network.safetensors",
-    "samples.safetensors",
-    "images",
-    "verilog",
-    "simulation",
-    "summary.json",
-)
-SIMULATORS = ("verilator", "icarus")
-
-console = Console(highlight=False, soft_wrap=True)
+from sim import steps
 
 
 def folder_argument(command: Callable[..., None]) -> Callable[..., None]:
@@ -96,7 +80,7 @@ def cli() -> None:
 @training_options
 def train(folder: Path, **options: Any) -> None:
     """Train a network; leaves network.safetensors and samples.safetensors (the test samples) in FOLDER."""
-    train_step(folder, **options)
+    steps.train(folder, **options)
 
 
 @cli.command()
@@ -106,7 +90,7 @@ def train(folder: Path, **options: Any) -> None:
 @click.option("--format", "formats", multiple=True, help="hex, bin, ihex, coe or mif; may be repeated.  [default: hex]")
 def export(folder: Path, network: Path | None, rows: int, columns: int, formats: Sequence[str]) -> None:
     """Write the memory image of every array, with a manifest, into FOLDER/images."""
-    export_step(folder, load_network(folder, network), Geometry(rows, columns), formats or ("hex",))
+    steps.export(folder, steps.load_network(folder, network), Geometry(rows, columns), formats or ("hex",))
 
 
 @cli.command()
@@ -127,8 +111,8 @@ def generate(folder: Path, network: Path | None, shape: str | None, rows: int, c
     """
     if shape is not None and network is not None:
         raise HafnetError(f"--shape {shape} and --network {network} exclude each other")
-    sizes = parse_numbers("--shape", shape, "-") if shape is not None else load_network(folder, network).shape
-    generate_step(folder, sizes, Geometry(rows, columns), **options)
+    given = steps.parse_numbers("--shape", shape, "-") if shape is not None else None
+    steps.generate(folder, given or steps.load_network(folder, network).shape, Geometry(rows, columns), **options)
 
 
 @cli.command()
@@ -158,13 +142,14 @@ def verify(
     from sim.report import layer_uses, uses_table, verification_table
     from sim.tools import find
 
-    loaded = load_network(folder, network)
-    chosen = choose_samples(folder, loaded, samples, count, random_count, options["seed"])
-    tools = [find(name) for name in simulators or SIMULATORS[:1]]
-    verifications = [verify_step(folder, loaded, chosen, tool, **options) for tool in tools]
+    loaded = steps.load_network(folder, network)
+    chosen = steps.choose_samples(folder, loaded, samples, count, random_count, options["seed"])
+    tools = [find(name) for name in simulators or steps.SIMULATORS[:1]]
+    verifications = [steps.verify(folder, loaded, chosen, tool, **options) for tool in tools]
     for each in verifications:
-        console.print(verification_table(each))
-    console.print(uses_table(layer_uses(loaded, load_manifest(folder / VERILOG).geometry, verifications[0].cycles)))
+        steps.console.print(verification_table(each))
+    geometry = load_manifest(folder / steps.VERILOG).geometry
+    steps.console.print(uses_table(layer_uses(loaded, geometry, verifications[0].cycles)))
     finish(verifications)
 
 
@@ -174,7 +159,7 @@ def verify(
     "folder",
     default="build/demo",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     help="Folder to work in.",
 )
 @training_options
@@ -188,99 +173,25 @@ def demo(folder: Path, rows: int, columns: int, simulators: Sequence[str], waves
     from sim.tools import find
 
     geometry = Geometry(rows, columns)
-    tools = [find(name) for name in simulators] or simulators_there()
+    tools = [find(name) for name in simulators] or steps.simulators_there()
     seconds: dict[str, float] = {}
-    with timed(seconds, "train"):
-        train_step(folder, **options)
-    network, samples = load_network(folder, None), Samples.load(folder / SAMPLES)
+    with steps.timed(seconds, "train"):
+        steps.train(folder, **options)
+    network, samples = steps.load_network(folder, None), Samples.load(folder / steps.SAMPLES)
     golden_accuracy = float(np.mean(classify(network, samples.values) == samples.labels))
-    with timed(seconds, "export"):
-        export_step(folder, network, geometry, ("hex",))
-    with timed(seconds, "generate"):
-        generate_step(folder, network.shape, geometry)
+    with steps.timed(seconds, "export"):
+        steps.export(folder, network, geometry, ("hex",))
+    with steps.timed(seconds, "generate"):
+        steps.generate(folder, network.shape, geometry)
     verifications = []
     for tool in tools:
-        with timed(seconds, f"verify on {tool.name}"):
-            verifications.append(verify_step(folder, network, samples, tool, waves=waves))
+        with steps.timed(seconds, f"verify on {tool.name}"):
+            verifications.append(steps.verify(folder, network, samples, tool, waves=waves))
     summary = summarise(network, geometry, golden_accuracy, verifications, seconds)
-    write_whole(folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
-    wrote(folder / SUMMARY)
-    console.print(summary_table(summary))
+    write_whole(folder / steps.SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
+    steps.wrote(folder / steps.SUMMARY)
+    steps.console.print(summary_table(summary))
     finish(verifications)
-
-
-def train_step(folder: Path, **options: Any) -> None:
-    """Train, and leave network and test samples in the folder."""
-    from model.training.datasets import load_digits, load_idx
-    from model.training.recipe import Recipe, pick_device, progress_bar
-    from model.training.recipe import train as run
-
-    source, hidden, device = options.pop("data"), options.pop("hidden"), options.pop("device")
-    given = {name: value for name, value in options.items() if value is not None}
-    if hidden is not None:
-        given["hidden"] = parse_numbers("--hidden", hidden, ",")
-    recipe = Recipe(**given)
-    pick_device(device)
-    folder.mkdir(parents=True, exist_ok=True)
-    data = load_digits() if source == "digits" else load_idx(Path(source))
-    with progress_bar(recipe.epochs, console) as progress:
-        trained = run(data, recipe, device, progress)
-    trained.network.save(folder / NETWORK)
-    data.test.save(folder / SAMPLES)
-    say(f"trained {dashed(trained.network.shape)} on {data.name}: {trained.accuracy:.2%} of the test samples are right")
-    wrote(folder / NETWORK, folder / SAMPLES)
-
-
-def export_step(folder: Path, network: Network, geometry: Geometry, formats: Sequence[str]) -> None:
-    """Write memory images."""
-    from model import images
-
-    count = sum(grid.arrays for grid in map_layers(network.shape, geometry))
-    with console.status(f"exporting {count} arrays"):
-        manifest = images.export(network, geometry, folder / IMAGES, formats)
-    size = f"{geometry.rows} x {geometry.columns}"
-    say(f"exported {count} arrays of {size} and {len(network.layers)} tables of thresholds and offsets")
-    wrote(manifest)
-
-
-def generate_step(folder: Path, shape: Sequence[int], geometry: Geometry, **options: Any) -> None:
-    """Write Verilog."""
-    from hdl.accelerator import Accelerator
-    from hdl.generate import MANIFEST
-    from hdl.generate import generate as run
-    from hdl.registers import Timing
-
-    phases = ("precharge", "sense", "set_pulse", "reset_pulse")
-    timing = Timing(**{name: options.pop(name) for name in phases if name in options})
-    accelerator = Accelerator(tuple(shape), geometry, timing=timing, **options)
-    with console.status(f"generating {sum(grid.arrays for grid in accelerator.maps)} arrays"):
-        manifest = run(accelerator, folder / VERILOG)
-    size = sum((folder / VERILOG / listed.file).stat().st_size for listed in manifest.files)
-    say(f"generated {dashed(shape)} with {manifest.arrays} arrays: {len(manifest.files)} files, {size / 1000:.0f} kB")
-    wrote(folder / VERILOG / MANIFEST)
-
-
-def verify_step(folder: Path, network: Network, samples: Samples, tool: Any, **options: Any) -> Any:
-    """Simulate on one simulator."""
-    from sim.verify import verify as run
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"{tool.name}: checking", total=None)
-
-        def report(stage: str, done: int, total: int | None) -> None:
-            bar.update(task, description=f"{tool.name}: {stage}", completed=done, total=total)
-
-        work = folder / SIMULATION / tool.name
-        result = run(tool, network, samples, folder / VERILOG, folder / IMAGES, work, progress=report, **options)
-    if result.waves is not None:
-        wrote(result.waves)
-    return result
 
 
 def finish(verifications: Sequence[Any]) -> None:
@@ -292,71 +203,7 @@ def finish(verifications: Sequence[Any]) -> None:
         raise SystemExit(1)
     compared = sum(each.values for each in verifications)
     names = " and ".join(each.simulator for each in verifications)
-    say(f"RTL and golden agree on all {compared} values, on {names}")
-
-
-def load_network(folder: Path, given: Path | None) -> Network:
-    return Network.load(given or folder / NETWORK)
-
-
-def choose_samples(
-    folder: Path, network: Network, given: Path | None, count: int | None, random_count: int | None, seed: int
-) -> Samples:
-    """The samples to verify with. Raises HafnetError where they do not fit the network, or none are left."""
-    for name, number in (("--count", count), ("--random", random_count)):
-        if number is not None and number < 1:
-            raise HafnetError(f"{name} {number} is not possible, at least 1 sample is needed")
-    if random_count is not None:
-        for name, other in (("--samples", given), ("--count", count)):
-            if other is not None:
-                raise HafnetError(f"--random {random_count} and {name} {other} exclude each other")
-        low, high = network.encoding.levels[0] - 1, network.encoding.levels[-1]
-        source = np.random.default_rng(seed)
-        return Samples(source.integers(low, high, (random_count, network.encoding.values), endpoint=True))
-    samples = Samples.load(given or folder / SAMPLES)
-    if samples.values.shape[1] != network.encoding.values:
-        has, takes = samples.values.shape[1], network.encoding.values
-        raise HafnetError(f"{given or folder / SAMPLES}: samples have {has} values, but the network takes {takes}")
-    return samples if count is None else samples.first(count)
-
-
-def simulators_there() -> list[Any]:
-    """Verilator, and Icarus where it is installed."""
-    from sim.tools import find
-
-    there = []
-    for name in SIMULATORS:
-        try:
-            there.append(find(name))
-        except HafnetError as error:
-            say(f"not on {name}: {error}")
-    if not there:
-        raise HafnetError("no simulator was found, but at least one of verilator and icarus is needed")
-    return there
-
-
-def parse_numbers(option: str, text: str, separator: str) -> tuple[int, ...]:
-    """64,64 or 784-10 as numbers."""
-    try:
-        return tuple(int(part) for part in text.split(separator))
-    except ValueError:
-        raise HafnetError(f"{option} {text!r} is not numbers separated by {separator!r}") from None
-
-
-@contextmanager
-def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
-    """Note how long a step takes."""
-    started = time.monotonic()
-    yield
-    seconds[step] = round(time.monotonic() - started, 2)
-
-
-def say(text: str) -> None:
-    console.print(text, markup=False)
-
-
-def wrote(*paths: Path) -> None:
-    say("wrote " + ", ".join(map(str, paths)))
+    steps.say(f"RTL and golden agree on all {compared} values, on {names}")
 
 
 def fail(text: str) -> None:

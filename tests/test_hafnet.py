@@ -15,6 +15,7 @@ import hafnet
 from model.mapping import Geometry
 from model.network import Network, random_network
 from model.training.recipe import Recipe
+from sim import steps
 from sim.tools import Tool
 
 Require = Callable[[str], Tool]
@@ -27,7 +28,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["hafnet", *map(str, arguments)])
-        monkeypatch.setattr(hafnet, "console", Console(highlight=False, soft_wrap=True, width=100))
+        monkeypatch.setattr(steps, "console", Console(highlight=False, soft_wrap=True, width=100))
         code = 0
         try:
             hafnet.main()
@@ -54,8 +55,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template")
     network, geometry = random_network((12, 7, 3), seed=1), Geometry(4, 5)
     network.save(folder / "network.safetensors")
-    hafnet.export_step(folder, network, geometry, ("hex",))
-    hafnet.generate_step(folder, network.shape, geometry)
+    steps.export(folder, network, geometry, ("hex",))
+    steps.generate(folder, network.shape, geometry)
     return folder
 
 
