@@ -21,8 +21,6 @@ LARGEST_INDEX = 2**16 - 1
 LARGEST_BUS = 1024
 """Widest input bus in bits: AXI allows no wider TDATA."""
 
-INTERFACES = {"s_axis": "axis input", "m_axis": "axis output", "s_axil": "axil"}
-
 
 @dataclass(frozen=True)
 class Accelerator:

@@ -42,6 +42,11 @@ def control_lines(rows: int, flow: Flow) -> dict[str, wiring.Member]:
     }
 
 
+def same_row(inside: Any, outside: Any) -> list[Any]:
+    """Statements that give `inside` the row, operation and side of `outside`; `hv` and `sen` are gated on the way."""
+    return [getattr(inside, line).eq(getattr(outside, line)) for line in ("row", "operation", "side")]
+
+
 @dataclass(frozen=True)
 class Array:
     """`rows` × `columns` 2T2R cells with one XNOR sense amplifier (PCSA) a column.

@@ -8,7 +8,7 @@ it becomes an instance of a Verilog module that is written once, however often i
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-from amaranth.hdl import Elaboratable, Instance, Module
+from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import wiring
 
 if TYPE_CHECKING:
@@ -44,19 +44,13 @@ class Leaf(Protocol):
     def parameters(self) -> dict[str, int]: ...
 
 
-class Emission(Protocol):
-    """The platform that stands for writing Verilog: see `hdl.emit`."""
-
-    def instance(self, block: Block, ports: Any, image: str) -> Instance: ...
-
-
 def place(m: Module, platform: Any, name: str, block: Block, image: str = "") -> Any:
     """Put `block` into `m` under `name`; returns its ports.
 
     `image` is what this child adds to the path of the memory images below it: the path of an array's image is the
     concatenation of these parts from the top down, so that one Verilog module serves arrays of different contents.
     """
-    if hasattr(platform, "instance"):
+    if hasattr(platform, "instance"):  # the platform that stands for writing Verilog, see `hdl.emit.Emission`
         ports = block.signature.create(path=(name,))
         m.submodules[name] = platform.instance(block, ports, image)
         return ports

@@ -5,11 +5,11 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware, index_width, place
 from hdl.collector import Collector
-from hdl.grid import Grid, layer_ports
+from hdl.grid import Grid, join_grid, layer_ports
 from model.mapping import score_width
 
 
@@ -143,14 +143,12 @@ class ClassifierHardware(Hardware):
         grid = place(m, platform, "grid", self.block.grid)
         argmax = place(m, platform, "argmax", Argmax(self.block.classes, self.block.score_width))
         classes = place(m, platform, "class_collector", Collector(1, index_width(self.block.classes)))
-        connect(m, flipped(self.i), grid.i)
-        connect(m, flipped(self.host), grid.host)
+        join_grid(m, self, grid)
         scored, last = Signal(), Signal()
         score = Signal(signed(self.block.score_width), reset_less=True)
         m.d.sync += [scored.eq(grid.strobe), last.eq(grid.last), score.eq(grid.popcount + grid.number.as_signed())]
         started, taken = Signal(), Signal()
         m.d.comb += [
-            grid.timing.eq(self.timing),
             started.eq(grid.i.valid & grid.i.ready),
             argmax.strobe.eq(scored),
             argmax.score.eq(score),
@@ -161,9 +159,6 @@ class ClassifierHardware(Hardware):
             self.o.payload.index.eq(classes.o.payload),
             taken.eq(self.o.valid & self.o.ready),
             classes.o.ready.eq(taken),
-            self.done.eq(grid.done),
-            self.failed.eq(grid.failed),
-            self.read_bits.eq(grid.read_bits),
         ]
         if self.block.scores:
             # The two collectors fill a cycle apart; a result is offered when both have theirs.

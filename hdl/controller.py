@@ -158,7 +158,7 @@ class ControllerHardware(Hardware):
             rest[name] = Signal(length.shape(), name=f"{name}_rest")
             m.d.comb += rest[name].eq(Mux(length == 0, 0, length - 1))
 
-        def enter_pulse(index: int) -> None:
+        def enter_pulse(index: int, bits: Any) -> None:
             operation, side, ones = PULSES[index]
             m.d.sync += [
                 state.eq(State.SETUP),
@@ -195,7 +195,7 @@ class ControllerHardware(Hardware):
             with m.Case(State.RECOVER), m.Switch(pulse):
                 for index in range(1, len(PULSES)):
                     with m.Case(index - 1):
-                        enter_pulse(index)
+                        enter_pulse(index, bits)
                 with m.Default():
                     m.d.sync += [self.operation.eq(Operation.READ), self.mask.eq(-1)]
                     enter_precharge()
@@ -221,14 +221,7 @@ class ControllerHardware(Hardware):
                     self.sen.eq(0),
                 ]
                 with m.If(order.command == Command.PROGRAM):
-                    operation, side, _ = PULSES[0]
-                    m.d.sync += [
-                        state.eq(State.SETUP),
-                        pulse.eq(0),
-                        self.operation.eq(operation),
-                        self.side.eq(side),
-                        self.mask.eq(order.bits),
-                    ]
+                    enter_pulse(0, order.bits)
                 with m.Else():
                     m.d.sync += self.mask.eq(-1)
                     enter_precharge()

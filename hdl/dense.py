@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Out, connect, flipped
 
 from hdl.block import Hardware, place
 from hdl.collector import Collector
-from hdl.grid import Grid, layer_ports
+from hdl.grid import Grid, join_grid, layer_ports
 from hdl.neuron import Neuron
 
 
@@ -69,11 +69,9 @@ class DenseHardware(Hardware):
         grid = place(m, platform, "grid", self.block.grid)
         neuron = place(m, platform, "neuron", Neuron(self.block.fan_in))
         collector = place(m, platform, "collector", Collector(self.block.fan_out, 1))
-        connect(m, flipped(self.i), grid.i)
-        connect(m, flipped(self.host), grid.host)
+        join_grid(m, self, grid)
         connect(m, collector.o, flipped(self.o))
         m.d.comb += [
-            grid.timing.eq(self.timing),
             grid.go.eq(collector.go),
             collector.start.eq(grid.i.valid & grid.i.ready),
             neuron.strobe.eq(grid.strobe),
@@ -81,8 +79,5 @@ class DenseHardware(Hardware):
             neuron.threshold.eq(grid.number),
             collector.strobe.eq(neuron.fired),
             collector.value.eq(neuron.fire),
-            self.done.eq(grid.done),
-            self.failed.eq(grid.failed),
-            self.read_bits.eq(grid.read_bits),
         ]
         return m

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
+from hdl.array import same_row
 from hdl.block import Hardware, place
 from hdl.controller import TIMING, ArrayController, Command
 from hdl.group import Group
@@ -46,6 +47,18 @@ def layer_ports(fan_in: int, host_width: int) -> dict[str, wiring.Member]:
         "failed": Out(1),
         "read_bits": Out(host_width),
     }
+
+
+def join_grid(m: Module, layer: Any, grid: Any) -> None:
+    """Give a layer's `layer_ports` to its grid."""
+    connect(m, flipped(layer.i), grid.i)
+    connect(m, flipped(layer.host), grid.host)
+    m.d.comb += [
+        grid.timing.eq(layer.timing),
+        layer.done.eq(grid.done),
+        layer.failed.eq(grid.failed),
+        layer.read_bits.eq(grid.read_bits),
+    ]
 
 
 @dataclass(frozen=True)
@@ -185,9 +198,7 @@ class GridHardware(Hardware):
             m.d.comb += [
                 here.eq(controller.group == index),
                 group.tile.eq(controller.tile),
-                group.row.eq(controller.row),
-                group.operation.eq(controller.operation),
-                group.side.eq(controller.side),
+                *same_row(group, controller),
                 group.hv.eq(controller.hv & here),
                 group.sen.eq(controller.sen & here),
                 group.x.eq(lines),

@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.array import control_lines
+from hdl.array import control_lines, same_row
 from hdl.block import Hardware, index_width, place
 from hdl.popcount import tree_or, tree_sum
 from hdl.tile import Tile
@@ -89,9 +89,7 @@ class GroupHardware(Hardware):
             here = Signal(name=f"here{index}")
             m.d.comb += [
                 here.eq(self.tile == index),
-                tile.row.eq(self.row),
-                tile.operation.eq(self.operation),
-                tile.side.eq(self.side),
+                *same_row(tile, self),
                 tile.hv.eq(self.hv & here),
                 tile.sen.eq(self.sen),
                 tile.x.eq(self.x[index * columns : (index + 1) * columns]),

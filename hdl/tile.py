@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.array import Array, control_lines
+from hdl.array import Array, control_lines, same_row
 from hdl.block import Hardware, place
 from hdl.popcount import Popcount
 
@@ -68,9 +68,7 @@ class TileHardware(Hardware):
         array = place(m, platform, "array", Array(self.block.rows, self.block.columns))
         popcount = place(m, platform, "popcount", Popcount(self.block.used))
         m.d.comb += [
-            array.row.eq(self.row),
-            array.operation.eq(self.operation),
-            array.side.eq(self.side),
+            *same_row(array, self),
             array.hv.eq(self.hv),
             array.sen.eq(self.sen),
             array.x.eq(self.x),

@@ -77,13 +77,6 @@ async def watch_one(clk: Any, valid: Any, ready: Any, signals: Sequence[Any]) ->
                 return tuple(int(signal.value) for signal in signals)
 
 
-async def watch(
-    clk: Any, valid: Any, ready: Any, signals: Sequence[Any], count: int, note: Callable[[], None] | None = None
-) -> list[tuple[int, ...]]:
-    """The next `count` words that pass, without taking part; `note` is called at each."""
-    words = []
-    for _ in range(count):
-        words.append(await watch_one(clk, valid, ready, signals))
-        if note is not None:
-            note()
-    return words
+async def watch(clk: Any, valid: Any, ready: Any, signals: Sequence[Any], count: int) -> list[tuple[int, ...]]:
+    """The next `count` words that pass, without taking part."""
+    return [await watch_one(clk, valid, ready, signals) for _ in range(count)]

@@ -47,8 +47,8 @@ class Verification:
     waves: Path | None
 
 
-def check_folder(network: Network, verilog: Path, images_folder: Path) -> Manifest:
-    """The manifest of `verilog`, once it and the images were found whole and of the network's shape.
+def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[Manifest, list[images.Image]]:
+    """The manifest of `verilog` and what the images should hold, once all was found whole and of the right shape.
 
     Raises HafnetError otherwise.
     """
@@ -64,14 +64,15 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> Manife
             f"{theirs.rows} x {theirs.columns}"
         )
     files = {image.file for image in exported.images if image.format == "hex"}
-    needed = {f"{image.name}.hex" for image in images.words(network, manifest.geometry)}
+    contents = list(images.words(network, manifest.geometry))
+    needed = {f"{image.name}.hex" for image in contents}
     if files != needed:
         missing = min(needed - files) if needed - files else min(files - needed)
         raise HafnetError(
             f"{images_folder}: {missing!r} is not the same in the manifest and in the network, but simulators need "
             "all images in format 'hex' and no other"
         )
-    return manifest
+    return manifest, contents
 
 
 def _refuse_other_shape(network: Network, shape: Sequence[int], folder: Path) -> None:
@@ -108,7 +109,7 @@ def verify(
     read back, through AXI4-Lite. `progress` is told what is being done, and how much of how much. Raises HafnetError
     where files do not fit each other, SimulationError where the simulator or the bench fails.
     """
-    manifest = check_folder(network, verilog, images_folder)
+    manifest, contents = check_folder(network, verilog, images_folder)
     expected = infer(network, samples.values)
     started = time.monotonic()
     progress("building", 0, None)
@@ -117,7 +118,6 @@ def verify(
     count = len(samples.values)
     progress("simulating", 0, count)
     run_folder = folder / "run"
-    contents = list(images.words(network, manifest.geometry))
     _lay_images(run_folder / TOP_IMAGE, images_folder, [f"{image.name}.hex" for image in contents], blank=program)
     memories = [_memory(image) for image in contents] if program else None
     result = design.run(

@@ -266,7 +266,7 @@ MORE_MUTANTS = (
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "READBACK_LATENCY - 1", "0"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, ", self.hv.eq(0)", ""),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "bits if ones else ~bits", "bits"),
-    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.mask.eq(order.bits)", "self.mask.eq(-1)"),
+    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "enter_pulse(0, order.bits)", "enter_pulse(0, -1)"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "free & ~self.host.valid", "free"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.timing.precharge == 0", "0"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "Signal(16)", "Signal(9)"),
