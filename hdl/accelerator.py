@@ -14,7 +14,7 @@ from hdl.dense import Dense
 from hdl.packets import RESULT_WIDTH, PacketReceiver, PacketSender, axi_stream, beats
 from hdl.registers import ADDRESS_WIDTH, HostRegisters, LayerSize, Timing
 from model.errors import HafnetError
-from model.mapping import Geometry, LayerMap, map_layers, offset_width, threshold_width
+from model.mapping import Geometry, LayerMap, offset_width, threshold_width
 
 LARGEST_INDEX = 2**16 - 1
 """The host addresses groups, tiles, rows and neurons with 16 bits."""
@@ -61,7 +61,7 @@ class Accelerator:
 
     @property
     def maps(self) -> tuple[LayerMap, ...]:
-        return map_layers(self.shape, self.geometry)
+        return tuple(LayerMap(n, m, self.geometry) for n, m in zip(self.shape, self.shape[1:]))
 
     @property
     def reads(self) -> int:

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from model.mapping import Geometry, map_layers
-from model.network import Network, dashed
+from model.network import Network
 from sim.verify import Verification
 
 
@@ -58,7 +58,7 @@ def summarise(
     arrays = sum(use.arrays for use in uses)
     weights = sum(use.fan_in * use.fan_out for use in uses)
     return {
-        "network": dashed(network.shape),
+        "network": str(network.topology),
         "origin": dict(network.origin),
         "rows": geometry.rows,
         "columns": geometry.columns,

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from model.errors import HafnetError
 from model.mapping import Geometry, map_layers
-from model.network import Network, dashed
+from model.network import Network
 from model.samples import Samples
 
 NETWORK, SAMPLES, IMAGES, VERILOG, SIMULATION, SUMMARY = (
@@ -46,7 +46,7 @@ def train(folder: Path, **options: Any) -> None:
         trained = run(data, recipe, device, progress)
     trained.network.save(folder / NETWORK)
     data.test.save(folder / SAMPLES)
-    say(f"trained {dashed(trained.network.shape)} on {data.name}: {trained.accuracy:.2%} of the test samples are right")
+    say(f"trained {trained.network.topology} on {data.name}: {trained.accuracy:.2%} of the test samples are right")
     wrote(folder / NETWORK, folder / SAMPLES)
 
 

@@ -15,7 +15,7 @@ from hdl.packets import beats
 from model import bits, images
 from model.errors import HafnetError
 from model.golden import Trace, infer
-from model.network import Network, dashed
+from model.network import Network
 from model.samples import Samples
 from sim.compare import Disagreement, disagreements
 from sim.runner import Design, SimulationError, build
@@ -78,7 +78,7 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[
 def _refuse_other_shape(network: Network, shape: Sequence[int], folder: Path) -> None:
     if network.shape != tuple(shape):
         raise HafnetError(
-            f"the network is {dashed(network.shape)}, but {folder} was made for {dashed(shape)}; shapes must be equal"
+            f"the network is {str(network.topology)}, but {folder} was made for {dashed(shape)}; shapes must be equal"
         )
 
 

@@ -18,7 +18,8 @@ from hdl.registers import HostRegisters, LayerSize, Register, Timing
 from model import bits, images
 from model.golden import infer
 from model.mapping import Geometry
-from model.network import DenseLayer, random_network
+from model.network import DenseLayer
+from model.random_network import random_network
 
 
 def simulate(hardware: Hardware, bench: Callable[[Any], Awaitable[None]]) -> None:
