@@ -47,7 +47,8 @@ class Emission:
         if isinstance(block, Leaf):
             self.leaves[block.name] = block.source
             arguments: dict[str, Any] = {f"p_{name}": value for name, value in block.parameters.items()}
-            arguments |= {"p_IMAGE": f"@{image}", "i_clk": ClockSignal()}
+            arguments |= {"p_IMAGE": f"@{image}"} if block.image else {}
+            arguments["i_clk"] = ClockSignal()
         else:
             text = self.module(block)
             arguments = {"p_IMAGE": f"@{image}"} if _has_image(text) else {}
