@@ -224,9 +224,9 @@ def _walk(m: Module, name: str, axis: Axis, step: Value) -> tuple[Value, Value, 
 
 def _inside(position: Value, axis: Axis) -> Value:
     """Whether a position is a pixel of the map, not padding."""
-    conditions: list[Value] = []
+    inside: Value = Const(1)
     if axis.before:
-        conditions.append(position >= axis.before)
+        inside &= position >= axis.before
     if walked(axis) > axis.before + axis.size:
-        conditions.append(position < axis.before + axis.size)
-    return Cat(conditions).all()
+        inside &= position < axis.before + axis.size
+    return inside

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
@@ -13,6 +13,8 @@ from hdl.block import Block, Hardware, place
 from hdl.emit import TOP_IMAGE
 from model.formats import FORMATS
 from sim.runner import Design
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,14 @@ def run_rack(
         file.write_bytes(FORMATS["hex"].write(words, 1))
     blocks = {f"block{index}": asdict(each) for index, each in enumerate(rack.blocks) if type(each) is kind}
     return design.run(f"sim.bench_{bench}", folder, {"blocks": blocks, **job})
+
+
+def blocks_of(task: Any, kind: type[T]) -> dict[str, T]:
+    """The blocks of a bench's job by the name of their ports."""
+    return {
+        name: kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in members.items()})
+        for name, members in task["blocks"].items()
+    }
 
 
 class Ports:
