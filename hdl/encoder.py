@@ -142,16 +142,20 @@ class StochasticEncoderHardware(Hardware):
         busy = Signal()
         cycle = Signal(range(max(2, cycles)))
         presentation = Signal(range(max(2, block.presentations)))
-        last_cycle, last = cycle == cycles - 1, presentation == block.presentations - 1
+        last_cycle = Signal()
+        last = Signal()
         may_draw = Signal()
         drawing = Signal()
+        fresh = Signal(draws)
         m.d.comb += [
+            last_cycle.eq(cycle == cycles - 1),
+            last.eq(presentation == block.presentations - 1),
             may_draw.eq(busy & (~last_cycle | ~self.o.valid | self.o.ready)),
             drawing.eq(may_draw & entropy.valid),
             entropy.ready.eq(may_draw),
             self.i.ready.eq(~busy | (drawing & last_cycle & last)),
+            fresh.eq(Cat(ring.word_select(k, bits) > entropy.payload.word_select(k, bits) for k in range(draws))),
         ]
-        fresh = Cat(ring.word_select(k, bits) > entropy.payload.word_select(k, bits) for k in range(draws))
         word: Value = Cat(drawn[draws:], fresh)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
