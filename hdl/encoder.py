@@ -1,5 +1,6 @@
 """Real-valued inputs as presentations of bits: by bit planes, and stochastically."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +69,7 @@ class PlaneSplitterHardware(Hardware):
                 m.d.sync += plane.eq(Cat(self.i.payload[k * bits + bits - 1 - number] for k in range(values)))
         with m.Elif(self.o.valid & self.o.ready):
             m.d.sync += [self.o.valid.eq(after != 0), after.eq(Mux(after == 0, 0, after - 1))]
-            for plane, following in zip(waiting[:-1], waiting[1:], strict=True):
+            for plane, following in itertools.pairwise(waiting):
                 m.d.sync += plane.eq(following)
         return m
 

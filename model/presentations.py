@@ -118,7 +118,7 @@ def _checked(values: npt.ArrayLike, bits: int) -> Values:
         raise HafnetError(f"values have shape {array.shape}, but (samples, values) with at least 1 value is needed")
     if array.dtype.kind not in "iu":
         raise HafnetError(f"values are {array.dtype}, but must be integers")
-    if array.size and not (0 <= array.min() and array.max() < 1 << bits):
+    if array.size and (array.min() < 0 or array.max() >= 1 << bits):
         wrong = array.min() if array.min() < 0 else array.max()
         raise HafnetError(f"value {wrong} does not fit in {bits} bits, which hold 0 … {(1 << bits) - 1}")
     return array.astype(np.uint16)

@@ -14,7 +14,8 @@ from model.bits import Bits
 
 def xor_whitened(raw: npt.ArrayLike) -> Bits:
     """(n, count) raw bits, one row a source, to (count,) bits: the XOR of all sources."""
-    return np.bitwise_xor.reduce(np.asarray(raw, dtype=np.uint8), axis=0)
+    mixed: Bits = np.bitwise_xor.reduce(np.asarray(raw, dtype=np.uint8), axis=0)
+    return mixed
 
 
 def von_neumann(raw: npt.ArrayLike) -> Bits:

@@ -1,8 +1,8 @@
 """Bench of the encoders: the presentations of random images and of extreme ones, with back-pressure, taken as fast as
 they come, and taken at the pace that the encoder promises.
 
-Job: `kind`, the class of `hdl.encoder`; `block`, its members; `seed`. Answer: `images` and `presentations`, how many were
-compared.
+Job: `kind`, the class of `hdl.encoder`; `block`, its members; `seed`. Answer: `images` and `presentations`, how many
+were compared.
 """
 
 import random
@@ -21,7 +21,6 @@ from sim.streams import never, receive, send, stalls
 
 IMAGES = 20
 """Images of each of the three ways to take them."""
-STALL_PROBABILITY = 0.4
 
 Encoder = PlaneSplitter | StochasticEncoder
 
@@ -40,9 +39,7 @@ def entropy_words(block: StochasticEncoder, seed: int, count: int) -> list[tuple
     """Words from outside: a quarter of them all 0 or all 1."""
     source, width = random.Random(seed), block.draws * block.bits
     extremes = 0, (1 << width) - 1
-    return [
-        (source.choice(extremes) if source.random() < 1 / 4 else source.getrandbits(width),) for _ in range(count)
-    ]
+    return [(source.choice(extremes) if source.random() < 1 / 4 else source.getrandbits(width),) for _ in range(count)]
 
 
 def expected(block: Encoder, values: Values, entropy: list[tuple[int]]) -> bits.Bits:
@@ -50,9 +47,7 @@ def expected(block: Encoder, values: Values, entropy: list[tuple[int]]) -> bits.
     if isinstance(block, PlaneSplitter):
         return presentations.planes(values, block.bits, block.planes)
     if block.seed is not None:
-        return presentations.stochastic_bits(
-            values, block.bits, block.presentations, block.seed, draws=block.draws
-        )
+        return presentations.stochastic_bits(values, block.bits, block.presentations, block.seed, draws=block.draws)
     drawn = bits.from_ints([word for (word,) in entropy], block.draws * block.bits)
     places = 1 << np.arange(block.bits)
     numbers = (drawn.reshape(len(entropy), block.draws, block.bits) * places).sum(axis=2)
@@ -60,18 +55,17 @@ def expected(block: Encoder, values: Values, entropy: list[tuple[int]]) -> bits.
 
 
 async def paced(dut: Any, count: int, period: int) -> list[tuple[int, ...]]:
-    """Take a presentation every `period` cycles from the first on; none may be late."""
+    """Look at each presentation for `period` cycles and take it in the last; the next one must be there at once."""
     found: list[tuple[int, ...]] = []
     while not int(dut.o__valid.value):
         await RisingEdge(dut.clk)
     while len(found) < count:
-        dut.o__ready.value = 1
-        await RisingEdge(dut.clk)
-        assert int(dut.o__valid.value), f"presentation {len(found)} is late for whoever takes {period} cycles for one"
+        for cycle in range(period):
+            dut.o__ready.value = int(cycle == period - 1)
+            await RisingEdge(dut.clk)
+            assert int(dut.o__valid.value), f"presentation {len(found)} is late: none before it was taken too soon"
         found.append((int(dut.o__payload.value),))
-        dut.o__ready.value = 0
-        if period > 1:
-            await ClockCycles(dut.clk, period - 1)
+    dut.o__ready.value = 0
     return found
 
 
@@ -98,19 +92,24 @@ async def encoder(dut: Any) -> None:
     output = dut.o__valid, dut.o__ready, [dut.o__payload]
     for part, way in enumerate(("stalled", "at full rate", "paced")):
         first, last = part * IMAGES, (part + 1) * IMAGES
-        stall = [stalls(seed + number, STALL_PROBABILITY) if way == "stalled" else never for number in range(3)]
+        # Gaps as long, on average, as what goes on meanwhile: some are longer, some shorter.
+        gaps = {"i": each * cycles, "entropy": 1, "o": cycles}
+        stall = {
+            port: stalls(seed + number, gap / (gap + 1)) if way == "stalled" else never
+            for number, (port, gap) in enumerate(gaps.items())
+        }
         start = clocking.cycle()
         drawn = entropy[first * each * cycles : last * each * cycles]
-        senders = [send(dut.clk, dut.i__valid, dut.i__ready, [dut.i__payload], words[first:last], stall[0])]
+        senders = [send(dut.clk, dut.i__valid, dut.i__ready, [dut.i__payload], words[first:last], stall["i"])]
         if outside:
             port = dut.entropy__valid, dut.entropy__ready, [dut.entropy__payload]
-            senders.append(send(dut.clk, *port, drawn, stall[1]))
+            senders.append(send(dut.clk, *port, drawn, stall["entropy"]))
         running = [cocotb.start_soon(sender) for sender in senders]
         count = IMAGES * each
         if way == "paced":
             found = await paced(dut, count, cycles)
         else:
-            found = await receive(dut.clk, *output, count, stall[2])
+            found = await receive(dut.clk, *output, count, stall["o"])
         took = clocking.cycle() - start - 1  # the source's first image stands there a cycle after its start
         compare(block, rows[first * each : last * each], found, each, way)
         for sender in running:
@@ -123,9 +122,7 @@ async def encoder(dut: Any) -> None:
     job.answer({"images": len(values), "presentations": len(rows)})
 
 
-def compare(
-    block: Encoder, right: list[tuple[int]], got: list[tuple[int, ...]], each: int, way: str
-) -> None:
+def compare(block: Encoder, right: list[tuple[int]], got: list[tuple[int, ...]], each: int, way: str) -> None:
     """Fail at the first wrong bit, with its place."""
     for number, ((a,), (b,)) in enumerate(zip(right, got, strict=True)):
         if a != b:
