@@ -18,7 +18,22 @@ module hafnet_storage #(
 );
     reg [WIDTH-1:0] words [0:DEPTH-1];
 
+`ifdef HAFNET_IMAGES_BY_PATH
+    // In simulation only: the image is named by the place of this memory in the design, and +hafnet_images= says what
+    // the paths begin with. Without it nothing is loaded.
+    string image;
+    integer file;
+    initial
+        if ($value$plusargs("hafnet_images=%s", image)) begin
+            image = {image, $sformatf("%m"), ".hex"};
+            file = $fopen(image, "r");
+            if (file == 0) $fatal(1, "no image %s", image);
+            $fclose(file);
+            $readmemh(image, words);
+        end
+`else
     initial if (LOAD != 0) $readmemh({IMAGE, ".hex"}, words);
+`endif
 
     always @(posedge clk) begin
         if (read_en) read_data <= words[read_addr];
