@@ -85,7 +85,7 @@ def _range(width: int) -> str:
 
 def _layer_monitor(layer: Layer) -> str:
     valid, ready, payload = (f"{DUT}.{net}" for net in (layer.valid, layer.ready, layer.payload))
-    return _monitor(layer.instance, layer.fan_out, valid, ready, payload, "")
+    return _monitor(layer.instance, layer.width, valid, ready, payload, "")
 
 
 def _monitor(name: str, width: int, valid: str, ready: str, word: str, count: str) -> str:

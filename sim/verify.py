@@ -14,11 +14,12 @@ import numpy.typing as npt
 from hdl.emit import IMAGES_PLUSARG, TOP_IMAGE
 from hdl.generate import Manifest, load_manifest
 from hdl.instances import Tree
-from hdl.packets import RESULT_WIDTH, beats
+from hdl.packets import RESULT_WIDTH
 from model import bits, images
 from model.errors import HafnetError
 from model.golden import Trace, infer
 from model.network import Network
+from model.plan import Plan
 from model.samples import Samples
 from sim import harness, records
 from sim.compare import Disagreement, Found, compare
@@ -31,8 +32,6 @@ GAPS = 154
 """Chance in 1/256 that a source or sink pauses in a cycle of that pass."""
 SHOWN = 10
 """So many differences are told one by one."""
-WORDS = 1
-"""Words that a hidden layer gives for each sample."""
 PATIENCE = 64
 """So many times as long as all row reads of one image together nothing may pass before the simulation is given up."""
 MANY_ARRAYS = 200
@@ -68,18 +67,14 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[
     Raises HafnetError otherwise.
     """
     manifest = load_manifest(verilog)
-    _refuse_other_shape(network, manifest.shape, verilog)
     exported = images.check(images_folder)
-    shape = (exported.layers[0].fan_in, *(layer.fan_out for layer in exported.layers))
-    _refuse_other_shape(network, shape, images_folder)
-    if exported.geometry != manifest.geometry:
-        ours, theirs = exported.geometry, manifest.geometry
-        raise HafnetError(
-            f"{images_folder} holds arrays of {ours.rows} x {ours.columns}, but {verilog} was generated for "
-            f"{theirs.rows} x {theirs.columns}"
-        )
+    for folder, topology in ((verilog, manifest.topology), (images_folder, exported.topology)):
+        if topology != str(network.topology):
+            raise HafnetError(f"the network is {network.topology}, but {folder} was made for {topology}; they must be equal")
+    if exported.plan != manifest.plan:
+        raise HafnetError(f"{images_folder} and {verilog} were made with different plans: {_difference(exported.plan, manifest.plan)}")
     files = {image.file for image in exported.images if image.format == "hex"}
-    contents = list(images.words(network, manifest.geometry))
+    contents = list(images.words(network, manifest.plan))
     needed = {f"{image.name}.hex" for image in contents}
     if files != needed:
         missing = min(needed - files) if needed - files else min(files - needed)
@@ -90,11 +85,14 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[
     return manifest, contents
 
 
-def _refuse_other_shape(network: Network, shape: Sequence[int], folder: Path) -> None:
-    if network.shape != tuple(shape):
-        raise HafnetError(
-            f"the network is {str(network.topology)}, but {folder} was made for {dashed(shape)}; shapes must be equal"
-        )
+def _difference(one: Plan, other: Plan) -> str:
+    """What differs first, for whoever must make one of them anew."""
+    if one.geometry != other.geometry:
+        ours, theirs = one.geometry, other.geometry
+        return f"arrays of {ours.rows} x {ours.columns} and of {theirs.rows} x {theirs.columns}"
+    pairs = enumerate(zip(one.layers, other.layers, strict=True))
+    index, (ours, theirs) = next((index, pair) for index, pair in pairs if pair[0] != pair[1])
+    return f"layer {index} is {ours.dataflow} in {ours.lanes} lanes and {theirs.dataflow} in {theirs.lanes}"
 
 
 def build_accelerator(tool: Tool, verilog: Path, manifest: Manifest, folder: Path) -> Design:
@@ -145,14 +143,16 @@ def verify(
     where files do not fit each other, SimulationError where the simulator or the bench fails.
     """
     manifest, contents = check_folder(network, verilog, images_folder)
-    expected = infer(network, samples.values)
+    count = len(samples)
+    expected = [infer(network, samples.values)]
+    # A generator of random bits runs on, so that the same samples are no longer the same bits.
+    expected.append(infer(network, samples.values[:STALLED], first=count))
     started = time.monotonic()
     progress("building", 0, None)
     tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
     shared = shared_blocks(tree, tool, manifest, waves)
     design = build_harness(tool, verilog, manifest, folder, shared, waves)
     built = time.monotonic()
-    count = len(samples)
     progress("simulating", 0, count)
     run_folder = folder / "run"
     names = {f"{image.name}.hex": f"{image.name}.hex" for image in contents}
@@ -161,16 +161,15 @@ def verify(
         names = {f"{image}.hex": f"{harness.TOP}.{harness.DUT}.{path}.hex" for path, image in paths}
     _lay_images(run_folder / TOP_IMAGE, images_folder, names, blank=program)
     memories = [_memory(image) for image in contents] if program else None
-    passes = [(count, 0), (min(STALLED, count), GAPS)]
-    for number, (size, _) in enumerate(passes):
+    for number, trace in enumerate(expected):
         path = records.file(run_folder, number, harness.INPUT)
-        records.write_packets(path, expected.inputs[:size], manifest.input_width)
+        records.write_packets(path, code_bits(trace.inputs, network.topology.input.depth), manifest.input_width)
     row = manifest.timing.precharge + manifest.timing.sense
     result = design.run(
         "sim.bench_accelerator",
         run_folder,
         {
-            "passes": [{"images": size, "gaps": gaps} for size, gaps in passes],
+            "passes": [{"images": len(trace.inputs), "gaps": GAPS * number} for number, trace in enumerate(expected)],
             "result_beats": _result_beats(manifest),
             "patience": PATIENCE * sum(layer.reads for layer in manifest.layers) * row + PATIENCE,
             "seed": seed,
@@ -188,19 +187,23 @@ def verify(
         tool,
         network,
         samples,
-        expected,
-        [_found(run_folder, number, manifest, size) for number, (size, _) in enumerate(passes)],
+        [
+            (trace, *_found(run_folder, number, manifest, network.topology.names, len(trace.inputs)))
+            for number, trace in enumerate(expected)
+        ],
         (built - started, finished - built),
         design.waves_file(run_folder),
     )
 
 
 def _result_beats(manifest: Manifest) -> int:
-    return 1 + (manifest.shape[-1] if manifest.scores else 0)
+    return manifest.top_classes + (manifest.accelerator.topology.output.fan_out if manifest.scores else 0)
 
 
-def _found(folder: Path, number: int, manifest: Manifest, count: int) -> tuple[Found, npt.NDArray[np.int64]]:
-    """What a pass of `count` samples left in files, and the cycle in which each result ended."""
+def _found(
+    folder: Path, number: int, manifest: Manifest, names: Sequence[str], count: int
+) -> tuple[Found, npt.NDArray[np.int64]]:
+    """What a pass of `count` samples left in files, `names` being those of the layers, and the cycle in which each result ended."""
 
     def record(stream: str, width: int, words: int) -> records.Record:
         path = records.file(folder, number, stream)
@@ -218,17 +221,18 @@ def _found(folder: Path, number: int, manifest: Manifest, count: int) -> tuple[F
     if last[:, :-1].any() or not last[:, -1].all():
         raise SimulationError(f"{folder}: TLAST is not at the last beat of each result of pass {number}")
     words = bits.pack_bytes(packets.bits[:, :RESULT_WIDTH]).view("<i4").astype(np.int64).reshape(count, size)
-    hidden = []
+    hidden = {}
     for layer in harness.watched(manifest):
-        width, each = layer.fan_out, WORDS
-        hidden.append(record(layer.instance, width, count * each).bits.reshape(count, each * width))
-    return Found(hidden, words[:, 1:], words[:, 0]), packets.cycles.reshape(count, size)[:, -1]
+        passed = record(layer.instance, layer.width, count * layer.words).bits
+        hidden[names[layer.index]] = passed.reshape(count, layer.words * layer.width)
+    classes = manifest.top_classes
+    return Found(hidden, words[:, classes:], words[:, :classes]), packets.cycles.reshape(count, size)[:, -1]
 
 
-def input_beats(inputs: bits.Bits, width: int) -> list[list[int]]:
-    """The input packet of each image: beats of `width` bits."""
-    count, mask = beats(inputs.shape[1], width), (1 << width) - 1
-    return [[word >> (width * beat) & mask for beat in range(count)] for word in bits.to_ints(inputs)]
+def code_bits(codes: npt.NDArray[Any], depth: int) -> bits.Bits:
+    """(samples, values) codes of `depth` bits to the (samples, values × depth) bits of their packets."""
+    places = np.arange(depth, dtype=codes.dtype)
+    return ((codes[:, :, np.newaxis] >> places) & 1).astype(np.uint8).reshape(len(codes), -1)
 
 
 def _lay_images(target: Path, images_folder: Path, names: Mapping[str, str], blank: bool) -> None:
@@ -251,8 +255,8 @@ def _memory(image: images.Image) -> dict[str, Any]:
         "name": image.name,
         "layer": image.layer,
         "array": image.kind == "array",
-        "group": image.group or 0,
-        "tile": image.tile or 0,
+        "group": image.group,
+        "tile": image.tile,
         "width": image.width,
         "words": image.words,
     }
@@ -262,21 +266,20 @@ def _judge(
     tool: Tool,
     network: Network,
     samples: Samples,
-    expected: Trace,
-    passes: Sequence[tuple[Found, npt.NDArray[np.int64]]],
+    passes: Sequence[tuple[Trace, Found, npt.NDArray[np.int64]]],
     seconds: tuple[float, float],
     waves: Path | None,
 ) -> Verification:
-    judged = [compare(tool.name, network, expected, found, SHOWN) for found, _ in passes]
-    full, ends = passes[0]
+    judged = [compare(tool.name, network, expected, found, SHOWN) for expected, found, _ in passes]
+    _, full, ends = passes[0]
     return Verification(
         simulator=tool.name,
         version=tool.version,
         samples=len(samples),
-        values=sum(found.values for found, _ in passes),
+        values=sum(found.values for _, found, _ in passes),
         mismatches=sum(differ for differ, _ in judged),
         first=tuple(itertools.chain.from_iterable(first for _, first in judged))[:SHOWN],
-        accuracy=None if samples.labels is None else float(np.mean(full.classes == samples.labels)),
+        accuracy=None if samples.labels is None or not full.classes.shape[1] else float(np.mean(full.classes[:, 0] == samples.labels)),
         cycles=float(ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else None,
         build_seconds=seconds[0],
         run_seconds=seconds[1],
