@@ -1,0 +1,36 @@
+// Registers that are all visible at once, filled from an image file, with one read and one write port.
+// Written by hand because its contents are a parameter: the same module serves every image.
+// Read latency 1 cycle; a read of the word that is being written returns the old word.
+module hafnet_bank #(
+    parameter WIDTH = 1,
+    parameter DEPTH = 1,
+    parameter ADDRESS = 1,
+    parameter LOAD = 0,   // 1: filled from the image, 0: not initialised
+    parameter IMAGE = ""  // path of a $readmemh file without its ".hex"
+) (
+    input  wire                   clk,
+    output wire [DEPTH*WIDTH-1:0] all,
+    input  wire                   read_en,
+    input  wire [ADDRESS-1:0]     read_addr,
+    output reg  [WIDTH-1:0]       read_data,
+    input  wire                   write_en,
+    input  wire [ADDRESS-1:0]     write_addr,
+    input  wire [WIDTH-1:0]       write_data
+);
+    (* mem2reg, ram_style = "registers" *)
+    reg [WIDTH-1:0] words [0:DEPTH-1];
+
+    initial if (LOAD != 0) $readmemh({IMAGE, ".hex"}, words);
+
+    genvar index;
+    generate
+        for (index = 0; index < DEPTH; index = index + 1) begin : word
+            assign all[index*WIDTH +: WIDTH] = words[index];
+        end
+    endgenerate
+
+    always @(posedge clk) begin
+        if (read_en) read_data <= words[read_addr];
+        if (write_en) words[write_addr] <= write_data;
+    end
+endmodule
