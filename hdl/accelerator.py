@@ -1,7 +1,7 @@
 """The accelerator: layers joined by streams, AXI4-Stream in and out, AXI4-Lite for the host."""
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Flow, In, connect
 from hdl.axi_lite import axi_lite
 from hdl.block import Hardware, place
 from hdl.classifier import Classifier
+from hdl.columns import Columns
 from hdl.dense import Dense
 from hdl.encoder import PlaneSplitter, StochasticEncoder
 from hdl.gather import Gather
@@ -19,11 +20,13 @@ from hdl.packets import RESULT_WIDTH, PacketReceiver, PacketSender, axi_stream, 
 from hdl.pixel_receiver import PixelReceiver
 from hdl.pooling import MaxPool, PoolLayer
 from hdl.registers import ADDRESS_WIDTH, HostRegisters, LayerSize, Timing
+from hdl.sequential_classifier import SequentialClassifier
+from hdl.sequential_dense import SequentialDense
 from hdl.whitening import Whitener
 from hdl.window import Window
 from model import topology as shapes
 from model.errors import HafnetError
-from model.mapping import LayerMap, offset_width, threshold_width
+from model.mapping import P2S, S2P, LayerMap, offset_width, threshold_width
 from model.plan import Plan
 from model.topology import PlaneInput, StochasticInput, Topology
 
@@ -32,7 +35,7 @@ LARGEST_INDEX = 2**16 - 1
 LARGEST_BUS = 1024
 """Widest input bus in bits: AXI allows no wider TDATA."""
 
-HardwareLayer: TypeAlias = Engine | Layer | PoolLayer
+HardwareLayer: TypeAlias = Engine | Columns | Layer | PoolLayer
 
 
 @dataclass(frozen=True)
@@ -127,14 +130,17 @@ class Accelerator:
         return tuple(self._layer(index) for index in range(len(self.maps)))
 
     def _layer(self, index: int) -> HardwareLayer | None:
+        """The hardware of a layer."""
         shape = self.topology.layers[index]
         if isinstance(shape, shapes.AveragePool):
             return None
         if isinstance(shape, shapes.MaxPool):
             return PoolLayer(MaxPool(*shape.source, shape.kernel, shape.stride), self.host_width)
-        front = self._front(index)
-        engine = self._engine(index)
-        return Layer(front, engine) if front else engine
+        front, engine = self._front(index), self._engine(index)
+        if not front:
+            return engine
+        assert not isinstance(engine, Columns)  # a layer that is fed as it reads has nothing before it
+        return Layer(front, engine)
 
     def _front(self, index: int) -> tuple[Front, ...]:
         """What stands before the arrays of a layer."""
@@ -158,12 +164,14 @@ class Accelerator:
             front.append(StochasticEncoder(values, given.depth, given.times, given.draws, seed))
         return tuple(front)
 
-    def _engine(self, index: int) -> Engine:
-        """The arrays of a layer, and what they feed."""
+    def _engine(self, index: int) -> Engine | Columns:
+        """The arrays of a layer, with what they feed."""
         shape, grid = self.topology.layers[index], self.maps[index]
         assert isinstance(shape, shapes.Dense | shapes.Convolution)
         assert grid is not None
         presentations, last = self.topology.presentations[index], index == len(self.maps) - 1
+        if grid.dataflow == S2P:
+            return self._sequential(index, shape, grid)
         block = Grid(
             shape.fan_in,
             shape.fan_out,
@@ -177,7 +185,24 @@ class Accelerator:
             presentations.halving,
             shape.ternary,
         )
-        return Classifier(block, self.scores, self.top) if last else Dense(block)
+        return Classifier(block, self.scores, self.top) if last else Dense(block, streamed=self.zigzag(index))
+
+    def _sequential(self, index: int, shape: shapes.Weighted, grid: LayerMap) -> Engine | Columns:
+        """The arrays of a layer that reads input by input."""
+        geometry, presentations = self.plan.geometry, self.topology.presentations[index]
+        last, streamed = index == len(self.maps) - 1, self.zigzag(index - 1)
+        size = (shape.fan_in, shape.fan_out, geometry.rows, geometry.columns)
+        numbers: Literal["thresholds", "offsets"] = "offsets" if last else "thresholds"
+        sink = Columns(*size, grid.lanes, presentations, shape.ternary, numbers, self.host_width)
+        if last:
+            return SequentialClassifier(sink, self.scores, self.top, streamed)
+        if streamed:
+            return sink
+        return SequentialDense(*size, self.host_width, grid.lanes, presentations, shape.ternary)
+
+    def zigzag(self, index: int) -> bool:
+        """Whether the neurons of layer `index` go straight into the arrays of the next one, as they come."""
+        return self.plan.zigzag(self.topology, index)
 
     @property
     def registers(self) -> HostRegisters:
@@ -221,7 +246,7 @@ class Accelerator:
 
 def numbers_of(grid: LayerMap) -> tuple[int, int]:
     """Lanes of a layer's numbers, and numbers in a lane; see `model.images`."""
-    return (grid.lanes, grid.reads) if grid.dataflow == "parallel_to_sequential" else (1, grid.fan_out)
+    return (grid.lanes, grid.reads) if grid.dataflow == P2S else (1, grid.fan_out)
 
 
 def _bit_stream() -> wiring.Signature:
@@ -253,30 +278,37 @@ class AcceleratorHardware(Hardware):
         layers = block.layers
         last = layers[-1]
         classifier = last.engine if isinstance(last, Layer) else last
-        assert isinstance(classifier, Classifier)
+        assert isinstance(classifier, Classifier | SequentialClassifier)
         width = classifier.score_width if block.scores else 0
         sender = place(m, platform, "sender", PacketSender(classifier.classes, width, block.top))
         self._expose(m, "s_axis", receiver.axis)
         self._expose(m, "m_axis", sender.axis)
         self._expose(m, "s_axil", registers.axil)
 
-        source = receiver.o
+        source: Any = receiver.o
+        streaming: Any = None  # the layer before, if its neurons are taken as they come
         for index, layer_block in enumerate(layers):
             if layer_block is None:
                 continue
             layer = place(m, platform, f"layer{index}", layer_block, image=f"layer{index}")
-            connect(m, source, layer.i)
+            if streaming is None:
+                connect(m, source, layer.i)
+            else:
+                self._zigzag(m, streaming, layer)
             connect(m, getattr(registers, f"host{index}"), layer.host)
+            if not block.zigzag(index):
+                m.d.comb += layer.timing.eq(registers.timing)
             m.d.comb += [
-                layer.timing.eq(registers.timing),
                 getattr(registers, f"done{index}").eq(layer.done),
                 getattr(registers, f"failed{index}").eq(layer.failed),
                 getattr(registers, f"read_bits{index}").eq(layer.read_bits),
             ]
             if "entropy" in layer_block.signature.members:
                 self._whiten(m, platform, layer.entropy)
-            source = layer.o
-            for signal in (source.payload, source.valid, source.ready):
+            streaming = layer if block.zigzag(index) else None
+            source = None if streaming is not None else layer.o
+            nets = (layer.fire, layer.fired) if source is None else (source.payload, source.valid, source.ready)
+            for signal in nets:
                 net: Any = Value.cast(signal)
                 net.attrs["keep"] = 1  # the manifest names these nets for whoever watches the layers
         connect(m, source, sender.i)
@@ -289,6 +321,16 @@ class AcceleratorHardware(Hardware):
             registers.wrong_packet.eq(receiver.wrong),
         ]
         return m
+
+    def _zigzag(self, m: Module, before: Any, layer: Any) -> None:
+        """Two layers in one pass: each step of the one is a row that the other reads, in the pace that this one sets."""
+        m.d.comb += [
+            before.timing.eq(layer.steady),
+            before.go.eq(layer.go),
+            layer.start.eq(before.start),
+            layer.i.valid.eq(before.fired),
+            layer.i.payload.eq(before.fire),
+        ]
 
     def _whiten(self, m: Module, platform: Any, entropy: Any) -> None:
         """Random words from the raw bits outside."""

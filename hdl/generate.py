@@ -134,7 +134,13 @@ def _describe(accelerator: Accelerator, version: str, files: tuple[File, ...]) -
         last = index == len(sizes) - 1
         kind = "convolution" if isinstance(shape, Convolution) else "max_pool" if isinstance(shape, MaxPool) else "dense"
         result = shape.result
-        payload: Any = Value.cast(block.signature.create().o.payload)
+        nets, words = ("payload", "valid", "ready"), 1 if last else result.height * result.width
+        ports = block.signature.create()
+        if accelerator.zigzag(index):
+            payload, prefix, words = ports.fire, f"layer{index}__", accelerator.maps[index].reads
+            nets = ("fire", "fired", "fired")
+        else:
+            payload, prefix = Value.cast(ports.o.payload), f"layer{index}__o__"
         layers.append(
             Layer(
                 index,
@@ -145,9 +151,9 @@ def _describe(accelerator: Accelerator, version: str, files: tuple[File, ...]) -
                 size.lanes,
                 size.numbers,
                 accelerator.reads(index),
-                1 if last else result.height * result.width,
+                words,
                 len(payload),
-                *(f"layer{index}__o__{name}" for name in ("payload", "valid", "ready")),
+                *(prefix + net for net in nets),
             )
         )
     ports = [Port("clk", "input", 1), Port("rst", "input", 1)]

@@ -13,10 +13,12 @@ from hdl.dense import Dense
 from hdl.encoder import PlaneSplitter, StochasticEncoder
 from hdl.gather import Gather
 from hdl.grid import join_host
+from hdl.sequential_classifier import SequentialClassifier
+from hdl.sequential_dense import SequentialDense
 from hdl.window import Window
 
 Front: TypeAlias = Window | Gather | PlaneSplitter | StochasticEncoder
-Engine: TypeAlias = Dense | Classifier
+Engine: TypeAlias = Dense | Classifier | SequentialDense | SequentialClassifier
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ class LayerHardware(Hardware):
 
     def _sliced(self, word: Value) -> Value:
         """The word with its slices one behind the other."""
-        slices, positions = self.block.engine.grid.slices, self.block.positions
+        engine, positions = self.block.engine, self.block.positions
+        slices = engine.grid.slices if isinstance(engine, Dense | Classifier) else 1
         if slices == 1:
             return word
         channels = len(word) // positions

@@ -56,7 +56,7 @@ class Ranking:
 
 
 class _Entry(NamedTuple):
-    """A signed score and whose it is: a lane while lanes are merged, then a class."""
+    """A signed score and whose it is: among the lanes that were merged, then among the classes."""
 
     score: Value
     whose: Value
@@ -79,10 +79,11 @@ class RankingHardware(Hardware):
         m = Module()
         lanes, top = self.block.lanes, self.block.top
         lists, strobe, last = self._lanes(), self.strobe, self.last
-        for level in range(1, self.block.latency):
+        for level in range(self.block.latency - 1):
+            pairs = zip(lists[::2], lists[1::2], strict=False)
             merged = [
-                _merge(m, f"level{level}_{pair}", lists[2 * pair], lists[2 * pair + 1], top)
-                for pair in range(len(lists) // 2)
+                _merge(m, f"level{level}_{number}", _half(left, level, 0), _half(right, level, 1), top)
+                for number, (left, right) in enumerate(pairs)
             ]
             merged += lists[2 * len(merged) :]
             lists = [_registered(m, f"level{level}_{number}", each) for number, each in enumerate(merged)]
@@ -92,9 +93,10 @@ class RankingHardware(Hardware):
         (coming,) = lists
 
         base = Signal(index_width(self.block.classes))  # the class of lane 0
-        coming = [_Entry(score, (base + index)[: len(base)]) for score, index in coming]
+        coming = [_Entry(score, (base + whose)[: len(base)]) for score, whose in coming]
         best = [
-            _Entry(Signal(signed(self.block.width), name=f"best{k}", reset_less=True), self._index(k)) for k in range(top)
+            _Entry(Signal(signed(self.block.width), name=f"best{k}", reset_less=True), self._index(k))
+            for k in range(top)
         ]
         # Which places of the list are taken: none at first, then one more for each lane.
         started = base != 0
@@ -122,8 +124,15 @@ class RankingHardware(Hardware):
             score = self.scores[lane * width : (lane + 1) * width].as_signed()
             if lane >= used:
                 score = Mux(self.last, -(1 << width - 1), score)
-            lists.append([_Entry(score, Const(lane, (lanes - 1).bit_length()))])
+            lists.append([_Entry(score, Const(0, 0))])
         return lists
+
+
+def _half(entries: Sequence[_Entry], level: int, side: int) -> list[_Entry]:
+    """The entries as the lower or upper half of 2^(level + 1) lanes."""
+    return [
+        _Entry(score, Cat(whose, Const(side << level - len(whose), level + 1 - len(whose)))) for score, whose in entries
+    ]
 
 
 def _merge(
@@ -175,11 +184,11 @@ def _count_is(ones: Sequence[Value], count: int) -> Value:
 def _registered(m: Module, name: str, entries: Sequence[_Entry]) -> list[_Entry]:
     """The entries a cycle later."""
     held = []
-    for place, (score, index) in enumerate(entries):
+    for place, now in enumerate(entries):
         later = _Entry(
-            Signal(signed(len(score)), name=f"{name}_score{place}", reset_less=True),
-            Signal(len(index), name=f"{name}_index{place}", reset_less=True),
+            Signal(signed(len(now.score)), name=f"{name}_score{place}", reset_less=True),
+            Signal(len(now.whose), name=f"{name}_whose{place}", reset_less=True),
         )
-        m.d.sync += [later.score.eq(score), later.whose.eq(index)]
+        m.d.sync += [later.score.eq(now.score), later.whose.eq(now.whose)]
         held.append(later)
     return held

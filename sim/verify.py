@@ -21,6 +21,7 @@ from model.golden import Trace, infer
 from model.network import Network
 from model.plan import Plan
 from model.samples import Samples
+from model.topology import Topology
 from sim import harness, records
 from sim.compare import Disagreement, Found, compare
 from sim.runner import Design, SimulationError, build
@@ -188,7 +189,7 @@ def verify(
         network,
         samples,
         [
-            (trace, *_found(run_folder, number, manifest, network.topology.names, len(trace.inputs)))
+            (trace, *_found(run_folder, number, manifest, network.topology, len(trace.inputs)))
             for number, trace in enumerate(expected)
         ],
         (built - started, finished - built),
@@ -201,9 +202,9 @@ def _result_beats(manifest: Manifest) -> int:
 
 
 def _found(
-    folder: Path, number: int, manifest: Manifest, names: Sequence[str], count: int
+    folder: Path, number: int, manifest: Manifest, topology: Topology, count: int
 ) -> tuple[Found, npt.NDArray[np.int64]]:
-    """What a pass of `count` samples left in files, `names` being those of the layers, and the cycle in which each result ended."""
+    """What a pass of `count` samples left in files, and the cycle in which each result ended."""
 
     def record(stream: str, width: int, words: int) -> records.Record:
         path = records.file(folder, number, stream)
@@ -224,7 +225,9 @@ def _found(
     hidden = {}
     for layer in harness.watched(manifest):
         passed = record(layer.instance, layer.width, count * layer.words).bits
-        hidden[names[layer.index]] = passed.reshape(count, layer.words * layer.width)
+        # The last of several lanes' words may have bits beyond the last neuron.
+        values = topology.layers[layer.index].result.bits
+        hidden[topology.names[layer.index]] = passed.reshape(count, -1)[:, :values]
     classes = manifest.top_classes
     return Found(hidden, words[:, classes:], words[:, :classes]), packets.cycles.reshape(count, size)[:, -1]
 
