@@ -72,12 +72,16 @@ class Accelerator:
         object.__setattr__(self, "plan", self.plan.of(self.topology))
         classes = self.topology.output.fan_out
         if not 0 <= self.top <= classes:
-            raise HafnetError(f"results of the {self.top} best of {classes} classes are not possible, only of 0 … {classes}")
+            raise HafnetError(
+                f"results of the {self.top} best of {classes} classes are not possible, only of 0 … {classes}"
+            )
         if not self.top and not self.scores:
             raise HafnetError("results without classes need scores, or there is nothing in them")
         for name, grid in zip(self.topology.names, self.maps, strict=True):
             if grid is not None and max(grid.groups, grid.tiles, grid.fan_out) > LARGEST_INDEX:
-                raise HafnetError(f"layer {name!r} has more than {LARGEST_INDEX} neurons or groups, the most a host can address")
+                raise HafnetError(
+                    f"layer {name!r} has more than {LARGEST_INDEX} neurons or groups, the most a host can address"
+                )
         if self.input_width is not None and not (8 <= self.input_width <= LARGEST_BUS and self.input_width % 8 == 0):
             raise HafnetError(f"an input bus of {self.input_width} bits is not a multiple of 8 from 8 to {LARGEST_BUS}")
 

@@ -6,9 +6,10 @@ never weights, so the same folder serves every network of the same shape.
 
 import hashlib
 import importlib.metadata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from amaranth.hdl import Value
 from amaranth.lib.wiring import Flow
@@ -20,7 +21,7 @@ from hdl.registers import Register, Timing
 from model.errors import HafnetError
 from model.files import read_manifest, whole_folder
 from model.plan import Plan
-from model.topology import Convolution, MaxPool, Topology
+from model.topology import Convolution, Dense, MaxPool, Topology
 
 VERSION = 1
 MANIFEST = "manifest.json"
@@ -28,6 +29,10 @@ WAIVERS = Path(__file__).with_name("hafnet.vlt")
 
 # Only files of these names are ever written or replaced.
 OURS = r"hafnet\w*\.(sv|vlt)|manifest\.json"
+
+
+LayerKind: TypeAlias = Literal["dense", "convolution", "max_pool", "classifier"]
+KINDS: Mapping[type, LayerKind] = {Dense: "dense", Convolution: "convolution", MaxPool: "max_pool"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Layer:
     """
 
     index: int
-    kind: Literal["dense", "convolution", "max_pool", "classifier"]
+    kind: LayerKind
     instance: str
     groups: int
     tiles: int
@@ -128,23 +133,25 @@ def generate(accelerator: Accelerator, folder: Path | str) -> Manifest:
 def _describe(accelerator: Accelerator, version: str, files: tuple[File, ...]) -> Manifest:
     layers = []
     sizes = accelerator.registers.layers
-    for index, (shape, size, block) in enumerate(zip(accelerator.topology.layers, sizes, accelerator.layers, strict=True)):
+    for index, (shape, size, block) in enumerate(
+        zip(accelerator.topology.layers, sizes, accelerator.layers, strict=True)
+    ):
         if block is None:
             continue
         last = index == len(sizes) - 1
-        kind = "convolution" if isinstance(shape, Convolution) else "max_pool" if isinstance(shape, MaxPool) else "dense"
+        kind: LayerKind = "classifier" if last else KINDS[type(shape)]
         result = shape.result
         nets, words = ("payload", "valid", "ready"), 1 if last else result.height * result.width
         ports = block.signature.create()
         if accelerator.zigzag(index):
-            payload, prefix, words = ports.fire, f"layer{index}__", accelerator.maps[index].reads
+            payload, prefix, words = ports.fire, f"layer{index}__", size.numbers
             nets = ("fire", "fired", "fired")
         else:
             payload, prefix = Value.cast(ports.o.payload), f"layer{index}__o__"
         layers.append(
             Layer(
                 index,
-                "classifier" if last else kind,
+                kind,
                 f"layer{index}",
                 size.groups,
                 size.tiles,

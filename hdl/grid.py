@@ -269,7 +269,7 @@ class GridHardware(Hardware):
         """The groups behind the controller; returns the counts of the rows that were read, lane 0 lowest."""
         block, grid = self.block, self.block.map
         neurons = block.fan_out // block.slices
-        words = []
+        words: list[Value] = []
         for lane in range(block.lanes):
             seen = lane // neurons if block.slices > 1 else 0  # which of the slices that are read
             if seen == len(words):

@@ -29,7 +29,9 @@ class Tree:
         """The tree of what `hdl.emit.emit` wrote: file name -> text."""
         found = {}
         for file, text in texts.items():
-            children = [Instance(module, name, _image(parameters)) for module, parameters, name in _INSTANCE.findall(text)]
+            children = [
+                Instance(module, name, _image(parameters)) for module, parameters, name in _INSTANCE.findall(text)
+            ]
             if children:
                 found[file.removesuffix(".sv")] = children
         return cls(found)

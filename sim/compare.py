@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,7 @@ def compare(
 ) -> tuple[int, list[Disagreement]]:
     """How many values differ, and the first of them (`most` or fewer), sample by sample and layer by layer."""
     count = len(found.classes)
+    columns: list[tuple[str, npt.NDArray[Any], npt.NDArray[Any]]]
     columns = [(name, expected.bits[name][:count].reshape(count, -1), given) for name, given in found.hidden.items()]
     if found.scores.shape[1]:
         columns.append((network.output.name, expected.scores[:count], found.scores))

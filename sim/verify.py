@@ -71,9 +71,12 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[
     exported = images.check(images_folder)
     for folder, topology in ((verilog, manifest.topology), (images_folder, exported.topology)):
         if topology != str(network.topology):
-            raise HafnetError(f"the network is {network.topology}, but {folder} was made for {topology}; they must be equal")
+            raise HafnetError(
+                f"the network is {network.topology}, but {folder} was made for {topology}; they must be equal"
+            )
     if exported.plan != manifest.plan:
-        raise HafnetError(f"{images_folder} and {verilog} were made with different plans: {_difference(exported.plan, manifest.plan)}")
+        what = _difference(exported.plan, manifest.plan)
+        raise HafnetError(f"{images_folder} and {verilog} were made with different plans: {what}")
     files = {image.file for image in exported.images if image.format == "hex"}
     contents = list(images.words(network, manifest.plan))
     needed = {f"{image.name}.hex" for image in contents}
@@ -91,9 +94,9 @@ def _difference(one: Plan, other: Plan) -> str:
     if one.geometry != other.geometry:
         ours, theirs = one.geometry, other.geometry
         return f"arrays of {ours.rows} x {ours.columns} and of {theirs.rows} x {theirs.columns}"
-    pairs = enumerate(zip(one.layers, other.layers, strict=True))
-    index, (ours, theirs) = next((index, pair) for index, pair in pairs if pair[0] != pair[1])
-    return f"layer {index} is {ours.dataflow} in {ours.lanes} lanes and {theirs.dataflow} in {theirs.lanes}"
+    layers = enumerate(zip(one.layers, other.layers, strict=True))
+    index, (here, there) = next((index, pair) for index, pair in layers if pair[0] != pair[1])
+    return f"layer {index} is {here.dataflow} in {here.lanes} lanes and {there.dataflow} in {there.lanes}"
 
 
 def build_accelerator(tool: Tool, verilog: Path, manifest: Manifest, folder: Path) -> Design:
@@ -282,7 +285,9 @@ def _judge(
         values=sum(found.values for _, found, _ in passes),
         mismatches=sum(differ for differ, _ in judged),
         first=tuple(itertools.chain.from_iterable(first for _, first in judged))[:SHOWN],
-        accuracy=None if samples.labels is None or not full.classes.shape[1] else float(np.mean(full.classes[:, 0] == samples.labels)),
+        accuracy=None
+        if samples.labels is None or not full.classes.shape[1]
+        else float(np.mean(full.classes[:, 0] == samples.labels)),
         cycles=float(ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else None,
         build_seconds=seconds[0],
         run_seconds=seconds[1],
