@@ -25,9 +25,7 @@ class Buffer:
 
     @property
     def signature(self) -> wiring.Signature:
-        return wiring.Signature(
-            {"i": In(stream.Signature(self.width)), "o": Out(stream.Signature(self.width))}
-        )
+        return wiring.Signature({"i": In(stream.Signature(self.width)), "o": Out(stream.Signature(self.width))})
 
     def create(self) -> "BufferHardware":
         return BufferHardware(self)

@@ -32,9 +32,7 @@ async def window(dut: Any) -> None:
         ports = Ports(dut, name)
         ports.i__valid.value = ports.o__ready.value = 0
     await clocking.start(dut)
-    tasks = {
-        name: cocotb.start_soon(exercise(Ports(dut, name), block, task["seed"])) for name, block in blocks.items()
-    }
+    tasks = {name: cocotb.start_soon(exercise(Ports(dut, name), block, task["seed"])) for name, block in blocks.items()}
     job.answer({name: await each for name, each in tasks.items()})
 
 
