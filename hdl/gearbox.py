@@ -13,7 +13,8 @@ from hdl.block import Hardware
 
 @dataclass(frozen=True)
 class Gearbox:
-    """Each ceil(count × depth / bus) beats of `bus` bits to `count` words of `depth` bits, bit 0 of the first beat first.
+    """`count` words of `depth` bits from each ceil(count × depth / bus) beats of `bus` bits: the words packed without
+    gaps, bit 0 of the first beat first.
 
     Ports: streams `i` of `bus` bits and `o` of `depth`. Bits of an image's last beat beyond its last word are ignored.
     Throughput: one image in max(beats, count) cycles. Latency from taking the beat that completes a word to offering

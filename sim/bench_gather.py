@@ -59,4 +59,4 @@ async def exercise(ports: Any, block: Any, seed: int) -> int:
             taken += int(ports.i__ready.value)
         assert taken >= 2 * block.count, f"{label}: only {taken} words are taken while an image waits"
         ports.i__valid.value = 0
-    return block.count
+    return int(block.count)

@@ -9,7 +9,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
-from hdl.block import Block, Hardware, place
+from hdl.block import Hardware, place
 from hdl.emit import TOP_IMAGE
 from model.formats import FORMATS
 from sim.runner import Design
@@ -30,8 +30,7 @@ class Rack:
 
     @property
     def signature(self) -> wiring.Signature:
-        each: Block
-        return wiring.Signature({f"block{index}": Out(each.signature) for index, each in enumerate(self.blocks)})
+        return wiring.Signature({f"block{index}": Out(block.signature) for index, block in enumerate(self.blocks)})
 
     def create(self) -> "RackHardware":
         return RackHardware(self)
@@ -56,7 +55,7 @@ def run_rack(
     design: Design,
     rack: Rack,
     bench: str,
-    kind: type,
+    kind: type[Any],
     folder: Path,
     memories: Mapping[str, tuple[Sequence[int], int]],
     **job: Any,
@@ -71,7 +70,7 @@ def run_rack(
         image = folder / f"{TOP_IMAGE}{path}.hex"
         image.parent.mkdir(parents=True, exist_ok=True)
         image.write_bytes(FORMATS["hex"].write(words, width))
-    blocks = {f"block{index}": asdict(each) for index, each in enumerate(rack.blocks) if type(each) is kind}
+    blocks = {f"block{index}": asdict(block) for index, block in enumerate(rack.blocks) if type(block) is kind}
     return design.run(f"sim.bench_{bench}", folder, {"blocks": blocks, **job})
 
 
