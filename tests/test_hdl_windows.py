@@ -107,7 +107,7 @@ def test_cycles_are_those_of_a_walk_window_by_window(
         (shapes(32, 32, (2, 2), (2, 2)), 1, 32 * 32),
         (shapes(33, 33, (2, 2), (2, 2)), 1, 33 * 33),  # a row and a column that no window uses
         (shapes(1, 1000, (1, 7), (1, 2), (0, 3, 0, 3)), 7, 500 * 7),
-        (shapes(1, 1000, (1, 7), (1, 2), (0, 3, 0, 2)), 1, 1005),
+        (shapes(1, 1000, (1, 7), (1, 2), (0, 3, 0, 3)), 1, 1005),  # a pixel of padding that no window reaches
         (shapes(8, 8, (1, 1), (1, 1)), 3, 192),
     ],
 )
