@@ -28,9 +28,9 @@ class Bank:
     """`depth` registers of `width` bits.
 
     Ports: `all`, the contents of all registers, word 0 lowest; `read_en`, `read_addr` -> `read_data` one cycle later,
-    held until the next read; `write_en`, `write_addr`, `write_data`, visible one cycle later. A read of the word that is
-    being written returns the old word. In Verilog this is the hand-written leaf hafnet_bank.sv, loaded from an image;
-    in Amaranth's own simulator the registers begin as zeros.
+    held until the next read; `write_en`, `write_addr`, `write_data`, visible one cycle later. A read of the word that
+    is being written returns the old word. In Verilog this is the hand-written leaf hafnet_bank.sv, loaded from an
+    image; in Amaranth's own simulator the registers begin as zeros.
     """
 
     width: int

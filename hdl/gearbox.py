@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,7 +13,8 @@ from hdl.block import Hardware
 
 @dataclass(frozen=True)
 class Gearbox:
-    """Each ceil(count × depth / bus) beats of `bus` bits to `count` words of `depth` bits, bit 0 of the first beat first.
+    """`count` words of `depth` bits from each ceil(count × depth / bus) beats of `bus` bits: the words packed without
+    gaps, bit 0 of the first beat first.
 
     Ports: streams `i` of `bus` bits and `o` of `depth`. Bits of an image's last beat beyond its last word are ignored.
     Throughput: one image in max(beats, count) cycles. Latency from taking the beat that completes a word to offering
@@ -43,7 +44,8 @@ class Gearbox:
 
 class GearboxHardware(Hardware):
     """A register of the bits that wait, the oldest lowest, and their number, counted in the greatest common divisor of
-    the widths. A beat is added as soon as less than a word waits: room for that is all that full throughput takes.
+    the widths. A beat is added as soon as less than a word waits: room for that is all that full throughput takes, and
+    the first beat of an image never comes before the last word of the one before goes.
     """
 
     i: Any
@@ -61,17 +63,20 @@ class GearboxHardware(Hardware):
         bits = Signal(depth + bus - unit, reset_less=True)
         level = Signal(range(word + beat))
         kept = Signal.like(level)  # of these, what stays when the word on offer goes
-        load, emit, last_beat, last_word = (Signal(name=name) for name in ("load", "emit", "last_beat", "last_word"))
-        _count(m, "beat", self.block.beats, load, last_beat)
-        _count(m, "word", self.block.count, emit, last_word)
-        whole = Signal()  # all beats of the image are here: the next one must wait for the last word to go
-        over = emit & last_word
+        load = Signal()
+        emit = Signal()
+        last: Value = Const(1)  # the word on offer is the last of its image
+        if self.block.count > 1:
+            index = Signal(range(self.block.count))
+            last = index == self.block.count - 1
+            with m.If(emit):
+                m.d.sync += index.eq(Mux(last, 0, index + 1))
         m.d.comb += [
             self.o.valid.eq(level >= word),
             self.o.payload.eq(bits),
             emit.eq(self.o.valid & self.o.ready),
-            kept.eq(Mux(over, 0, Mux(emit, level - word, level))),
-            self.i.ready.eq((kept < word) & (~whole | over)),
+            kept.eq(Mux(emit, Mux(last, 0, level - word), level)),
+            self.i.ready.eq(kept < word),
             load.eq(self.i.valid & self.i.ready),
         ]
         rest, filled = (Signal.like(bits, name=name) for name in ("rest", "filled"))
@@ -81,19 +86,4 @@ class GearboxHardware(Hardware):
                 with m.Case(place):
                     m.d.comb += filled.eq(Cat(rest[: place * unit], self.i.payload))
         m.d.sync += [bits.eq(filled), level.eq(kept + Mux(load, beat, 0))]
-        with m.If(load & last_beat):
-            m.d.sync += whole.eq(1)
-        with m.Elif(over):
-            m.d.sync += whole.eq(0)
         return m
-
-
-def _count(m: Module, name: str, size: int, step: Signal, last: Signal) -> None:
-    """Count `step` from 0 to size - 1 and over again; `last` where that is the last one."""
-    if size == 1:
-        m.d.comb += last.eq(1)
-        return
-    index = Signal(range(size), name=name)
-    m.d.comb += last.eq(index == size - 1)
-    with m.If(step):
-        m.d.sync += index.eq(Mux(last, 0, index + 1))

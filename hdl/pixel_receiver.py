@@ -90,7 +90,7 @@ class PixelReceiverHardware(Hardware):
             with m.Elif(self.axis.tlast):
                 m.d.sync += [write.eq(start), beat.eq(0), overlong.eq(0), self.wrong.eq(1)]
             with m.Elif(whole):
-                m.d.sync += [write.eq(start), overlong.eq(1)]
+                m.d.sync += overlong.eq(1)
             with m.Elif(~overlong):
                 m.d.sync += [write.eq(write + 1), beat.eq(beat + 1)]
 

@@ -190,7 +190,7 @@ class WindowHardware(Hardware):
                     m.d.sync += above.eq(Cat(above, pixel)[depth:])
         column = Signal(kernel_rows * depth)
         m.d.comb += column.eq(Cat(above, pixel))
-        window = []
+        window: list[Value] = []
         for row in range(kernel_rows):
             newest = column.word_select(row, depth)
             if kernel_columns > 1:

@@ -9,7 +9,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
-from hdl.block import Block, Hardware, place
+from hdl.block import Hardware, place
 from hdl.emit import TOP_IMAGE
 from model.formats import FORMATS
 from sim.runner import Design
@@ -30,8 +30,7 @@ class Rack:
 
     @property
     def signature(self) -> wiring.Signature:
-        each: Block
-        return wiring.Signature({f"block{index}": Out(each.signature) for index, each in enumerate(self.blocks)})
+        return wiring.Signature({f"block{index}": Out(block.signature) for index, block in enumerate(self.blocks)})
 
     def create(self) -> "RackHardware":
         return RackHardware(self)
@@ -53,18 +52,25 @@ class RackHardware(Hardware):
 
 
 def run_rack(
-    design: Design, rack: Rack, bench: str, kind: type, folder: Path, images: Mapping[str, Sequence[int]], **job: Any
+    design: Design,
+    rack: Rack,
+    bench: str,
+    kind: type[Any],
+    folder: Path,
+    memories: Mapping[str, tuple[Sequence[int], int]],
+    **job: Any,
 ) -> Any:
     """Run `sim.bench_<bench>` in `folder` on the blocks of type `kind` in a rack that was built; its result.
 
     The bench's job is `blocks`, the members of each block by the name of its ports, and whatever else is given.
-    `images` are the contents of memories, words of 1 bit: what their path adds to the top's -> words.
+    `memories` are the contents of the blocks' memories: what their path adds to the top's -> words and their width in
+    bits.
     """
-    for path, words in images.items():
-        file = folder / f"{TOP_IMAGE}{path}.hex"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(FORMATS["hex"].write(words, 1))
-    blocks = {f"block{index}": asdict(each) for index, each in enumerate(rack.blocks) if type(each) is kind}
+    for path, (words, width) in memories.items():
+        image = folder / f"{TOP_IMAGE}{path}.hex"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        image.write_bytes(FORMATS["hex"].write(words, width))
+    blocks = {f"block{index}": asdict(block) for index, block in enumerate(rack.blocks) if type(block) is kind}
     return design.run(f"sim.bench_{bench}", folder, {"blocks": blocks, **job})
 
 
