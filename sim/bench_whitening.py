@@ -32,7 +32,7 @@ def expected(block: Whitening, raw: Bits) -> list[int]:
     return whitening.packed(kept, block.width) if isinstance(block, Packer | Whitener) else kept.tolist()
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.test(timeout_time=0.6, timeout_unit="ms")
 async def whiten(dut: Any) -> None:
     task = job.load()
     block: Whitening = getattr(blocks, task["kind"])(**task["block"])

@@ -24,10 +24,7 @@ from model.presentations import bernoulli
 from sim.tools import Tool
 
 BLOCKS = (
-    RandomWords(1, 0),
-    Whitener(1, 1),
     Whitener(4, 24),
-    PlaneSplitter(1, 1, 1),
     PlaneSplitter(9, 8, 3),
     StochasticEncoder(1, 1, 1, 1, 0),
     StochasticEncoder(9, 8, 3, 4, None),

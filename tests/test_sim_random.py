@@ -3,11 +3,12 @@ is spoilt.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_sim_blocks import BOTH, ELABORATE, ICARUS, Mutant, Require, cases
+from test_sim_blocks import ELABORATE, ICARUS, Mutant, Require, cases
 
 from hdl.encoder import PlaneSplitter, PlaneSplitterHardware, StochasticEncoder, StochasticEncoderHardware
 from hdl.random_source import RandomWords, RandomWordsHardware, Xoshiro128, XoshiroHardware
@@ -27,6 +28,7 @@ from sim.runner import SimulationError
 from sim.tools import Tool
 
 SEED = 1
+VERILATOR = ("verilator",)
 
 
 def on_bench(tool: Tool, bench: str, block: Any, folder: Path, **job: Any) -> Any:
@@ -37,14 +39,23 @@ def on_bench(tool: Tool, bench: str, block: Any, folder: Path, **job: Any) -> An
     return run_block(design, bench, folder / "run", block, kind=type(block).__name__, seed=SEED, **job)
 
 
+Case = tuple[Any, tuple[str, ...]]
+
+
+def parameters(quick: Sequence[Case], slow: Sequence[Case]) -> list[Any]:
+    """Parameters (simulator, block) for every run, and those that only a long one affords."""
+    more = [pytest.param(*case.values, id=case.id, marks=pytest.mark.slow) for case in cases(*slow)]
+    return cases(*quick) + more
+
+
 @pytest.mark.parametrize(
     ("simulator", "block"),
-    cases(
-        (Xoshiro128(0), ICARUS),
-        (Xoshiro128(2**64 - 1, stream=3), ICARUS),
-        (RandomWords(1, 5), ICARUS),
-        (RandomWords(32, 5), ICARUS),
-        (RandomWords(70, 5), BOTH),
+    parameters(
+        quick=[(Xoshiro128(2**64 - 1, stream=3), ICARUS), (RandomWords(70, 5), ICARUS)],
+        slow=[
+            (RandomWords(70, 5), VERILATOR),
+            *((block, ICARUS) for block in (Xoshiro128(0), RandomWords(1, 5), RandomWords(32, 5))),
+        ],
     ),
 )
 def test_random_source(
@@ -56,16 +67,13 @@ def test_random_source(
 
 @pytest.mark.parametrize(
     ("simulator", "block"),
-    cases(
-        (XorWhitener(1), ICARUS),
-        (XorWhitener(3), ICARUS),
-        (VonNeumann(), ICARUS),
-        (Packer(1), ICARUS),
-        (Packer(2), ICARUS),
-        (Packer(5), ICARUS),
-        (Packer(8), ICARUS),
-        (Whitener(1, 1), ICARUS),
-        (Whitener(2, 9), BOTH),
+    parameters(
+        # The blocks of the test of randomness below go through the same bench.
+        quick=[(Packer(1), ICARUS), (Packer(5), ICARUS), (Whitener(2, 9), VERILATOR)],
+        slow=[
+            *((block, ICARUS) for block in (XorWhitener(1), XorWhitener(3), Packer(2), Packer(8), Whitener(1, 1))),
+            (Whitener(2, 9), ICARUS),
+        ],
     ),
 )
 def test_whitening(simulator: str, block: Any, tmp_path: Path, require_simulator: Require) -> None:
@@ -75,12 +83,12 @@ def test_whitening(simulator: str, block: Any, tmp_path: Path, require_simulator
 
 @pytest.mark.parametrize(
     ("simulator", "block"),
-    cases(
-        (PlaneSplitter(1, 1, 1), ICARUS),
-        (PlaneSplitter(5, 8, 1), ICARUS),
-        (PlaneSplitter(3, 16, 16), ICARUS),
-        (PlaneSplitter(33, 5, 3), BOTH),
-        (PlaneSplitter(4, 2, 2), ICARUS),
+    parameters(
+        quick=[(PlaneSplitter(1, 1, 1), ICARUS), (PlaneSplitter(33, 5, 3), ICARUS)],
+        slow=[
+            (PlaneSplitter(33, 5, 3), VERILATOR),
+            *((PlaneSplitter(*members), ICARUS) for members in ((5, 8, 1), (3, 16, 16), (4, 2, 2))),
+        ],
     ),
 )
 def test_plane_splitter(simulator: str, block: PlaneSplitter, tmp_path: Path, require_simulator: Require) -> None:
@@ -90,16 +98,22 @@ def test_plane_splitter(simulator: str, block: PlaneSplitter, tmp_path: Path, re
 
 @pytest.mark.parametrize(
     ("simulator", "block"),
-    cases(
-        (StochasticEncoder(1, 1, 1, 1, 0), ICARUS),
-        (StochasticEncoder(7, 8, 3, 1, 3), ICARUS),
-        (StochasticEncoder(7, 5, 4, 7, 3), ICARUS),
-        (StochasticEncoder(9, 16, 2, 4, 3), ICARUS),
-        (StochasticEncoder(33, 8, 3, 5, 2**64 - 1), BOTH),
-        (StochasticEncoder(1, 1, 1, 1, None), ICARUS),
-        (StochasticEncoder(8, 3, 5, 2, None), ICARUS),
-        (StochasticEncoder(5, 4, 1, 5, None), ICARUS),
-        (StochasticEncoder(10, 4, 2, 3, None), BOTH),
+    parameters(
+        quick=[
+            (StochasticEncoder(1, 1, 1, 1, 0), ICARUS),
+            (StochasticEncoder(7, 5, 4, 7, 3), ICARUS),
+            (StochasticEncoder(33, 8, 3, 5, 2**64 - 1), VERILATOR),
+            (StochasticEncoder(10, 4, 2, 3, None), ICARUS),
+        ],
+        slow=[
+            (StochasticEncoder(7, 8, 3, 1, 3), ICARUS),
+            (StochasticEncoder(9, 16, 2, 4, 3), ICARUS),
+            (StochasticEncoder(33, 8, 3, 5, 2**64 - 1), ICARUS),
+            (StochasticEncoder(1, 1, 1, 1, None), ICARUS),
+            (StochasticEncoder(8, 3, 5, 2, None), ICARUS),
+            (StochasticEncoder(5, 4, 1, 5, None), ICARUS),
+            (StochasticEncoder(10, 4, 2, 3, None), VERILATOR),
+        ],
     ),
 )
 def test_stochastic_encoder(
