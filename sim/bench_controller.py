@@ -2,8 +2,8 @@
 
 What the lines must do is written down as the docstring of `hdl.controller.ArrayController` says it: a read is a row of
 cycles with `sen` low and then high, a programmed row is four pulses with set-up and recovery, then a verify read. The
-arrays have stuck cells, and answer on `q` in the one cycle in which the controller may look and with rubbish in all
-others.
+arrays have stuck cells (ternary ones stuck devices), and answer on `q` in the one cycle in which the controller may look
+and with rubbish in all others.
 
 Job: `block`, the members of the controller; `seed`. Answer: `reads`, `programmed`, `read_back` and `failed` count
 what was done, `cycles` how long it took.
@@ -58,20 +58,35 @@ class Arrays:
 
     def __init__(self, block: ArrayController, source: random.Random) -> None:
         self.places = list(itertools.product(range(block.groups), range(block.tiles), range(block.rows)))
-        self.columns, self.source = block.columns, source
+        self.columns, self.ternary, self.width, self.source = block.columns, block.ternary, block.word_width, source
         self.full = (1 << block.columns) - 1
         self.stuck = {place: (self._rare(), self._rare()) for place in self.places}  # at 0, at 1
-        self.words = {place: self.stick(place, source.getrandbits(block.columns)) for place in self.places}
+        self.words = {place: self.stick(place, source.getrandbits(self.width)) for place in self.places}
         self.pulsed: tuple[Any, ...] | None = None
         self.sensed: int | None = None
 
     def _rare(self) -> int:
-        return sum((self.source.random() < STUCK_PROBABILITY / 2) << column for column in range(self.columns))
+        return sum((self.source.random() < STUCK_PROBABILITY / 2) << bit for bit in range(self.width))
+
+    def random_word(self) -> int:
+        """Something to program: all alike, or random; ternary, now and then with both devices of a cell to be LRS."""
+        word = self.source.choice((0, (1 << self.width) - 1, self.source.getrandbits(self.width)))
+        if self.ternary and self.source.random() < 0.8:
+            word &= ~(word << self.columns)
+        return word
 
     def stick(self, place: tuple[int, int, int], word: int) -> int:
         """What a row holds after `word` was written to it."""
         at_0, at_1 = self.stuck[place]
         return (word | at_1) & ~at_0
+
+    def shown(self, word: int, x: int) -> int:
+        """What the amplifiers say of a row with these inputs: the XNORs, or which products are +1, then which are -1."""
+        if not self.ternary:
+            return self.full ^ x ^ word
+        low, low_b = word & self.full, word >> self.columns
+        plus, minus = low & ~low_b, low_b & ~low
+        return ((x & plus) | (~x & minus)) | ((x & minus) | (~x & plus)) << self.columns
 
     def cycle(self, seen: dict[str, int]) -> int:
         """One cycle as the arrays see it; returns what stands on `q` in the next."""
@@ -81,12 +96,14 @@ class Arrays:
             word = self.words[target] | mask if raises else self.words[target] & ~mask
             self.words[target] = self.stick(target, word)
         operation, side = Operation(seen["operation"]), Side(seen["side"])
-        raises = (operation == Operation.SET) == (side == Side.BL)
-        self.pulsed = (place, raises, seen["mask"]) if seen["hv"] else None
+        raises, mask = operation == Operation.SET, seen["mask"]
+        if side == Side.BLB:
+            raises, mask = (raises, mask << self.columns) if self.ternary else (not raises, mask)
+        self.pulsed = (place, raises, mask) if seen["hv"] else None
         # The last cycle of `sen` is known by the one after it, and its row is on `q` in the one after that.
-        rubbish = self.source.getrandbits(self.columns)
+        rubbish = self.source.getrandbits(self.width)
         q = self.sensed if self.sensed is not None and not seen["sen"] else rubbish
-        self.sensed = self.full ^ seen["mask"] ^ self.words[place] if seen["sen"] and seen["masked"] else None
+        self.sensed = self.shown(self.words[place], seen["mask"]) if seen["sen"] and seen["masked"] else None
         return q
 
 
@@ -129,11 +146,13 @@ class Bench:
         wanted, full = order["bits"], self.arrays.full
         is_program = Command(order["command"]) == Command.PROGRAM
         if is_program:
+            low = wanted & full  # devices on BL that are to be LRS, and on BLb
+            low_b = wanted >> self.arrays.columns if self.arrays.ternary else full ^ wanted
             for operation, side, mask in (
-                (Operation.SET, Side.BL, wanted),
-                (Operation.RESET, Side.BLB, wanted),
-                (Operation.SET, Side.BLB, full ^ wanted),
-                (Operation.RESET, Side.BL, full ^ wanted),
+                (Operation.SET, Side.BL, low),
+                (Operation.RESET, Side.BLB, full ^ low_b),
+                (Operation.SET, Side.BLB, low_b),
+                (Operation.RESET, Side.BL, full ^ low),
             ):
                 address = {**where, "operation": operation.value, "side": side.value, "mask": mask}
                 yield Line(address=address)
@@ -148,7 +167,7 @@ class Bench:
             yield Line(sen=1, address=address)
         for _ in range(READBACK_LATENCY):
             yield Line(address=address)
-        held = self.contents[place]
+        held = self.arrays.shown(self.contents[place], full)
         failed = is_program and held != wanted
         self.done.update(programmed=is_program, read_back=not is_program, failed=failed)
         yield Line(free=True, answer=(int(failed), held))
@@ -164,8 +183,8 @@ class Bench:
         chosen: deque[dict[str, int]] = deque()
         for group, tile, row in places:
             kind = command or self.source.choice(list(Command))
-            word = self.source.choice((0, self.arrays.full, self.source.getrandbits(self.block.columns)))
-            chosen.append({"group": group, "tile": tile, "row": row, "command": kind.value, "bits": word})
+            bits = self.arrays.random_word()
+            chosen.append({"group": group, "tile": tile, "row": row, "command": kind.value, "bits": bits})
         return chosen
 
     def random_places(self, count: int) -> list[tuple[int, int, int]]:

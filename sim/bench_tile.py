@@ -1,7 +1,7 @@
 """Bench of a tile, or of an array alone: rows written through pulses, read back to back and with gaps.
 
 Job: `block`, the members of the `hdl.tile.Tile` or (without `used`) `hdl.array.Array`; `words`, what its image holds;
-`seed`. Answer: `pulses` and `reads`, how many there were.
+`seed`. Answer: `pulses` and `reads`, how many there were, and of a ternary one `zeros`, how many weights 0 were read.
 """
 
 import random
@@ -29,22 +29,39 @@ SEN_PROBABILITIES = (1.0, 0.5)
 class Cells:
     """What the array should hold, and what reading it should give."""
 
-    def __init__(self, words: list[int], columns: int, used: int) -> None:
-        self.words, self.columns, self.used = words, columns, used
+    def __init__(self, words: list[int], block: dict[str, Any]) -> None:
+        self.words, self.columns, self.ternary = words, block["columns"], block["ternary"]
+        self.used: int | None = block.get("used")  # None: an array without a tile around it
+        self.zeros = 0
 
     def pulse(self, row: int, operation: Operation, side: Side, mask: int) -> None:
-        """SET of BL or RESET of BLb makes a cell 1, SET of BLb or RESET of BL makes it 0."""
-        if (operation, side) in ((Operation.SET, Side.BL), (Operation.RESET, Side.BLB)):
-            self.words[row] |= mask
-        else:
-            self.words[row] &= ~mask
+        """SET makes a device 1, RESET 0. A binary cell is one bit: that of BL, of which that of BLb is the complement."""
+        is_blb = side == Side.BLB
+        raises = (operation == Operation.SET) != (is_blb and not self.ternary)
+        if self.ternary:
+            mask <<= self.columns * is_blb
+        self.words[row] = self.words[row] | mask if raises else self.words[row] & ~mask
 
-    def read(self, row: int, x: int) -> tuple[int, int]:
-        """The XNORs of a row and how many ones the used columns hold."""
-        cells, inputs = bits.from_int(self.words[row], self.columns), bits.from_int(x, self.columns)
-        weights = bits.to_signs(cells[np.newaxis, : self.used])
-        count = golden.popcounts(weights, inputs[np.newaxis, : self.used])[0, 0]
-        return bits.to_int(cells == inputs), int(count)
+    def weights(self, row: int) -> Any:
+        """+1, -1, or 0 where both devices of a cell are alike."""
+        word = bits.from_int(self.words[row], self.columns * (2 if self.ternary else 1)).astype(np.int8)
+        return word[: self.columns] - word[self.columns :] if self.ternary else bits.to_signs(word)
+
+    def outputs(self, product: Any) -> dict[str, int]:
+        """What the amplifiers say of these products. A 0 leaves Q and Qb high, as before sensing."""
+        if self.used is None:
+            return {"q": bits.to_int(product >= 0), "qb": bits.to_int(product <= 0)}
+        if self.ternary:
+            return {"q": bits.to_int(np.concatenate([product > 0, product < 0]))}
+        return {"q": bits.to_int(product >= 0)}
+
+    def read(self, row: int, x: int) -> tuple[dict[str, int], int]:
+        """The outputs of a row, and the count of the used columns."""
+        weights, inputs = self.weights(row), bits.from_int(x, self.columns)
+        self.zeros += int((weights == 0).sum())
+        used = slice(self.used)
+        count = golden.counts(weights[np.newaxis, used], inputs[np.newaxis, np.newaxis, used], ternary=self.ternary)
+        return self.outputs(weights * bits.to_signs(inputs)), int(count[0, 0])
 
 
 async def pulse(dut: Any, cells: Cells, source: random.Random) -> None:
@@ -67,9 +84,9 @@ async def pulse(dut: Any, cells: Cells, source: random.Random) -> None:
 
 async def read(dut: Any, cells: Cells, source: random.Random, sen_probability: float) -> int:
     """Random reads; every cycle's outputs are compared. Returns how many reads there were."""
-    precharged = (1 << cells.columns) - 1
-    due_q: int | None = None  # what `q` must be in this cycle, and `count` in this and in the next
-    due_count: int | None = None
+    idle = cells.outputs(np.zeros(cells.columns, dtype=np.int8))  # precharged: as if all weights were 0
+    due: dict[str, int] = {}  # what the outputs must be in this cycle
+    due_count: int | None = None  # what `count` must be in this cycle, and in the next
     next_count: int | None = None
     reads = 0
     for cycle in range(READS + 2):
@@ -77,17 +94,14 @@ async def read(dut: Any, cells: Cells, source: random.Random, sen_probability: f
         row, x = source.randrange(len(cells.words)), source.getrandbits(cells.columns)
         dut.sen.value, dut.row.value, dut.x.value, dut.operation.value = int(sen), row, x, Operation.READ.value
         await RisingEdge(dut.clk)
-        if due_q is not None:
-            q = int(dut.q.value)
-            assert q == due_q, f"q: expected {due_q:#x}, got {q:#x}"
-            if hasattr(dut, "qb"):
-                qb, right = int(dut.qb.value), precharged if next_count is None else precharged ^ due_q
-                assert qb == right, f"qb: expected {right:#x}, got {qb:#x}"
-        if due_count is not None and hasattr(dut, "count"):
+        for port, right in due.items():
+            value = int(getattr(dut, port).value)
+            assert value == right, f"{port}: expected {right:#x}, got {value:#x}"
+        if due_count is not None and cells.used is not None:
             count = int(dut.count.value)
             assert count == due_count, f"count: expected {due_count}, got {count}"
         due_count = next_count
-        due_q, next_count = cells.read(row, x) if sen else (precharged, None)
+        due, next_count = cells.read(row, x) if sen else (idle, None)
         reads += sen
     return reads
 
@@ -95,8 +109,8 @@ async def read(dut: Any, cells: Cells, source: random.Random, sen_probability: f
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def tile(dut: Any) -> None:
     task = job.load()
-    block, source = task["block"], random.Random(task["seed"])
-    cells = Cells(task["words"], block["columns"], block.get("used", block["columns"]))
+    source = random.Random(task["seed"])
+    cells = Cells(task["words"], task["block"])
     dut.sen.value = dut.hv.value = dut.row.value = dut.x.value = 0
     dut.operation.value = dut.side.value = 0
     await clocking.start(dut)
@@ -105,4 +119,4 @@ async def tile(dut: Any) -> None:
         for _ in range(PULSES if number else 0):
             await pulse(dut, cells, source)
         reads += await read(dut, cells, source, SEN_PROBABILITIES[number % len(SEN_PROBABILITIES)])
-    job.answer({"pulses": (ROUNDS - 1) * PULSES, "reads": reads})
+    job.answer({"pulses": (ROUNDS - 1) * PULSES, "reads": reads, "zeros": cells.zeros})
