@@ -213,10 +213,10 @@ class GridHardware(Hardware):
         stack, row = Signal(index_width(grid.blocks), name="next_block"), Signal.like(controller.row, name="next_row")
         x = Signal(block.slices * block.fan_in, reset_less=True)
         opens, is_final, taken = Signal(), Signal(), Signal()
-        last_row = (grid.reads - 1) % block.rows
+        last_block, last_row = divmod(grid.reads - 1, block.rows)
         m.d.comb += [
             opens.eq((stack == 0) & (row == 0)),
-            is_final.eq((stack == grid.blocks - 1) & (row == last_row)),
+            is_final.eq((stack == last_block) & (row == last_row)),
             controller.read.payload.group.eq(stack),
             controller.read.payload.row.eq(row),
             taken.eq(controller.read.valid & controller.read.ready),

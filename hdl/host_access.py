@@ -41,6 +41,11 @@ def host_ports(host_width: int) -> dict[str, wiring.Member]:
     }
 
 
+PATIENCE = 1023
+"""Cycles after a programmed row before the numbers are read again: a host that programs a layer has not to wait for them
+after every row."""
+
+
 @dataclass(frozen=True)
 class HostAccess:
     """Host commands for the arrays of `map`, of which `controller` is the controller, and for its numbers.
@@ -53,7 +58,8 @@ class HostAccess:
       `select`, `write`, `lane`, `index`, `number`   a number is read (`selected`, one cycle later) or written
 
     Where the map keeps its numbers in its arrays, they are read from there after reset and after each programmed row,
-    before the next image (see `hdl.number_loader.NumberLoader`); the host then writes rows and no numbers.
+    before the next image (see `hdl.number_loader.NumberLoader`), PATIENCE cycles after the last row; the host then writes
+    rows and no numbers.
     """
 
     map: LayerMap
@@ -162,13 +168,18 @@ class HostAccessHardware(Hardware):
         """Read the numbers from the arrays while they are stale, before host or images come in."""
         loader = place(m, platform, "loader", NumberLoader(self.block.map))
         stale = Signal(init=1)
+        rest = Signal(range(PATIENCE + 1))  # cycles in which the host may have another row to program
+        with m.If(taken & ~loader.busy):
+            m.d.sync += rest.eq(PATIENCE)
+        with m.Elif((rest != 0) & ~busy):
+            m.d.sync += rest.eq(rest - 1)
         programs = self.order.payload.command == Command.PROGRAM
         with m.If(taken & programs & ~loader.busy):
             m.d.sync += stale.eq(1)
         with m.Elif(loader.ended):
             m.d.sync += stale.eq(0)
         m.d.comb += [
-            loader.start.eq(stale & self.quiet & ~busy & ~self.host.valid),
+            loader.start.eq(stale & self.quiet & ~busy & ~self.host.valid & (rest == 0)),
             loader.row_ended.eq(self.ended),
             loader.row_bits.eq(self.row_bits),
             loader.order.ready.eq(self.order.ready & loader.busy),
