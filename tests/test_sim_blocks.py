@@ -21,7 +21,7 @@ from hdl.dense import Dense
 from hdl.grid import GridHardware
 from hdl.group import GroupHardware
 from hdl.neuron import Neuron, NeuronHardware
-from hdl.packets import PacketReceiver, PacketReceiverHardware, PacketSender, PacketSenderHardware
+from hdl.packets import PacketReceiver, PacketReceiverHardware
 from hdl.popcount import Popcount
 from hdl.tile import Tile, TileHardware
 from model.images import words
@@ -194,14 +194,6 @@ def test_receiver(simulator: str, block: PacketReceiver, tmp_path: Path, require
     assert answer["wrong"] > 10
 
 
-@pytest.mark.parametrize(
-    ("simulator", "block"), cases(*((PacketSender(*members), ICARUS) for members in ((1, 0), (1, 3), (10, 9))))
-)
-def test_sender(simulator: str, block: PacketSender, tmp_path: Path, require_simulator: Require) -> None:
-    answer = on_bench(require_simulator(simulator), "sender", block, tmp_path)
-    assert answer["cycles"] == (1 + block.classes if block.score_width else 1)
-
-
 @dataclass(frozen=True)
 class Mutant:
     """A defect: in the source of `member` of `target` (a class or a module), `old` becomes `new`; `block` on its bench
@@ -233,7 +225,7 @@ class Mutant:
 
 POPCOUNT, NEURON, TILE, ARRAY = Popcount(8), Neuron(7), Tile(5, 8, 5), Array(5, 8)
 CONTROLLER, DENSE, ARGMAX = ArrayController(2, 2, 4, 8), dense(20, 9, 4, 8), Argmax(6, 5)
-CLASSIFIER, RECEIVER, SENDER = classifier(9, 6, 4, 8, True), PacketReceiver(33, 8), PacketSender(6, 5)
+CLASSIFIER, RECEIVER = classifier(9, 6, 4, 8, True), PacketReceiver(33, 8)
 ELABORATE = "elaborate"
 
 # One defect of each block in every run.
@@ -247,7 +239,6 @@ MUTANTS = (
     Mutant("classifier", CLASSIFIER, ClassifierHardware, ELABORATE, "grid.number.as_signed()", "grid.number"),
     Mutant("argmax", ARGMAX, ArgmaxHardware, ELABORATE, "self.score > best", "self.score >= best"),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "& ~overlong", ""),
-    Mutant("sender", SENDER, PacketSenderHardware, ELABORATE, ".as_signed()", ""),
 )
 
 # Any other defect that somebody thought of.
@@ -291,7 +282,6 @@ MORE_MUTANTS = (
     Mutant("argmax", ARGMAX, ArgmaxHardware, ELABORATE, "(position == 0) | ", ""),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "self.wrong.eq(~whole)", "self.wrong.eq(0)"),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "overlong.eq(0), ", ""),
-    Mutant("sender", SENDER, PacketSenderHardware, ELABORATE, "self.axis.tready & self.axis.tlast", "self.axis.tready"),
 )
 
 
