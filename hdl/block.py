@@ -35,13 +35,18 @@ class Block(Protocol):
 
 @runtime_checkable
 class Leaf(Protocol):
-    """A block whose Verilog is written by hand: `source` is the file, `parameters` those of the module."""
+    """A block whose Verilog is written by hand: `source` is the file, `parameters` those of the module besides `LOAD`
+    and `IMAGE`; `image` tells whether its contents are an image, which those two then say.
+    """
 
     @property
     def source(self) -> Path: ...
 
     @property
     def parameters(self) -> dict[str, int]: ...
+
+    @property
+    def image(self) -> bool: ...
 
 
 def place(m: Module, platform: Any, name: str, block: Block, image: str = "") -> Any:

@@ -1,6 +1,7 @@
-"""A grid: the arrays of one layer, walked row by row, so that each image yields one popcount a neuron.
+"""A grid: the arrays of one layer, walked row by row, so that each image yields one count a neuron.
 
-Dataflow `parallel_to_sequential`: all inputs of an image stand on the X lines while the controller reads row after row.
+Dataflow `parallel_to_sequential`: all inputs of an image stand on the X lines while the controller reads row after row,
+in every lane at once.
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from hdl.accumulator import Accumulator
 from hdl.array import same_row
-from hdl.block import Hardware, place
+from hdl.block import Hardware, index_width, place
 from hdl.controller import TIMING, ArrayController, Command
 from hdl.group import Group
 from hdl.popcount import tree_or
@@ -33,15 +35,16 @@ class HostCommand(enum.Enum, shape=3):
 
 
 def host_layout(width: int) -> data.StructLayout:
-    """A host command: `index` is the row, or the neuron of an number; `bits` is as wide as the widest word."""
+    """A host command: `index` is the row, or the place of a number in its lane; the lane is then `group`; `bits` is as
+    wide as the widest word.
+    """
     return data.StructLayout({"command": HostCommand, "group": 16, "tile": 16, "index": 16, "bits": width})
 
 
-def layer_ports(fan_in: int, host_width: int) -> dict[str, wiring.Member]:
-    """The ports that every layer has: its input, and the way of the host to its arrays and numbers."""
+def host_ports(host_width: int) -> dict[str, wiring.Member]:
+    """The way of the host to a layer's arrays and numbers."""
     return {
         "timing": In(TIMING),
-        "i": In(stream.Signature(fan_in)),
         "host": In(stream.Signature(host_layout(host_width))),
         "done": Out(1),
         "failed": Out(1),
@@ -49,15 +52,19 @@ def layer_ports(fan_in: int, host_width: int) -> dict[str, wiring.Member]:
     }
 
 
-def join_grid(m: Module, layer: Any, grid: Any) -> None:
-    """Give a layer's `layer_ports` to its grid."""
-    connect(m, flipped(layer.i), grid.i)
-    connect(m, flipped(layer.host), grid.host)
+def layer_ports(width: int, host_width: int) -> dict[str, wiring.Member]:
+    """The ports that every layer of neurons has: its input, and the way of the host to its arrays and numbers."""
+    return {"i": In(stream.Signature(width)), **host_ports(host_width)}
+
+
+def join_host(m: Module, layer: Any, inside: Any) -> None:
+    """Give a layer's `host_ports` to the block inside that has them."""
+    connect(m, flipped(layer.host), inside.host)
     m.d.comb += [
-        grid.timing.eq(layer.timing),
-        layer.done.eq(grid.done),
-        layer.failed.eq(grid.failed),
-        layer.read_bits.eq(grid.read_bits),
+        inside.timing.eq(layer.timing),
+        layer.done.eq(inside.done),
+        layer.failed.eq(inside.failed),
+        layer.read_bits.eq(inside.read_bits),
     ]
 
 
@@ -65,17 +72,24 @@ def join_grid(m: Module, layer: Any, grid: Any) -> None:
 class Grid:
     """The arrays of a layer of `fan_in` × `fan_out` with their controller and one number of each neuron.
 
+    `lanes` neurons are read at once, as `model.mapping.LayerMap` has it. `slices` (the groups of a convolution) split
+    neurons and inputs alike: a word of the input is `slices` words of `fan_in` bits, the first fan_out / slices neurons
+    see the first of them, and so on; lanes must be read within a slice, or be as many whole slices. An image is
+    `presentations` words, whose counts are summed as `hdl.accumulator.Accumulator` does.
+
     Ports:
       `timing`    phase lengths, see `hdl.controller.TIMING`
-      `i`         stream of one image a word: `fan_in` bits. Taken when its first row is read
-      `go`        the layer behind has room for the results of one more image
-      `strobe`    a neuron's `popcount` and `number` (threshold or offset) are valid; neurons come in order, `fan_out`
-                  of them an image; `last` marks an image's last neuron
+      `i`         stream of words of slices × fan_in bits. Taken when a word's first row is read
+      `go`        the layer behind has room for the results of one more image; `start` tells that one has begun
+      `strobe`    `lanes` counts and `numbers` (thresholds or offsets), lane 0 lowest, are valid: those of neurons
+                  s × lanes … in step s, steps in order; `last` marks an image's last step, in which lanes that have no
+                  neuron left mean nothing
       `host`      stream of `host_layout(host_width)`: taken between images only, when nothing is under way
       `done`      high for one cycle when a host command is finished, with `failed` and `read_bits`
 
-    Throughput: fan_out × (precharge + sense) cycles an image, with no gap between images. Latency from an image's
-    acceptance to its first popcount: precharge + sense + POPCOUNT_LATENCY cycles.
+    Throughput: presentations × reads × (precharge + sense) cycles an image, where reads = ceil(fan_out / lanes), with no
+    gap between words or images. Latency from the acceptance of an image's last word to the image's first counts:
+    precharge + sense + POPCOUNT_LATENCY cycles, with several presentations 2 more.
     """
 
     fan_in: int
@@ -84,37 +98,57 @@ class Grid:
     columns: int
     numbers: Literal["thresholds", "offsets"]
     host_width: int
+    lanes: int = 1
+    slices: int = 1
+    presentations: int = 1
+    halving: bool = False
+    ternary: bool = False
 
     @property
     def name(self) -> str:
-        return f"hafnet_grid_{self.fan_in}x{self.fan_out}_{self.rows}x{self.columns}_{self.numbers}"
+        text = f"hafnet_grid_{self.fan_in}x{self.fan_out}_{self.rows}x{self.columns}_{self.numbers}"
+        text += f"_lanes{self.lanes}" * (self.lanes > 1) + f"_slices{self.slices}" * (self.slices > 1)
+        times = f"_times{self.presentations}" + "h" * self.halving
+        return text + times * (self.presentations > 1) + "_ternary" * self.ternary
 
     @property
     def map(self) -> LayerMap:
-        return LayerMap(self.fan_in, self.fan_out, Geometry(self.rows, self.columns))
+        geometry = Geometry(self.rows, self.columns)
+        return LayerMap(self.fan_in, self.fan_out, geometry, lanes=self.lanes, ternary=self.ternary)
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """What sums the presentations; where there is but one, its sums are the counts."""
+        return Accumulator(self.map.reads, self.lanes, self.group.top, self.presentations, self.halving)
+
+    @property
+    def top(self) -> int:
+        """The largest count of an image."""
+        return self.accumulator.total
 
     @property
     def number_width(self) -> int:
-        return threshold_width(self.fan_in) if self.numbers == "thresholds" else offset_width(self.fan_in)
+        return threshold_width(self.top) if self.numbers == "thresholds" else offset_width(self.top)
 
     @property
     def group(self) -> Group:
-        return Group(self.fan_in, self.rows, self.columns)
+        return Group(self.fan_in, self.rows, self.columns, self.ternary)
 
     @property
     def controller(self) -> ArrayController:
-        return ArrayController(self.map.groups, self.map.tiles, self.rows, self.columns)
+        return ArrayController(self.map.groups, self.map.tiles, self.rows, self.columns, self.ternary)
 
     @property
     def signature(self) -> wiring.Signature:
         return wiring.Signature(
             {
-                **layer_ports(self.fan_in, self.host_width),
+                **layer_ports(self.slices * self.fan_in, self.host_width),
                 "go": In(1),
+                "start": Out(1),
                 "strobe": Out(1),
                 "last": Out(1),
-                "popcount": Out(self.fan_in.bit_length()),
-                "number": Out(self.number_width),
+                "counts": Out(self.lanes * self.top.bit_length()),
+                "numbers": Out(self.lanes * self.number_width),
             }
         )
 
@@ -128,10 +162,11 @@ class GridHardware(Hardware):
     timing: Any
     i: Any
     go: Signal
+    start: Signal
     strobe: Signal
     last: Signal
-    popcount: Signal
-    number: Signal
+    counts: Signal
+    numbers: Signal
     host: Any
     done: Signal
     failed: Signal
@@ -147,80 +182,158 @@ class GridHardware(Hardware):
         m.d.comb += controller.timing.eq(self.timing)
         first = Signal()  # the next read begins an image
         x = self._walk(m, controller, first)
-        popcount = self._arrays(m, platform, controller, x)
+        counts = self._arrays(m, platform, controller, x)
 
         sampled = Signal(POPCOUNT_LATENCY)
         m.d.sync += sampled.eq(Cat(controller.sampled, sampled))
+        under_way: Value = controller.sampled | sampled.any()
+        if self.block.presentations > 1:
+            accumulator = place(m, platform, "accumulator", self.block.accumulator)
+            coming, adding = accumulator.coming, Signal(2)
+            m.d.sync += adding.eq(Cat(sampled[-1], adding))
+            m.d.comb += [
+                accumulator.strobe.eq(sampled[-1]),
+                accumulator.counts.eq(counts),
+                self.counts.eq(accumulator.sums),
+            ]
+            under_way = under_way | adding.any()
+        else:
+            coming = sampled[-2]
+            m.d.comb += self.counts.eq(counts)
+        m.d.sync += self.strobe.eq(coming)
         quiet = Signal()  # between images, nothing on its way
-        m.d.comb += [
-            self.strobe.eq(sampled[-1]),
-            self.popcount.eq(popcount),
-            quiet.eq(first & controller.host.ready & ~controller.sampled & ~sampled.any()),
-        ]
-        self._numbers(m, platform, controller, coming=sampled[-2], quiet=quiet)
+        m.d.comb += quiet.eq(first & controller.host.ready & ~under_way)
+        self._numbers(m, platform, controller, coming, quiet)
         return m
 
     def _walk(self, m: Module, controller: Any, first: Signal) -> Signal:
-        """Read row after row of each image; returns the image that stands before the arrays."""
-        grid = self.block.map
-        group, row = Signal.like(controller.group, name="next_group"), Signal.like(controller.row, name="next_row")
-        x = Signal(self.block.fan_in, reset_less=True)
-        is_final = Signal()
-        last_row = (self.block.fan_out - 1) % self.block.rows
+        """Read row after row for each word of each image; returns the word that stands before the arrays, the slice
+        that is read lowest.
+        """
+        block, grid = self.block, self.block.map
+        stack, row = Signal(index_width(grid.blocks), name="next_block"), Signal.like(controller.row, name="next_row")
+        x = Signal(block.slices * block.fan_in, reset_less=True)
+        opens, is_final, taken = Signal(), Signal(), Signal()
+        last_row = (grid.reads - 1) % block.rows
         m.d.comb += [
-            first.eq((group == 0) & (row == 0)),
-            is_final.eq((group == grid.groups - 1) & (row == last_row)),
-            controller.read.payload.group.eq(group),
+            opens.eq((stack == 0) & (row == 0)),
+            is_final.eq((stack == grid.blocks - 1) & (row == last_row)),
+            controller.read.payload.group.eq(stack),
             controller.read.payload.row.eq(row),
-            controller.read.valid.eq(Mux(first, self.i.valid & self.go & ~self.host.valid, 1)),
-            self.i.ready.eq(first & self.go & ~self.host.valid & controller.read.ready),
+            taken.eq(controller.read.valid & controller.read.ready),
+            self.start.eq(taken & first),
         ]
-        with m.If(controller.read.valid & controller.read.ready):
-            with m.If(first):
-                m.d.sync += x.eq(self.i.payload)
+        may_start = self.go & ~self.host.valid
+        if block.presentations > 1:
+            turn, begun = Signal(range(block.presentations)), Signal()
+            with m.If(taken & is_final):
+                m.d.sync += turn.eq(Mux(turn == block.presentations - 1, 0, turn + 1))
+            m.d.comb += [first.eq(opens & (turn == 0)), begun.eq(~first | may_start)]
+        else:
+            begun = Signal()
+            m.d.comb += [first.eq(opens), begun.eq(may_start)]
+        m.d.comb += [
+            controller.read.valid.eq(Mux(opens, self.i.valid & begun, 1)),
+            self.i.ready.eq(opens & begun & controller.read.ready),
+        ]
+        with m.If(taken):
             with m.If(is_final):
-                m.d.sync += [group.eq(0), row.eq(0)]
-            with m.Elif(row == self.block.rows - 1):
-                m.d.sync += [group.eq(group + 1), row.eq(0)]
+                m.d.sync += [stack.eq(0), row.eq(0)]
+            with m.Elif(row == block.rows - 1):
+                m.d.sync += [stack.eq(stack + 1), row.eq(0)]
             with m.Else():
                 m.d.sync += row.eq(row + 1)
+            with m.If(opens):
+                m.d.sync += x.eq(self.i.payload)
+        if block.slices > 1:
+            self._next_slice(m, taken, opens, x)
         return x
 
+    def _next_slice(self, m: Module, taken: Value, opens: Value, x: Signal) -> None:
+        """Move the slices down when the next read is of neurons that see other ones."""
+        block = self.block
+        neurons = block.fan_out // block.slices
+        steps, move = max(1, neurons // block.lanes), max(1, block.lanes // neurons)
+        passed = Signal(range(max(2, steps)))  # steps since this slice's first
+        ended = Signal()
+        m.d.comb += ended.eq(passed == steps - 1)
+        with m.If(taken):
+            with m.If(opens):
+                m.d.sync += passed.eq(0)
+            with m.Else():
+                m.d.sync += passed.eq(Mux(ended, 0, passed + 1))
+                with m.If(ended):
+                    m.d.sync += x.eq(x >> (move * block.fan_in))
+
     def _arrays(self, m: Module, platform: Any, controller: Any, x: Signal) -> Value:
-        """The groups behind the controller; returns the popcount of the group that was read."""
-        grid = self.block.map
-        lines = Signal(grid.tiles * self.block.columns, name="x_lines")
-        m.d.comb += lines.eq(Mux(controller.masked, controller.mask.replicate(grid.tiles), x))
-        groups = []
-        for index in range(grid.groups):
-            group = place(m, platform, f"group{index}", self.block.group, image=f"_g{index}")
-            here = Signal(name=f"group{index}_here")
-            m.d.comb += [
-                here.eq(controller.group == index),
-                group.tile.eq(controller.tile),
-                *same_row(group, controller),
-                group.hv.eq(controller.hv & here),
-                group.sen.eq(controller.sen & here),
-                group.x.eq(lines),
-            ]
-            groups.append(group)
-        m.d.comb += controller.q.eq(tree_or(m, [group.q for group in groups], "q"))
-        return tree_or(m, [group.popcount for group in groups], "popcount")
+        """The groups behind the controller; returns the counts of the rows that were read, lane 0 lowest."""
+        block, grid = self.block, self.block.map
+        neurons = block.fan_out // block.slices
+        words: list[Value] = []
+        for lane in range(block.lanes):
+            seen = lane // neurons if block.slices > 1 else 0  # which of the slices that are read
+            if seen == len(words):
+                lines = Signal(grid.tiles * block.columns, name=f"x_lines{seen}" if block.slices > 1 else "x_lines")
+                word = x[seen * block.fan_in : (seen + 1) * block.fan_in]
+                m.d.comb += lines.eq(Mux(controller.masked, controller.mask.replicate(grid.tiles), word))
+                words.append(lines)
+        outputs: list[Value] = []
+        counts: list[Value] = []
+        for lane in range(block.lanes):
+            lane_counts = []
+            for stack in range(grid.blocks):
+                index = lane * grid.blocks + stack
+                group = place(m, platform, f"group{index}", block.group, image=f"_g{index}")
+                here = Signal(name=f"group{index}_here")
+                m.d.comb += [
+                    # The host addresses one group, a read the same block of every lane.
+                    here.eq(controller.group == Mux(controller.masked, index, stack)),
+                    group.tile.eq(controller.tile),
+                    *same_row(group, controller),
+                    group.hv.eq(controller.hv & here),
+                    group.sen.eq(controller.sen & here),
+                    group.x.eq(words[lane // neurons if block.slices > 1 else 0]),
+                ]
+                outputs.append(group.q)
+                lane_counts.append(group.popcount)
+            counts.append(tree_or(m, lane_counts, f"count{lane}"))
+        m.d.comb += controller.q.eq(tree_or(m, outputs, "q"))
+        return Cat(counts)
 
     def _numbers(self, m: Module, platform: Any, controller: Any, coming: Value, quiet: Signal) -> None:
-        """The neurons' numbers, read in step with their popcounts, and the host's way to them and to the arrays."""
-        storage = Storage(self.block.number_width, self.block.fan_out)
-        numbers = place(m, platform, "numbers", storage, image=f"_{self.block.numbers}")
-        neuron = Signal(numbers.read_addr.shape())
-        last_neuron = Signal()
-        m.d.comb += [last_neuron.eq(neuron == self.block.fan_out - 1), self.number.eq(numbers.read_data)]
+        """The neurons' numbers, read in step with their counts, and the host's way to them and to the arrays."""
+        block = self.block
+        storage = Storage(block.number_width, block.map.reads)
+        step = Signal(index_width(block.map.reads))
+        last_step = Signal()
+        m.d.comb += last_step.eq(step == block.map.reads - 1)
         with m.If(coming):
-            m.d.sync += neuron.eq(Mux(last_neuron, 0, neuron + 1))
-        m.d.sync += self.last.eq(coming & last_neuron)
+            m.d.sync += step.eq(Mux(last_step, 0, step + 1))
+        m.d.sync += self.last.eq(coming & last_step)
 
         order = self.host.payload
         on_arrays, on_numbers, finished = Signal(), Signal(), Signal()
+        lanes: list[Value] = []
+        for lane in range(block.lanes):
+            numbers = place(m, platform, f"numbers{lane}", storage, image=f"_{block.numbers}_l{lane}")
+            writes = on_numbers & (order.command == HostCommand.WRITE_NUMBER) & (order.group == lane)
+            m.d.comb += [
+                numbers.read_en.eq(coming | on_numbers),
+                numbers.read_addr.eq(Mux(coming, step, order.index)),
+                numbers.write_en.eq(writes),
+                numbers.write_addr.eq(order.index),
+                numbers.write_data.eq(order.bits),
+            ]
+            lanes.append(numbers.read_data)
+        asked = Signal(index_width(block.lanes))
+        m.d.sync += [finished.eq(on_numbers), asked.eq(order.group)]
+        number = Signal(block.number_width)
+        with m.Switch(asked):
+            for lane, word in enumerate(lanes):
+                with m.Case(lane):
+                    m.d.comb += number.eq(word)
         m.d.comb += [
+            self.numbers.eq(Cat(lanes)),
             on_arrays.eq((order.command == HostCommand.PROGRAM_ROW) | (order.command == HostCommand.READ_ROW)),
             self.host.ready.eq(quiet),
             controller.host.valid.eq(self.host.valid & on_arrays & quiet),
@@ -232,13 +345,7 @@ class GridHardware(Hardware):
             controller.host.payload.row.eq(order.index),
             controller.host.payload.bits.eq(order.bits),
             on_numbers.eq(self.host.valid & ~on_arrays & quiet),
-            numbers.read_en.eq(coming | on_numbers),
-            numbers.read_addr.eq(Mux(coming, neuron, order.index)),
-            numbers.write_en.eq(on_numbers & (order.command == HostCommand.WRITE_NUMBER)),
-            numbers.write_addr.eq(order.index),
-            numbers.write_data.eq(order.bits),
             self.done.eq(controller.done | finished),
             self.failed.eq(controller.failed & ~finished),
-            self.read_bits.eq(Mux(finished, numbers.read_data, controller.read_bits)),
+            self.read_bits.eq(Mux(finished, number, controller.read_bits)),
         ]
-        m.d.sync += finished.eq(on_numbers)

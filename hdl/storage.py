@@ -1,4 +1,4 @@
-"""A synchronous memory whose contents are an image file: the only place where the hardware holds data by the row."""
+"""A synchronous memory, whose contents are an image file or nothing yet: where the hardware holds data by the row."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +17,22 @@ class Storage:
 
     Ports: `read_en`, `read_addr` -> `read_data` one cycle later, held until the next read; `write_en`, `write_addr`,
     `write_data`. A read of the word that is being written returns the old word. In Verilog this is the hand-written
-    leaf hafnet_storage.sv; in Amaranth's own simulator a memory of zeros.
+    leaf hafnet_storage.sv; in Amaranth's own simulator a memory of zeros. A memory without an `image` is never loaded:
+    it holds what passes through, and nobody reads a word of it that was not written before.
     """
 
     width: int
     depth: int
+    image: bool = True
 
     name = "hafnet_storage"
     source = Path(__file__).with_name("hafnet_storage.sv")
 
     @property
     def parameters(self) -> dict[str, int]:
-        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)}
+        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)} | (
+            {} if self.image else {"BLANK": 1}
+        )
 
     @property
     def signature(self) -> wiring.Signature:

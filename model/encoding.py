@@ -157,24 +157,25 @@ class Stochastic(_Binary):
     """Stochastic input: `presentations` times random bits, each 1 with probability (value - low) / 2^depth.
 
     Members: `values`, `depth`, `low`, `presentations` T (1 … 4096), `draws`, how many bits the hardware makes in a cycle
-    (1 … 64; which random number meets which value depends on it), `seed` of the generator (0 … 2^64 - 1), `external`,
-    whether random words come from a true random source outside (then no golden model can foresee the bits, and
-    verification feeds the source itself). Source: T. Hirtzlin et al., "Stochastic Computing for Hardware Implementation
+    (1 … 64; which random number meets which value depends on it), `seed` of the generator (0 … 2^64 - 1), `external`, the
+    number of true random sources outside whose XOR is whitened (0: the generator; no golden model foresees the others). Source: T. Hirtzlin et al., "Stochastic Computing for Hardware Implementation
     of Binarized Neural Networks", IEEE Access 7, 2019. Raises HafnetError where a member breaks its rule.
     """
 
     presentations: int = 8
     draws: int = 1
     seed: int = 0
-    external: bool = False
+    external: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _freeze(self, "presentations", "draws", "seed")
+        _freeze(self, "presentations", "draws", "seed", "external")
         if not 1 <= self.presentations <= 4096:
             raise HafnetError(f"encoding: {self.presentations} presentations are not possible, only 1 … 4096")
         if not 1 <= self.draws <= 64:
             raise HafnetError(f"encoding: {self.draws} draws a cycle are not possible, only 1 … 64")
+        if not 0 <= self.external <= 64:
+            raise HafnetError(f"encoding: {self.external} external random sources are not possible, only 0 … 64")
         if not 0 <= self.seed < 2**64:
             raise HafnetError(f"encoding: seed {self.seed} is outside 0 … 2^64 - 1")
 

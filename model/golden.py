@@ -153,12 +153,12 @@ def fire(found: Int32, thresholds: Int32) -> bits.Bits:
     return (found >= thresholds).astype(np.uint8)
 
 
-def infer(network: Network, values: npt.ArrayLike, *, method: Method = "matmul") -> Trace:
+def infer(network: Network, values: npt.ArrayLike, *, method: Method = "matmul", first: int = 0) -> Trace:
     """Run (samples, values) integers through the network and keep every intermediate.
 
-    Raises HafnetError where the values do not fit the encoding, and as `counts` does.
+    `first` samples came before since reset: a generator of random bits runs on. Raises HafnetError where the values do not fit the encoding, and as `counts` does.
     """
-    return _trace(network, network.encoding.encode(values), method, 0)
+    return _trace(network, network.encoding.encode(values), method, first)
 
 
 def classify(network: Network, values: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -35,6 +35,19 @@ class Plan:
         plan.maps(topology)
         return plan
 
+    def zigzag(self, topology: Topology, index: int) -> bool:
+        """Whether layer `index` reads parallel_to_sequential and the next one sequential_to_parallel in as many lanes, both
+        dense: then the one takes the neurons of the other as they come, and nothing is buffered between them.
+        """
+        if not 0 <= index < len(topology.layers) - 1:
+            return False
+        shapes, plans = topology.layers[index : index + 2], self.of(topology).layers[index : index + 2]
+        return (
+            all(isinstance(shape, Dense) for shape in shapes)
+            and [plan.dataflow for plan in plans] == [P2S, S2P]
+            and plans[0].lanes == plans[1].lanes
+        )
+
     def maps(self, topology: Topology) -> tuple[LayerMap | None, ...]:
         """The arrays of each layer; None for pooling layers. Raises HafnetError, naming the layer that a plan is not
         possible for.

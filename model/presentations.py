@@ -23,15 +23,30 @@ CHUNK = 1 << 20
 Values = npt.NDArray[np.uint16]
 
 
+def check_planes(bits: int, planes: int) -> None:
+    """Raise HafnetError where values of `bits` bits cannot be presented in `planes` planes."""
+    _check_bits(bits)
+    if not 1 <= planes <= bits:
+        raise HafnetError(f"{planes} planes of {bits} bits, but 1 to {bits} can be presented")
+
+
+def check_draws(values: int, bits: int, presentations: int, draws: int) -> None:
+    """Raise HafnetError where `values` values of `bits` bits cannot be presented so often, `draws` of them a cycle."""
+    _check_bits(bits)
+    if presentations < 1:
+        raise HafnetError(f"{presentations} presentations, but at least 1 is needed")
+    if not 1 <= draws <= values:
+        raise HafnetError(f"{draws} draws a cycle, but {values} values take 1 to {values}")
+
+
 def planes(values: npt.ArrayLike, bits: int, planes: int) -> Bits:
     """(samples, values) integers to (samples, planes, values) bits, the most significant plane first.
 
     Only the top `planes` of the `bits` planes are given. Raises HafnetError for values that are not (samples, values)
     integers in 0 … 2^bits - 1, `bits` outside 1 … 16, and `planes` outside 1 … bits.
     """
+    check_planes(bits, planes)
     array = _checked(values, bits)
-    if not 1 <= planes <= bits:
-        raise HafnetError(f"{planes} planes of {bits} bits, but 1 to {bits} can be presented")
     places = np.arange(bits - 1, bits - 1 - planes, -1, dtype=np.uint16)
     return ((array[:, np.newaxis] >> places[:, np.newaxis]) & 1).astype(np.uint8)
 
@@ -53,7 +68,8 @@ def bernoulli(values: npt.ArrayLike, bits: int, presentations: int, numbers: npt
     array, drawn = _checked(values, bits), np.asarray(numbers)
     samples, count = array.shape
     draws = drawn.shape[1]
-    cycles = _cycles(count, presentations, draws)
+    check_draws(count, bits, presentations, draws)
+    cycles = steps(count, draws)
     if len(drawn) != samples * presentations * cycles:
         raise HafnetError(
             f"{len(drawn)} cycles of drawing, but {samples} images in {presentations} presentations of {cycles} take "
@@ -76,7 +92,8 @@ def stochastic_bits(
     """
     array = _checked(values, bits)
     samples, count = array.shape
-    each = presentations * _cycles(count, presentations, draws)
+    check_draws(count, bits, presentations, draws)
+    each = presentations * steps(count, draws)
     found = np.empty((samples, presentations, count), dtype=np.uint8)
     for part in _chunks(samples, each * draws):
         numbers = random_bits.numbers(seed, bits, draws, (first + part.start) * each, (part.stop - part.start) * each)
@@ -89,23 +106,19 @@ def _chunks(samples: int, each: int) -> Iterator[slice]:
     return (slice(start, min(start + size, samples)) for start in range(0, samples, size))
 
 
-def _cycles(values: int, presentations: int, draws: int) -> int:
-    if presentations < 1:
-        raise HafnetError(f"{presentations} presentations, but at least 1 is needed")
-    if not 1 <= draws <= values:
-        raise HafnetError(f"{draws} draws a cycle, but {values} values take 1 to {values}")
-    return steps(values, draws)
+def _check_bits(bits: int) -> None:
+    if not 1 <= bits <= MOST_BITS:
+        raise HafnetError(f"values have {bits} bits, but may have 1 to {MOST_BITS}")
 
 
 def _checked(values: npt.ArrayLike, bits: int) -> Values:
-    if not 1 <= bits <= MOST_BITS:
-        raise HafnetError(f"values of {bits} bits, but they may have 1 to {MOST_BITS}")
+    _check_bits(bits)
     array = np.asarray(values)
     if array.ndim != 2 or array.shape[1] < 1:
         raise HafnetError(f"values have shape {array.shape}, but (samples, values) with at least 1 value is needed")
     if array.dtype.kind not in "iu":
         raise HafnetError(f"values are {array.dtype}, but must be integers")
-    if array.size and not (array.min() >= 0 and array.max() < 1 << bits):
+    if array.size and (array.min() < 0 or array.max() >= 1 << bits):
         wrong = array.min() if array.min() < 0 else array.max()
         raise HafnetError(f"value {wrong} does not fit in {bits} bits, which hold 0 … {(1 << bits) - 1}")
     return array.astype(np.uint16)

@@ -1,8 +1,8 @@
 """Random bits that hardware and golden model agree on to the last one: the generator xoshiro128++.
 
-D. Blackman, S. Vigna, Scrambled linear pseudorandom number generators, ACM TOMS 47 (2021), 36: 128 bits of state, 32 bits
-a step, a period of 2^128 - 1. The state is seeded from one integer by splitmix64, as its authors advise, and generators
-of different `stream` numbers run 2^64 steps apart in one sequence, which is what the authors' jump function gives.
+D. Blackman, S. Vigna, Scrambled linear pseudorandom number generators, ACM TOMS 47 (2021), 36: 128 bits of state, 32
+bits a step, a period of 2^128 - 1. The state is seeded from one integer by splitmix64, as the authors advise, and
+generators of different `stream` numbers run 2^64 steps apart in one sequence, as the authors' jump function has it.
 
 A step is linear over GF(2). So any number of steps is a product of matrices, and a long run is made of many short ones
 side by side, each of which starts where the one before it ends: the sequence is that of the sequential definition.
@@ -116,7 +116,8 @@ def _state(seed: int, stream: int, start: int) -> States:
 
 def _product(left: bits.Bits, right: bits.Bits) -> bits.Bits:
     """The product of two matrices over GF(2): sums of at most 128 ones, exact in float32."""
-    return (left.astype(np.float32) @ right.astype(np.float32)).astype(np.uint8) & 1
+    product: bits.Bits = (left.astype(np.float32) @ right.astype(np.float32)).astype(np.uint8) & np.uint8(1)
+    return product
 
 
 @functools.cache

@@ -11,7 +11,7 @@ As text, a topology is its input and its layers with dashes between them:
     1x1000x12-32c1x7s1x2p0x3-avg-2 1-D: kernel 1 x 7, stride 1 x 2; global average pooling
 
 Input: values, with `b8` as 8-bit fixed point, `b8/4` of which the top 4 planes count, `r8x16` as stochastic bits of
-8-bit values in 16 presentations (`r8x16d4s7`: 4 draws a cycle, seed 7; `r8x16e`: from an external source). Layers: `N` dense, `NcK`
+8-bit values in 16 presentations (`r8x16d4s7`: 4 draws a cycle, seed 7; `r8x16e2`: from the XOR of 2 true random sources outside). Layers: `N` dense, `NcK`
 convolution with `sS` stride, `pP` padding (`p1x2`, or `p0x1x2x3`: top, left, bottom, right), `fF` value of padding (0),
 `gG` groups; `mK` max-pooling with `sS` stride (K); `avg`; a `t` behind a dense or convolution layer: ternary weights.
 """
@@ -94,9 +94,8 @@ class PlaneInput:
 
 @dataclass(frozen=True)
 class StochasticInput:
-    """`width` codes of `depth` bits, presented `times` times as random bits from a generator or an external source.
-
-    `draws` random bits are made in a cycle, and which number of the generator meets which value depends on it.
+    """`width` codes of `depth` bits, presented `times` times as random bits from a generator with `seed`, or from as many
+    true random sources outside as `external` says. `draws` values meet a random number in a cycle.
     """
 
     width: int
@@ -104,7 +103,7 @@ class StochasticInput:
     times: int
     draws: int
     seed: int
-    external: bool
+    external: int
 
     @property
     def presentations(self) -> Presentations:
@@ -114,7 +113,7 @@ class StochasticInput:
         return (
             f"r{self.depth}x{self.times}"
             + f"d{self.draws}" * (self.draws != 1)
-            + ("e" if self.external else f"s{self.seed}" if self.seed else "")
+            + (f"e{self.external}" if self.external else f"s{self.seed}" if self.seed else "")
         )
 
 
@@ -291,7 +290,7 @@ class Topology:
         """The inverse of `str`. Raises HafnetError, naming the part that is wrong."""
         first, *rest = text.split("-")
         match = re.fullmatch(
-            r"(\d+)(?:x(\d+)x(\d+))?(?:b(\d+)(?:/(\d+))?|r(\d+)x(\d+)(?:d(\d+))?(?:s(\d+)|(e))?)?", first
+            r"(\d+)(?:x(\d+)x(\d+))?(?:b(\d+)(?:/(\d+))?|r(\d+)x(\d+)(?:d(\d+))?(?:s(\d+)|e(\d+))?)?", first
         )
         if match is None:
             raise HafnetError(f"shape {text!r}: {first!r} is no input such as 784, 28x28x1 or 32x32x3b8")
@@ -302,7 +301,7 @@ class Topology:
             given = PlaneInput(source.bits, int(depth), int(planes or depth))
         elif random:
             given = StochasticInput(
-                source.bits, int(random), int(times), int(draws or 1), int(seed or 0), bool(external)
+                source.bits, int(random), int(times), int(draws or 1), int(seed or 0), int(external or 0)
             )
         layers: list[LayerShape] = []
         for part in rest:
