@@ -26,7 +26,7 @@ from hdl.whitening import Whitener
 from hdl.window import Window
 from model import topology as shapes
 from model.errors import HafnetError
-from model.mapping import P2S, S2P, LayerMap, offset_width, threshold_width
+from model.mapping import S2P, LayerMap, offset_width, threshold_width
 from model.plan import Plan
 from model.topology import PlaneInput, StochasticInput, Topology
 
@@ -188,6 +188,7 @@ class Accelerator:
             presentations.count,
             presentations.halving,
             shape.ternary,
+            self.plan.numbers_in_arrays,
         )
         return Classifier(block, self.scores, self.top) if last else Dense(block, streamed=self.zigzag(index))
 
@@ -213,7 +214,7 @@ class Accelerator:
         sizes = []
         for shape, grid in zip(self.topology.layers, self.maps, strict=True):
             if grid is not None:
-                sizes.append(LayerSize(grid.groups, grid.tiles, *numbers_of(grid)))
+                sizes.append(LayerSize(grid.groups, grid.tiles, *self._numbers(grid)))
             else:
                 sizes.append(LayerSize(0, 0, 1, shape.result.channels if isinstance(shape, shapes.MaxPool) else 0))
         given, geometry = self.topology.input, self.plan.geometry
@@ -226,6 +227,10 @@ class Accelerator:
             self.host_width,
             self.timing,
         )
+
+    def _numbers(self, grid: LayerMap) -> tuple[int, int]:
+        """Lanes of a layer's numbers, and numbers in a lane, as far as the host writes them one by one."""
+        return (0, 0) if grid.number_bits else (grid.number_lanes, grid.numbers)
 
     @property
     def raw_sources(self) -> int:
@@ -246,11 +251,6 @@ class Accelerator:
 
     def create(self) -> "AcceleratorHardware":
         return AcceleratorHardware(self)
-
-
-def numbers_of(grid: LayerMap) -> tuple[int, int]:
-    """Lanes of a layer's numbers, and numbers in a lane; see `model.images`."""
-    return (grid.lanes, grid.reads) if grid.dataflow == P2S else (1, grid.fan_out)
 
 
 def _bit_stream() -> wiring.Signature:

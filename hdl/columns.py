@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from hdl.array import same_row
 from hdl.bank import Bank
 from hdl.block import Hardware, place
 from hdl.controller import TIMING, ArrayController, Command
-from hdl.grid import HostCommand, layer_ports
+from hdl.grid import layer_ports
+from hdl.host_access import HostCommand
 from hdl.popcount import tree_or
 from hdl.strip import Strip
 from hdl.tally import Tally, column_counts

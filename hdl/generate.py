@@ -144,7 +144,11 @@ def _describe(accelerator: Accelerator, version: str, files: tuple[File, ...]) -
         nets, words = ("payload", "valid", "ready"), 1 if last else result.height * result.width
         ports = block.signature.create()
         if accelerator.zigzag(index):
-            payload, prefix, words = ports.fire, f"layer{index}__", size.numbers
+            payload, prefix, words = (
+                ports.fire,
+                f"layer{index}__",
+                accelerator.reads(index) // accelerator.topology.presentations[index].count,
+            )
             nets = ("fire", "fired", "fired")
         else:
             payload, prefix = Value.cast(ports.o.payload), f"layer{index}__o__"

@@ -8,48 +8,21 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.accumulator import Accumulator
 from hdl.array import same_row
 from hdl.block import Hardware, index_width, place
-from hdl.controller import TIMING, ArrayController, Command
+from hdl.controller import ArrayController
 from hdl.group import Group
+from hdl.host_access import HostAccess, host_ports
 from hdl.popcount import tree_or
 from hdl.storage import Storage
-from model.mapping import Geometry, LayerMap, offset_width, threshold_width
+from model.mapping import P2S, Geometry, LayerMap, offset_width, threshold_width
 
 POPCOUNT_LATENCY = 3
 """Cycles from the last cycle of `sen` to the popcount: array, tile, group."""
-
-
-class HostCommand(enum.Enum, shape=3):
-    """What the host asks of one layer: one row of one array, or one neuron's number (threshold or offset)."""
-
-    NONE = 0
-    PROGRAM_ROW = 1
-    READ_ROW = 2
-    WRITE_NUMBER = 3
-    READ_NUMBER = 4
-
-
-def host_layout(width: int) -> data.StructLayout:
-    """A host command: `index` is the row, or the place of a number in its lane; the lane is then `group`; `bits` is as
-    wide as the widest word.
-    """
-    return data.StructLayout({"command": HostCommand, "group": 16, "tile": 16, "index": 16, "bits": width})
-
-
-def host_ports(host_width: int) -> dict[str, wiring.Member]:
-    """The way of the host to a layer's arrays and numbers."""
-    return {
-        "timing": In(TIMING),
-        "host": In(stream.Signature(host_layout(host_width))),
-        "done": Out(1),
-        "failed": Out(1),
-        "read_bits": Out(host_width),
-    }
 
 
 def layer_ports(width: int, host_width: int) -> dict[str, wiring.Member]:
@@ -68,6 +41,20 @@ def join_host(m: Module, layer: Any, inside: Any) -> None:
     ]
 
 
+def join_access(m: Module, layer: Any, access: Any, controller: Any) -> None:
+    """Put `hdl.host_access.HostAccess` between a layer's host ports and its controller."""
+    connect(m, flipped(layer.host), access.host)
+    connect(m, access.order, controller.host)
+    m.d.comb += [
+        layer.done.eq(access.done),
+        layer.failed.eq(access.failed),
+        layer.read_bits.eq(access.read_bits),
+        access.ended.eq(controller.done),
+        access.ended_failed.eq(controller.failed),
+        access.row_bits.eq(controller.read_bits),
+    ]
+
+
 @dataclass(frozen=True)
 class Grid:
     """The arrays of a layer of `fan_in` × `fan_out` with their controller and one number of each neuron.
@@ -75,7 +62,8 @@ class Grid:
     `lanes` neurons are read at once, as `model.mapping.LayerMap` has it. `slices` (the groups of a convolution) split
     neurons and inputs alike: a word of the input is `slices` words of `fan_in` bits, the first fan_out / slices neurons
     see the first of them, and so on; lanes must be read within a slice, or be as many whole slices. An image is
-    `presentations` words, whose counts are summed as `hdl.accumulator.Accumulator` does.
+    `presentations` words, whose counts are summed as `hdl.accumulator.Accumulator` does. With `numbers_in_arrays` the
+    numbers are read from rows behind the weights before the first image, and after each programmed row.
 
     Ports:
       `timing`    phase lengths, see `hdl.controller.TIMING`
@@ -103,23 +91,26 @@ class Grid:
     presentations: int = 1
     halving: bool = False
     ternary: bool = False
+    numbers_in_arrays: bool = False
 
     @property
     def name(self) -> str:
         text = f"hafnet_grid_{self.fan_in}x{self.fan_out}_{self.rows}x{self.columns}_{self.numbers}"
         text += f"_lanes{self.lanes}" * (self.lanes > 1) + f"_slices{self.slices}" * (self.slices > 1)
         times = f"_times{self.presentations}" + "h" * self.halving
-        return text + times * (self.presentations > 1) + "_ternary" * self.ternary
+        return text + times * (self.presentations > 1) + "_ternary" * self.ternary + "_rows" * self.numbers_in_arrays
 
     @property
     def map(self) -> LayerMap:
         geometry = Geometry(self.rows, self.columns)
-        return LayerMap(self.fan_in, self.fan_out, geometry, lanes=self.lanes, ternary=self.ternary)
+        bits = self.number_width if self.numbers_in_arrays else 0
+        return LayerMap(self.fan_in, self.fan_out, geometry, P2S, self.lanes, self.ternary, bits)
 
     @property
     def accumulator(self) -> Accumulator:
         """What sums the presentations; where there is but one, its sums are the counts."""
-        return Accumulator(self.map.reads, self.lanes, self.group.top, self.presentations, self.halving)
+        reads = -(-self.fan_out // self.lanes)
+        return Accumulator(reads, self.lanes, self.group.top, self.presentations, self.halving)
 
     @property
     def top(self) -> int:
@@ -133,6 +124,10 @@ class Grid:
     @property
     def group(self) -> Group:
         return Group(self.fan_in, self.rows, self.columns, self.ternary)
+
+    @property
+    def access(self) -> HostAccess:
+        return HostAccess(self.map, self.number_width, self.host_width)
 
     @property
     def controller(self) -> ArrayController:
@@ -181,8 +176,12 @@ class GridHardware(Hardware):
         controller = place(m, platform, "controller", self.block.controller)
         m.d.comb += controller.timing.eq(self.timing)
         first = Signal()  # the next read begins an image
-        x = self._walk(m, controller, first)
+        clear = Signal()  # the host lets one begin
+        x = self._walk(m, controller, first, clear)
         counts = self._arrays(m, platform, controller, x)
+        access = place(m, platform, "access", self.block.access)
+        join_access(m, self, access, controller)
+        m.d.comb += clear.eq(access.clear)
 
         sampled = Signal(POPCOUNT_LATENCY)
         m.d.sync += sampled.eq(Cat(controller.sampled, sampled))
@@ -201,12 +200,12 @@ class GridHardware(Hardware):
             coming = sampled[-2]
             m.d.comb += self.counts.eq(counts)
         m.d.sync += self.strobe.eq(coming)
-        quiet = Signal()  # between images, nothing on its way
-        m.d.comb += quiet.eq(first & controller.host.ready & ~under_way)
-        self._numbers(m, platform, controller, coming, quiet)
+        m.d.comb += access.quiet.eq(first & controller.host.ready & ~under_way)
+        step, lanes = self._numbers(m, platform, coming)
+        self._access(m, access, coming, step, lanes)
         return m
 
-    def _walk(self, m: Module, controller: Any, first: Signal) -> Signal:
+    def _walk(self, m: Module, controller: Any, first: Signal, clear: Signal) -> Signal:
         """Read row after row for each word of each image; returns the word that stands before the arrays, the slice
         that is read lowest.
         """
@@ -214,16 +213,16 @@ class GridHardware(Hardware):
         stack, row = Signal(index_width(grid.blocks), name="next_block"), Signal.like(controller.row, name="next_row")
         x = Signal(block.slices * block.fan_in, reset_less=True)
         opens, is_final, taken = Signal(), Signal(), Signal()
-        last_row = (grid.reads - 1) % block.rows
+        last_block, last_row = divmod(grid.reads - 1, block.rows)
         m.d.comb += [
             opens.eq((stack == 0) & (row == 0)),
-            is_final.eq((stack == grid.blocks - 1) & (row == last_row)),
+            is_final.eq((stack == last_block) & (row == last_row)),
             controller.read.payload.group.eq(stack),
             controller.read.payload.row.eq(row),
             taken.eq(controller.read.valid & controller.read.ready),
             self.start.eq(taken & first),
         ]
-        may_start = self.go & ~self.host.valid
+        may_start = self.go & clear
         if block.presentations > 1:
             turn, begun = Signal(range(block.presentations)), Signal()
             with m.If(taken & is_final):
@@ -300,52 +299,35 @@ class GridHardware(Hardware):
         m.d.comb += controller.q.eq(tree_or(m, outputs, "q"))
         return Cat(counts)
 
-    def _numbers(self, m: Module, platform: Any, controller: Any, coming: Value, quiet: Signal) -> None:
-        """The neurons' numbers, read in step with their counts, and the host's way to them and to the arrays."""
+    def _numbers(self, m: Module, platform: Any, coming: Value) -> tuple[Value, list[Any]]:
+        """The neurons' numbers, read in step with their counts; returns that, and the memories of the lanes."""
         block = self.block
-        storage = Storage(block.number_width, block.map.reads)
-        step = Signal(index_width(block.map.reads))
-        last_step = Signal()
+        step, last_step = Signal(index_width(block.map.reads)), Signal()
         m.d.comb += last_step.eq(step == block.map.reads - 1)
         with m.If(coming):
             m.d.sync += step.eq(Mux(last_step, 0, step + 1))
         m.d.sync += self.last.eq(coming & last_step)
-
-        order = self.host.payload
-        on_arrays, on_numbers, finished = Signal(), Signal(), Signal()
-        lanes: list[Value] = []
-        for lane in range(block.lanes):
-            numbers = place(m, platform, f"numbers{lane}", storage, image=f"_{block.numbers}_l{lane}")
-            writes = on_numbers & (order.command == HostCommand.WRITE_NUMBER) & (order.group == lane)
-            m.d.comb += [
-                numbers.read_en.eq(coming | on_numbers),
-                numbers.read_addr.eq(Mux(coming, step, order.index)),
-                numbers.write_en.eq(writes),
-                numbers.write_addr.eq(order.index),
-                numbers.write_data.eq(order.bits),
-            ]
-            lanes.append(numbers.read_data)
-        asked = Signal(index_width(block.lanes))
-        m.d.sync += [finished.eq(on_numbers), asked.eq(order.group)]
-        number = Signal(block.number_width)
-        with m.Switch(asked):
-            for lane, word in enumerate(lanes):
-                with m.Case(lane):
-                    m.d.comb += number.eq(word)
-        m.d.comb += [
-            self.numbers.eq(Cat(lanes)),
-            on_arrays.eq((order.command == HostCommand.PROGRAM_ROW) | (order.command == HostCommand.READ_ROW)),
-            self.host.ready.eq(quiet),
-            controller.host.valid.eq(self.host.valid & on_arrays & quiet),
-            controller.host.payload.command.eq(
-                Mux(order.command == HostCommand.PROGRAM_ROW, Command.PROGRAM, Command.READ_BACK)
-            ),
-            controller.host.payload.group.eq(order.group),
-            controller.host.payload.tile.eq(order.tile),
-            controller.host.payload.row.eq(order.index),
-            controller.host.payload.bits.eq(order.bits),
-            on_numbers.eq(self.host.valid & ~on_arrays & quiet),
-            self.done.eq(controller.done | finished),
-            self.failed.eq(controller.failed & ~finished),
-            self.read_bits.eq(Mux(finished, number, controller.read_bits)),
+        storage = Storage(block.number_width, block.map.reads, image=not block.numbers_in_arrays)
+        lanes = [
+            place(m, platform, f"numbers{lane}", storage, image=f"_{block.numbers}_l{lane}" * storage.image)
+            for lane in range(block.lanes)
         ]
+        m.d.comb += self.numbers.eq(Cat(lane.read_data for lane in lanes))
+        return step, lanes
+
+    def _access(self, m: Module, access: Any, coming: Value, step: Value, lanes: list[Any]) -> None:
+        """The host's way, or the loader's, to the numbers."""
+        asked = Signal(index_width(len(lanes)))
+        m.d.sync += asked.eq(access.lane)
+        for index, numbers in enumerate(lanes):
+            m.d.comb += [
+                numbers.read_en.eq(coming | access.select),
+                numbers.read_addr.eq(Mux(coming, step, access.index)),
+                numbers.write_en.eq(access.write & (access.lane == index)),
+                numbers.write_addr.eq(access.index),
+                numbers.write_data.eq(access.number),
+            ]
+        with m.Switch(asked):
+            for index, numbers in enumerate(lanes):
+                with m.Case(index):
+                    m.d.comb += access.selected.eq(numbers.read_data)

@@ -63,7 +63,14 @@ class Tree:
         count(top, 1)
         holding = {child.module for children in self.modules.values() for child in children if child.image is not None}
         often = {module for module in holding & set(self.modules) if counts[module] >= times}
-        return sorted(module for module in often if not parents[module] <= often)
+        outermost = {module for module in often if not parents[module] <= often}
+        # One that is also inside another would be built inside it once more.
+        return sorted(outermost - {below for module in outermost for below in self._below(module)})
+
+    def _below(self, module: str) -> set[str]:
+        """All modules inside a module."""
+        children = {child.module for child in self.modules.get(module, ())}
+        return children.union(*(self._below(child) for child in children))
 
 
 def _image(parameters: str) -> str | None:

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.bank import Bank, word_ports
 from hdl.block import Hardware, place
-from hdl.grid import HostCommand, host_ports
+from hdl.host_access import HostCommand, host_ports
 from hdl.popcount import tree_or
 from hdl.window import Window
 from model.windows import NO_PADDING, Pair

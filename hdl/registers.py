@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hdl.axi_lite import AxiLiteBridge, axi_lite
 from hdl.block import Hardware, place
 from hdl.controller import TIMING
-from hdl.grid import HostCommand, host_layout
+from hdl.host_access import HostCommand, host_layout
 from model.errors import HafnetError
 
 IDENTIFICATION = int.from_bytes(b"TNFH", "little")

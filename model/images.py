@@ -3,7 +3,8 @@
 An array's image `layer{L}_g{G}_t{T}` holds one word a row, row 0 first, bit 0 = column 0; see `model.mapping` for what a
 word is. A layer's numbers, one word each, are `layer{L}_thresholds_l{lane}` (unsigned), of the output layer
 `layer{L}_offsets_l{lane}` (two's complement), of a max-pooling layer `layer{L}_modes_l0` (a channel's bit is 1 for AND).
-Parallel_to_sequential, lane l holds those of neurons l, l + lanes, … and fills up with 0; else all are in lane 0.
+Parallel_to_sequential, lane l holds those of neurons l, l + lanes, … and fills up with 0; else all are in lane 0. Where
+the plan keeps numbers in arrays, they are in the arrays' images.
 `manifest.json` says what the network is and lists every file with its CRC-32, so that a folder of images is the whole
 network: reading it back yields the identical `Network`.
 """
@@ -11,7 +12,7 @@ network: reading it back yields the identical `Network`.
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -23,7 +24,7 @@ from model import bits
 from model.errors import HafnetError
 from model.files import read_manifest, whole_folder
 from model.formats import FORMATS
-from model.mapping import P2S, Cell, LayerMap, offset_width, threshold_width
+from model.mapping import Cell, LayerMap, offset_width, threshold_width
 from model.network import MaxPoolLayer, Network, Signs, WeightedLayer
 from model.network_file import ENCODINGS, KINDS, describe, hidden_layer, output_layer, understand
 from model.plan import Plan
@@ -100,7 +101,10 @@ def _array_places(layer: int, grid: LayerMap) -> Iterator[Place]:
 
 
 def _number_places(topology: Topology, plan: Plan, layer: int) -> tuple[list[Place], int]:
-    """Where the numbers of a layer are, and how many each place holds; places that hold them in turn."""
+    """Where the numbers of a layer are, and how many each place holds; places that hold them in turn.
+
+    Where they live in arrays, these are the lanes of which the arrays hold them.
+    """
     grid, top = plan.maps(topology)[layer], 0
     if grid is None:
         modes = isinstance(topology.layers[layer], MaxPool)
@@ -109,9 +113,25 @@ def _number_places(topology: Topology, plan: Plan, layer: int) -> tuple[list[Pla
     last = layer == len(topology.layers) - 1
     kind: Kind = "offsets" if last else "thresholds"
     width = offset_width(top) if last else threshold_width(top)
-    if grid.dataflow == P2S:
-        return [Place(kind, layer, lane, 0, width) for lane in range(grid.lanes)], grid.reads
-    return [Place(kind, layer, 0, 0, width)], grid.fan_out
+    return [Place(kind, layer, lane, 0, width) for lane in range(grid.number_lanes)], grid.numbers
+
+
+def _laid_numbers(
+    topology: Topology, plan: Plan, layer: int, numbers: npt.NDArray[Any]
+) -> Iterator[tuple[Place, list[int]]]:
+    """The words of each place of a layer's numbers."""
+    places, count = _number_places(topology, plan, layer)
+    for place in places:
+        held = numbers[place.group :: len(places)].tolist()
+        held += [0] * (count - len(held))
+        yield place, [value % (1 << place.width) for value in held]
+
+
+def _number_bits(topology: Topology, plan: Plan, layer: int, numbers: npt.NDArray[Any]) -> bits.Bits:
+    """The same as (lanes, numbers, width) bits."""
+    return np.stack(
+        [bits.from_ints(held, place.width) for place, held in _laid_numbers(topology, plan, layer, numbers)]
+    )
 
 
 def words(network: Network, plan: Plan) -> Iterator[Image]:
@@ -124,15 +144,16 @@ def words(network: Network, plan: Plan) -> Iterator[Image]:
         elif isinstance(layer, WeightedLayer):
             assert grid is not None  # a weighted layer has arrays
             count = grid.geometry.rows
-            rows = bits.to_ints(grid.scatter(layer.matrix).reshape(-1, grid.word_width))
+            arrays = grid.scatter(layer.matrix)
+            if grid.number_bits:
+                grid.scatter_numbers(arrays, _number_bits(network.topology, plan, index, layer.integers))
+            rows = bits.to_ints(arrays.reshape(-1, grid.word_width))
             for number, place in enumerate(_array_places(index, grid)):
                 yield Image(**vars(place), words=rows[number * count : (number + 1) * count])
             numbers = layer.integers
-        places, count = _number_places(network.topology, plan, index)
-        for place in places:
-            held = numbers[place.group :: len(places)].tolist()
-            held += [0] * (count - len(held))
-            yield Image(**vars(place), words=[value % (1 << place.width) for value in held])
+        if grid is None or not grid.number_bits:
+            for place, held in _laid_numbers(network.topology, plan, index, numbers):
+                yield Image(**vars(place), words=held)
 
 
 def export(network: Network, plan: Plan, folder: Path | str, formats: Sequence[str] = ("hex",)) -> Path:
@@ -238,6 +259,7 @@ class _Source:
     plan: Plan
     files: dict[str, ImageFile]
     contents: dict[str, bytes]
+    held_numbers: dict[int, bits.Bits] = field(default_factory=dict)
 
     def read(self, place: Place, count: int) -> list[int]:
         name = f"{place.name}.{self.format}"
@@ -266,7 +288,11 @@ class _Source:
         rows = [row for place in _array_places(index, grid) for row in self.read(place, count)]
         arrays = bits.from_ints(rows, grid.word_width).reshape(grid.groups, grid.tiles, count, grid.word_width)
         weights = grid.gather(arrays)
-        wrong = np.argwhere(grid.scatter(weights) != arrays)
+        again = grid.scatter(weights)
+        if grid.number_bits:
+            held = self.held_numbers[index] = grid.gather_numbers(arrays)
+            grid.scatter_numbers(again, held)
+        wrong = np.argwhere(again != arrays)
         if len(wrong):
             group, tile, row, bit = wrong[0].tolist()
             file = self.folder / f"{Place('array', index, group, tile, grid.word_width).name}.{self.format}"
@@ -279,7 +305,10 @@ class _Source:
     def numbers(self, index: int) -> npt.NDArray[np.int64]:
         """The numbers of a layer's neurons or channels."""
         places, count = _number_places(self.topology, self.plan, index)
-        lanes = np.array([self.read(place, count) for place in places], dtype=np.int64)
+        if index in self.held_numbers:
+            lanes = np.array([bits.to_ints(held) for held in self.held_numbers[index]], dtype=np.int64)
+        else:
+            lanes = np.array([self.read(place, count) for place in places], dtype=np.int64)
         flat, shape = lanes.T.reshape(-1), self.topology.layers[index]
         used = shape.result.channels
         if flat[used:].any():

@@ -11,14 +11,20 @@ k div lanes by lane k mod lanes, so that successive rows are read together. A la
 is row s mod R of block s div R. Group `lane · blocks + block` is one array high and `tiles` = ceil(columns of the matrix
 / C) arrays wide. Cells that hold no weight (padding) are written as 0 and never counted.
 
+Where the numbers of the neurons (thresholds or offsets) live in the arrays too, they are behind the weights: lane l
+(S2P: lane 0) has, from the step after its last read on, its numbers of `number_bits` bits each, one behind the other,
+lowest bit first, in the columns of tile 0, tile 1 and so on, row after row.
+
 A cell of an image is one bit, 1 = +1, or in ternary layers two: whether the device on BL is LRS (+1), and, `columns`
 bits further up in the word, whether the one on BLb is (-1); neither for 0.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from model.bits import Bits
 from model.encoding import integer
@@ -77,6 +83,7 @@ class LayerMap:
     dataflow: Dataflow = P2S
     lanes: int = 1
     ternary: bool = False
+    number_bits: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.lanes <= self.matrix_rows:
@@ -101,7 +108,22 @@ class LayerMap:
     @property
     def blocks(self) -> int:
         """Arrays in the stack of a lane."""
-        return -(-self.reads // self.geometry.rows)
+        return -(-(self.reads + self.number_rows) // self.geometry.rows)
+
+    @property
+    def number_lanes(self) -> int:
+        """Lanes that have numbers: each its own (P2S), or the first one all (S2P)."""
+        return self.lanes if self.dataflow == P2S else 1
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of such a lane; the last one is nobody's where the lanes do not come out even."""
+        return self.reads if self.dataflow == P2S else self.fan_out
+
+    @property
+    def number_rows(self) -> int:
+        """Rows of a lane that hold its numbers; 0 where these live elsewhere."""
+        return -(-self.numbers * self.number_bits // (self.tiles * self.geometry.columns))
 
     @property
     def groups(self) -> int:
@@ -159,6 +181,32 @@ class LayerMap:
         if self.ternary:
             planes.append(self._scatter(weights < 0))
         return np.concatenate(planes, axis=3)
+
+    def scatter_numbers(self, arrays: Bits, numbers: Bits) -> None:
+        """Write (number_lanes, numbers, number_bits) bits, lowest first, into arrays as `scatter` gives them."""
+        columns = self.geometry.columns
+        for held, places in zip(numbers.reshape(self.number_lanes, -1), self._number_places(), strict=True):
+            index = tuple(each[: held.size] for each in places)
+            arrays[index] = held
+            if self.ternary:  # a 0 is as clear a difference as a 1
+                group, tile, row, column = index
+                arrays[group, tile, row, column + columns] = 1 - held
+
+    def gather_numbers(self, arrays: Bits) -> Bits:
+        """The inverse of `scatter_numbers`."""
+        size = self.numbers * self.number_bits
+        lanes = [arrays[tuple(each[:size] for each in places)] for places in self._number_places()]
+        return np.array(lanes, dtype=np.uint8).reshape(self.number_lanes, self.numbers, self.number_bits)
+
+    def _number_places(self) -> Iterator[tuple[npt.NDArray[np.intp], ...]]:
+        """For each lane with numbers: group, tile, row and column of each bit that its number rows have room for."""
+        columns = self.geometry.columns
+        place = np.arange(self.number_rows * self.tiles * columns)
+        step, across = np.divmod(place, self.tiles * columns)
+        block, row = np.divmod(self.reads + step, self.geometry.rows)
+        tile, column = np.divmod(across, columns)
+        for lane in range(self.number_lanes):
+            yield lane * self.blocks + block, tile, row, column
 
     def gather(self, arrays: Bits) -> Signs:
         """The inverse of `scatter`; what the padding cells hold is left out. Both devices LRS reads as 0."""

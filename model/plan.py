@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from model.errors import HafnetError
-from model.mapping import P2S, S2P, Dataflow, Geometry, LayerMap
+from model.mapping import P2S, S2P, Dataflow, Geometry, LayerMap, offset_width, threshold_width
 from model.topology import Convolution, Dense, Topology
 
 
@@ -18,11 +18,13 @@ class LayerPlan:
 @dataclass(frozen=True)
 class Plan:
     """The arrays' geometry, and a `LayerPlan` for each layer of a topology, in order (that of a pooling layer says
-    nothing). No layers: each layer one neuron at a time.
+    nothing). No layers: each layer one neuron at a time. `numbers_in_arrays`: thresholds and offsets live in rows of the
+    arrays themselves, and not in memories of images of their own.
     """
 
     geometry: Geometry = field(default_factory=Geometry)
     layers: tuple[LayerPlan, ...] = ()
+    numbers_in_arrays: bool = False
 
     def of(self, topology: Topology) -> "Plan":
         """The plan with a `LayerPlan` for each layer of `topology`. Raises HafnetError where it is not one for it."""
@@ -31,7 +33,7 @@ class Plan:
             raise HafnetError(
                 f"a plan for {len(layers)} layers does not fit {topology}, which has {len(topology.layers)}"
             )
-        plan = Plan(self.geometry, layers)
+        plan = Plan(self.geometry, layers, self.numbers_in_arrays)
         plan.maps(topology)
         return plan
 
@@ -54,14 +56,20 @@ class Plan:
         """
         layers = self.layers or tuple(LayerPlan() for _ in topology.layers)
         found: list[LayerMap | None] = []
-        for name, shape, plan in zip(topology.names, topology.layers, layers, strict=True):
+        last = len(layers) - 1
+        for index, (name, shape, plan) in enumerate(zip(topology.names, topology.layers, layers, strict=True)):
             if not isinstance(shape, Dense | Convolution):
                 found.append(None)
                 continue
             try:
                 if isinstance(shape, Convolution) and shape.groups > 1:
                     check_groups(shape, plan)
-                grid = LayerMap(shape.fan_in, shape.fan_out, self.geometry, plan.dataflow, plan.lanes, shape.ternary)
+                bits = 0
+                if self.numbers_in_arrays:
+                    top = topology.top(index)
+                    bits = offset_width(top) if index == last else threshold_width(top)
+                size = (shape.fan_in, shape.fan_out, self.geometry)
+                grid = LayerMap(*size, plan.dataflow, plan.lanes, shape.ternary, bits)
             except HafnetError as error:
                 raise HafnetError(f"layer {name!r}: {error}") from None
             found.append(grid)

@@ -1,7 +1,7 @@
 """Whitening: nearly even bits from a physical source whose bits are biased.
 
 Von Neumann's method removes any bias of independent bits, but keeps a quarter of them at most; the XOR of n sources
-makes the bias small without loss: with P(1) = 1/2 + e each, the XOR has P(1) = 1/2 - (-2)^(n - 1) * e^n (the piling-up
+makes the bias small without loss: with P(1) = 1/2 + e each, the XOR has P(1) = 1/2 + (-2)^(n - 1) * e^n (the piling-up
 lemma). Neither mends bits that depend on those before them.
 """
 

@@ -11,7 +11,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
 
-from hdl.grid import HostCommand
+from hdl.host_access import HostCommand
 from hdl.registers import Register
 from sim import clocking, job
 from sim.harness import CONTROLS

@@ -63,7 +63,7 @@ async def paced(dut: Any, count: int, period: int) -> list[tuple[int, ...]]:
         for cycle in range(period):
             dut.o__ready.value = int(cycle == period - 1)
             await RisingEdge(dut.clk)
-            assert int(dut.o__valid.value), f"presentation {len(found)} is late: none before it was taken too soon"
+            assert int(dut.o__valid.value), f"presentation {len(found)} was not there once the one before it was taken"
         found.append((int(dut.o__payload.value),))
     dut.o__ready.value = 0
     return found

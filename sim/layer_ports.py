@@ -9,7 +9,7 @@ import cocotb
 from cocotb.triggers import ClockCycles, Event, RisingEdge
 
 from hdl.controller import TIMING
-from hdl.grid import HostCommand, host_layout
+from hdl.host_access import HostCommand, host_layout
 from model.images import Image
 from sim import clocking
 from sim.streams import Stall, never, stalls

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from model.errors import HafnetError
-from model.plan import Plan
 from model.network import Network
+from model.plan import Plan
 from model.samples import Samples
 from model.topology import Topology
 

@@ -12,7 +12,7 @@ from hdl.array import Array, Operation, Side
 from hdl.block import Hardware
 from hdl.collector import Collector
 from hdl.dense import Dense
-from hdl.grid import HostCommand
+from hdl.host_access import HostCommand
 from hdl.registers import HostRegisters, LayerSize, Register, Timing
 from model import bits, images
 from model.golden import infer
