@@ -49,7 +49,7 @@ def same_row(inside: Any, outside: Any) -> list[Any]:
 
 def sensed_word(array: Any, ternary: bool) -> Value:
     """What the amplifiers of an array say, as a word of an image: with X = 1, what its row holds."""
-    return Cat(array.q & ~array.qb, array.qb & ~array.q) if ternary else array.q
+    return Cat(~array.qb, ~array.q) if ternary else array.q
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class TileHardware(Hardware):
             self.q.eq(sensed_word(array, self.block.ternary)),
         ]
         if self.block.ternary:
-            m.d.comb += popcount.bits.eq(Cat((array.q & ~array.qb)[:used], (array.q | ~array.qb)[:used]))
+            m.d.comb += popcount.bits.eq(Cat(array.q[:used], ~array.qb[:used]))
         else:
             m.d.comb += popcount.bits.eq(array.q[:used])
         m.d.sync += self.count.eq(popcount.count)

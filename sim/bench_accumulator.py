@@ -30,9 +30,7 @@ async def accumulator(dut: Any) -> None:
         ports = Ports(dut, name)
         ports.strobe.value = ports.counts.value = 0
     await clocking.start(dut)
-    tasks = {
-        name: cocotb.start_soon(exercise(Ports(dut, name), block, task["seed"])) for name, block in blocks.items()
-    }
+    tasks = {name: cocotb.start_soon(exercise(Ports(dut, name), block, task["seed"])) for name, block in blocks.items()}
     job.answer({name: await each for name, each in tasks.items()})
 
 

@@ -11,32 +11,13 @@ import cocotb
 
 from hdl.classifier import Classifier
 from hdl.grid import Grid
-from hdl.packets import result_layout
-from model import golden
 from model.network import Network
 from sim import job
 from sim.first_layer import first_layer, memories
-from sim.layer_ports import IMAGES, LayerPorts, exercise
+from sim.layer_ports import IMAGES, LayerPorts, exercise, results
 
 SUMMED = 2
 """Cycles that several presentations take more."""
-
-
-def results(trace: golden.Trace, block: Classifier) -> list[int]:
-    """What the classifier must give for each image, as the word on its port."""
-    width = block.score_width if block.scores else 0
-    layout: Any = result_layout(block.classes, width, block.top)
-    ranks = golden.rank(trace.scores, block.top).tolist()
-    index = (block.classes - 1).bit_length() or 1
-    words = []
-    for indices, scores in zip(ranks, trace.scores.tolist(), strict=True):
-        members = {}
-        if block.top:
-            members["indices"] = sum(each << (index * place) for place, each in enumerate(indices))
-        if width:
-            members["scores"] = sum(score % (1 << width) << (width * place) for place, score in enumerate(scores))
-        words.append(layout.const(members).as_bits())
-    return words
 
 
 @cocotb.test(timeout_time=4, timeout_unit="ms")

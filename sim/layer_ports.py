@@ -8,8 +8,13 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, Event, RisingEdge
 
+from hdl.block import index_width
+from hdl.classifier import Classifier
 from hdl.controller import TIMING
 from hdl.host_access import HostCommand, host_layout
+from hdl.packets import result_layout
+from hdl.sequential_classifier import SequentialClassifier
+from model import golden
 from model.images import Image
 from sim import clocking
 from sim.streams import Stall, never, stalls
@@ -37,9 +42,23 @@ class Pass:
     offered: list[int] = field(default_factory=list)
 
 
+def results(trace: golden.Trace, block: Classifier | SequentialClassifier) -> list[int]:
+    """What an output layer must give for each image, as the word on its port."""
+    width, index = block.score_width if block.scores else 0, index_width(block.classes)
+    layout: Any = result_layout(block.classes, width, block.top)
+    words = []
+    for ranks, scores in zip(golden.rank(trace.scores, block.top).tolist(), trace.scores.tolist(), strict=True):
+        members = {
+            "indices": sum(each << (index * place) for place, each in enumerate(ranks)),
+            "scores": sum(score % (1 << width) << (width * place) for place, score in enumerate(scores)),
+        }
+        words.append(layout.const({name: members[name] for name, _ in layout}).as_bits())
+    return words
+
+
 class LayerPorts:
-    """A layer of neurons on its own: `dut` is its hardware; `words` of its input make an image, each takes `steps` reads
-    of the arrays; `host_width` are the bits of a host's word.
+    """A layer on its own: `dut` is its hardware; `words` of its input make an image, each takes `steps` reads of the
+    arrays; `host_width` are the bits of a host's word.
     """
 
     def __init__(self, dut: Any, steps: int, words: int, host_width: int) -> None:
@@ -83,6 +102,11 @@ class LayerPorts:
             for index, word in enumerate(memory.words):
                 failed, _ = await self.order(command, memory.group, memory.tile, index, word)
                 assert not failed, f"{memory.name}: the verify read of row {index} failed"
+
+    async def settled(self) -> None:
+        """Wait until the next image may begin: numbers that live in arrays have been read from there."""
+        while not int(self.dut.i__ready.value):
+            await RisingEdge(self.dut.clk)
 
     async def read_back(self, memory: Image, index: int) -> None:
         """Read one word of a memory and compare it."""
@@ -155,6 +179,7 @@ async def exercise(
     await layer.start()
     if task["program"]:
         await layer.program(memories)
+    await layer.settled()
     for memory in memories:
         for index in range(len(memory.words)):
             await layer.read_back(memory, index)

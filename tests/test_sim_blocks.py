@@ -1,80 +1,45 @@
-"""Every block below the accelerator on its bench, on both simulators; and benches that must fail where it is spoilt."""
+"""Every leaf block on its bench, on both simulators; and benches that must fail where it is spoilt."""
 
 import inspect
+import random
 import re
 import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import hdl.popcount
+from hdl.accumulator import Accumulator, AccumulatorHardware
 from hdl.array import Array, ArrayEmulation
-from hdl.classifier import Classifier, ClassifierHardware
-from hdl.collector import CollectorHardware
 from hdl.controller import ArrayController, ControllerHardware
-from hdl.dense import Dense
-from hdl.grid import GridHardware
-from hdl.group import GroupHardware
 from hdl.neuron import Neuron, NeuronHardware
 from hdl.packets import PacketReceiver, PacketReceiverHardware
 from hdl.popcount import Popcount
 from hdl.tile import Tile, TileHardware
-from model.images import words
-from model.mapping import Geometry, offset_width, threshold_width
-from model.network import Network
-from model.random_network import random_network
 from sim.blocks import build_block, run_block
+from sim.rack import Rack, run_rack
 from sim.runner import SimulationError
 from sim.tools import Tool
 
 SEED = 1
 
 
-def dense(fan_in: int, fan_out: int, rows: int, columns: int) -> Dense:
-    return Dense(fan_in, fan_out, rows, columns, host_width=max(columns, threshold_width(fan_in)))
-
-
-def classifier(fan_in: int, classes: int, rows: int, columns: int, scores: bool) -> Classifier:
-    return Classifier(fan_in, classes, rows, columns, scores, host_width=max(columns, offset_width(fan_in)))
-
-
-def network_for(block: Dense | Classifier, seed: int) -> Network:
-    """A random network whose first layer `block` is, with extreme thresholds or offsets at both ends."""
-    fan_in = block.fan_in
-    if isinstance(block, Dense):
-        network = random_network((fan_in, block.fan_out, 1), seed)
-        thresholds = network.hidden[0].thresholds.copy()
-        thresholds[0], thresholds[-1] = 0, fan_in + 1
-        return replace(network, hidden=(replace(network.hidden[0], thresholds=thresholds),))
-    network = random_network((fan_in, block.classes), seed)
-    offsets = network.output.offsets.copy()
-    offsets[0], offsets[-1] = fan_in, -fan_in
-    return replace(network, output=replace(network.output, offsets=offsets))
-
-
-def on_bench(tool: Tool, bench: str, block: Any, folder: Path, program: bool = False) -> Any:
-    """Emit and build `block` and run its bench on it; what the bench answers."""
+def on_bench(tool: Tool, bench: str, block: Any, folder: Path) -> Any:
+    """Emit and build `block`, or a rack of blocks of one kind, and run its bench on it; what the bench answers."""
     design = build_block(tool, block, folder)
+    if isinstance(block, Rack):
+        return run_rack(design, block, bench, type(block.blocks[0]), folder / "run", {}, seed=SEED)
     job: dict[str, Any] = {"seed": SEED}
     memories = {}
     if isinstance(block, Array | Tile):
-        # All cells random, padding too.
-        job["words"] = np.random.default_rng(SEED).integers(0, 1 << block.columns, block.rows, dtype=np.uint64).tolist()
-        memories[""] = (job["words"], block.columns)
-    if isinstance(block, Dense | Classifier):
-        network = network_for(block, SEED)
-        network.save(folder / "network.safetensors")
-        job |= {"network": str(folder / "network.safetensors"), "program": program}
-        for image in words(network, Geometry(block.rows, block.columns)):
-            if image.layer == 0:
-                # Where the host is to write them, every bit is wrong before.
-                wrong = (1 << image.width) - 1 if program else 0
-                memories[image.name.removeprefix("layer0")] = ([word ^ wrong for word in image.words], image.width)
+        # All cells random, padding too; ternary ones of all four kinds.
+        width, source = block.columns * (2 if block.ternary else 1), random.Random(SEED)
+        job["words"] = [source.getrandbits(width) for _ in range(block.rows)]
+        memories[""] = (job["words"], width)
     return run_block(design, bench, folder / "run", block, memories, **job)
 
 
@@ -100,11 +65,11 @@ def test_popcount(simulator: str, block: Popcount, tmp_path: Path, require_simul
 
 
 @pytest.mark.parametrize(
-    ("simulator", "block"), cases(*((Neuron(fan_in), ICARUS) for fan_in in (1, 7, 64)), (Neuron(255), BOTH))
+    ("simulator", "block"), cases(*((Neuron(top), ICARUS) for top in (1, 7, 64)), (Neuron(255), BOTH))
 )
 def test_neuron(simulator: str, block: Neuron, tmp_path: Path, require_simulator: Require) -> None:
     answer = on_bench(require_simulator(simulator), "neuron", block, tmp_path)
-    assert answer["pairs"] >= min((block.fan_in + 1) * (block.fan_in + 2), 1000)
+    assert answer["pairs"] >= min((block.top + 1) * (block.top + 2), 1000)
 
 
 @pytest.mark.parametrize(
@@ -115,14 +80,19 @@ def test_neuron(simulator: str, block: Neuron, tmp_path: Path, require_simulator
         (Tile(7, 1, 1), ICARUS),
         (Tile(33, 31, 16), ICARUS),
         (Tile(32, 32, 17), BOTH),
+        (Tile(1, 1, 1, ternary=True), ICARUS),
+        (Tile(5, 16, 16, ternary=True), ICARUS),
+        (Tile(7, 19, 11, ternary=True), BOTH),
         (Array(1, 1), ICARUS),
         (Array(6, 33), ICARUS),
+        (Array(6, 33, ternary=True), ICARUS),
     ),
 )
 def test_tile(simulator: str, block: Tile | Array, tmp_path: Path, require_simulator: Require) -> None:
     answer = on_bench(require_simulator(simulator), "tile", block, tmp_path)
     assert answer["pulses"] > 50
     assert answer["reads"] > 200
+    assert (answer["zeros"] > 50) == block.ternary
 
 
 @pytest.mark.parametrize(
@@ -132,6 +102,8 @@ def test_tile(simulator: str, block: Tile | Array, tmp_path: Path, require_simul
         (ArrayController(1, 3, 5, 7), ICARUS),
         (ArrayController(3, 1, 8, 33), ICARUS),
         (ArrayController(2, 2, 4, 32), BOTH),
+        (ArrayController(1, 1, 1, 1, ternary=True), ICARUS),
+        (ArrayController(2, 3, 3, 17, ternary=True), BOTH),
     ),
 )
 def test_controller(simulator: str, block: ArrayController, tmp_path: Path, require_simulator: Require) -> None:
@@ -140,41 +112,26 @@ def test_controller(simulator: str, block: ArrayController, tmp_path: Path, requ
     assert answer["programmed"] >= 50
     assert answer["read_back"] >= 20
     assert answer["failed"] > 0 or block.columns == 1
+    assert answer["programmed"] > answer["failed"]
 
 
-@pytest.mark.parametrize(
-    ("simulator", "block"),
-    cases((dense(1, 1, 1, 1), ICARUS), (dense(7, 3, 2, 4), ICARUS), (dense(64, 33, 32, 32), ICARUS)),
+ACCUMULATORS = (
+    Accumulator(1, 1, 1, 2, halving=False),
+    Accumulator(1, 3, 5, 3, halving=True),
+    Accumulator(2, 1, 7, 3, halving=False),
+    Accumulator(2, 2, 8, 2, halving=True),
+    Accumulator(3, 1, 4, 16, halving=False),
+    Accumulator(7, 4, 16, 5, halving=True),
+    Accumulator(33, 2, 3, 2, halving=False),
 )
-def test_dense_of_loaded_images(simulator: str, block: Dense, tmp_path: Path, require_simulator: Require) -> None:
-    on_bench(require_simulator(simulator), "dense", block, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("simulator", "block"),
-    cases(
-        (dense(33, 9, 4, 16), BOTH),
-        (dense(8, 2, 2, 8), ICARUS),
-        (dense(1, 17, 32, 1), ICARUS),
-        (dense(20, 6, 1, 7), ICARUS),
-    ),
-)
-def test_dense_that_the_host_programs(simulator: str, block: Dense, tmp_path: Path, require_simulator: Require) -> None:
-    on_bench(require_simulator(simulator), "dense", block, tmp_path, program=True)
-
-
-@pytest.mark.parametrize(
-    ("simulator", "block", "program"),
-    [
-        ("icarus", classifier(1, 1, 1, 1, True), False),
-        ("icarus", classifier(17, 5, 4, 16, False), False),
-        ("icarus", classifier(3, 10, 8, 32, True), True),
-    ],
-)
-def test_classifier(
-    simulator: str, block: Classifier, program: bool, tmp_path: Path, require_simulator: Require
-) -> None:
-    on_bench(require_simulator(simulator), "classifier", block, tmp_path, program)
+@pytest.mark.parametrize("simulator", BOTH)
+def test_accumulator(simulator: str, tmp_path: Path, require_simulator: Require) -> None:
+    answer = on_bench(require_simulator(simulator), "accumulator", Rack(ACCUMULATORS), tmp_path)
+    for block, cycles in zip(ACCUMULATORS, answer.values(), strict=True):
+        strobes = 12 * block.presentations * block.steps
+        assert cycles == strobes - 1 + 2  # no cycle between two strobes, 2 from the last one to its sum
 
 
 @pytest.mark.parametrize(
@@ -198,7 +155,6 @@ class Mutant:
     member: str
     old: str
     new: str
-    program: bool = False
 
     def __str__(self) -> str:
         return f"{self.bench}: {self.target.__name__}.{self.member}: {self.old} -> {self.new}"
@@ -216,59 +172,76 @@ class Mutant:
 
 
 POPCOUNT, NEURON, TILE, ARRAY = Popcount(8), Neuron(7), Tile(5, 8, 5), Array(5, 8)
-CONTROLLER, DENSE = ArrayController(2, 2, 4, 8), dense(20, 9, 4, 8)
-CLASSIFIER, RECEIVER = classifier(9, 6, 4, 8, True), PacketReceiver(33, 8)
+TERNARY_TILE, TERNARY_ARRAY = Tile(5, 8, 5, ternary=True), Array(5, 8, ternary=True)
+CONTROLLER, TERNARY_CONTROLLER = ArrayController(2, 2, 4, 8), ArrayController(2, 2, 4, 8, ternary=True)
+SINGLE, PLANES, SUMS = (Rack((block,)) for block in (ACCUMULATORS[1], ACCUMULATORS[5], ACCUMULATORS[2]))
+RECEIVER = PacketReceiver(33, 8)
 ELABORATE = "elaborate"
 
 # One defect of each block in every run.
 MUTANTS = (
     Mutant("popcount", POPCOUNT, Popcount, "signature", "self.width.bit_length()", "(self.width - 1).bit_length()"),
     Mutant("neuron", NEURON, NeuronHardware, ELABORATE, "self.popcount >=", "self.popcount >"),
-    Mutant("tile", TILE, TileHardware, ELABORATE, "array.q[: self", "array.q[-self"),
+    Mutant(
+        "tile", TILE, TileHardware, ELABORATE, "popcount.bits.eq(array.q[:used])", "popcount.bits.eq(array.q[-used:])"
+    ),
+    Mutant("tile", TERNARY_TILE, TileHardware, ELABORATE, "~array.qb[:used]", "array.q[:used]"),
     Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "(self.side == Side.BL)", "1"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "verify & (self.q != bits)", "0"),
-    Mutant("dense", DENSE, CollectorHardware, ELABORATE, "reserved != 2", "reserved != 3"),
-    Mutant("classifier", CLASSIFIER, ClassifierHardware, ELABORATE, "grid.number.as_signed()", "grid.number"),
+    Mutant(
+        "controller",
+        TERNARY_CONTROLLER,
+        ControllerHardware,
+        ELABORATE,
+        "bits[self.block.columns :] if self.block.ternary else ~low",
+        "~low",
+    ),
+    Mutant("accumulator", PLANES, AccumulatorHardware, ELABORATE, "Mux(opening, 0, ", "("),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "& ~overlong", ""),
 )
 
 # Any other defect that somebody thought of.
 MORE_MUTANTS = (
     Mutant("popcount", Popcount(9), hdl.popcount, "_tree", "if len(terms) % 2", "if False"),
-    Mutant("neuron", NEURON, Neuron, "signature", "threshold_width(self.fan_in)", "self.fan_in.bit_length()"),
+    Mutant("neuron", NEURON, Neuron, "signature", "threshold_width(self.top)", "self.top.bit_length()"),
     Mutant("neuron", NEURON, NeuronHardware, ELABORATE, "self.fired.eq(self.strobe)", "self.fired.eq(1)"),
     Mutant("tile", TILE, TileHardware, ELABORATE, "m.d.sync +=", "m.d.comb +="),
-    Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "Mux(sensed, equal, precharged)", "equal"),
-    Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "Mux(sensed, ~equal, precharged)", "~equal"),
+    Mutant("tile", TERNARY_TILE, TileHardware, ELABORATE, "sensed_word(array, self.block.ternary)", "array.q"),
+    Mutant("tile", TERNARY_TILE, Tile, "signature", "(self.rails * self.used).bit_length()", "self.used.bit_length()"),
+    Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "Mux(sensed, ~negative, precharged)", "~negative"),
+    Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "Mux(sensed, ~positive, precharged)", "~positive"),
     Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "cells.write_addr.eq(row)", "cells.write_addr.eq(self.row)"),
-    Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "cells.read_data | x", "x"),
+    Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "cells.read_data | pulsed_cells", "pulsed_cells"),
     Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "self.sen | self.hv", "self.sen"),
+    Mutant("tile", TERNARY_ARRAY, ArrayEmulation, ELABORATE, "low & ~low_b, low_b & ~low", "low, low_b"),
+    Mutant("tile", TERNARY_ARRAY, ArrayEmulation, ELABORATE, "Mux(side_b, Cat(Const(0, columns), x), x)", "x"),
+    Mutant(
+        "tile", TERNARY_ARRAY, ArrayEmulation, ELABORATE, "Mux(side_b,", "Mux(self.side == Side.BLB,"
+    ),  # what stands there a cycle after the pulse
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "verify & (self.q", "(self.q"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "Mux(length == 0, 0, length - 1)", "length"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "READBACK_LATENCY - 1", "READBACK_LATENCY"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "READBACK_LATENCY - 1", "0"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, ", self.hv.eq(0)", ""),
-    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "bits if ones else ~bits", "bits"),
-    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "enter_pulse(0, order.bits)", "enter_pulse(0, -1)"),
+    Mutant(
+        "controller", CONTROLLER, ControllerHardware, ELABORATE, "low if operation is Operation.SET else ~low", "low"
+    ),
+    Mutant(
+        "controller", CONTROLLER, ControllerHardware, ELABORATE, "enter_pulse(0, order.bits)", "enter_pulse(0, bits)"
+    ),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "free & ~self.host.valid", "free"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.timing.precharge == 0", "0"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "Signal(16)", "Signal(9)"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "Operation.SET, rest[", "Operation.RESET, rest["),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.operation.eq(Operation.READ), ", ""),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.tile.eq(order.tile)", "self.tile.eq(0)"),
-    Mutant("dense", DENSE, GridHardware, "_walk", "(group == grid.groups - 1) & ", ""),
-    Mutant("dense", DENSE, GridHardware, "_walk", "with m.If(first)", "with m.If(1)"),
-    Mutant(
-        "dense", DENSE, GridHardware, "_walk", "self.i.valid & self.go & ~self.host.valid", "self.i.valid & self.go"
-    ),
-    Mutant("dense", DENSE, GridHardware, "_arrays", "controller.group == index", "1"),
-    Mutant("dense", DENSE, GridHardware, "_numbers", "Mux(last_neuron, 0, neuron + 1)", "neuron + 1"),
-    Mutant("dense", DENSE, GridHardware, ELABORATE, " & ~controller.sampled & ~sampled.any()", ""),
-    Mutant("dense", DENSE, GroupHardware, ELABORATE, "Mux(counted, total, 0)", "total"),
-    Mutant("dense", DENSE, GroupHardware, ELABORATE, "self.hv & here", "self.hv", program=True),
-    Mutant("dense", DENSE, GroupHardware, ELABORATE, "tile.q & here.replicate(columns)", "tile.q"),
-    Mutant("dense", DENSE, CollectorHardware, ELABORATE, "full & (~self.o.valid | self.o.ready)", "full"),
-    Mutant("dense", DENSE, CollectorHardware, ELABORATE, "reserved != 2", "reserved == 0"),
+    Mutant("accumulator", PLANES, AccumulatorHardware, ELABORATE, "so_far << 1 if block.halving else so_far", "so_far"),
+    Mutant("accumulator", PLANES, AccumulatorHardware, ELABORATE, "narrow))", "narrow) << 1)"),
+    Mutant("accumulator", SINGLE, AccumulatorHardware, ELABORATE, "block.steps == 1", "False"),
+    Mutant("accumulator", SUMS, AccumulatorHardware, ELABORATE, "write_addr.eq(address)", "write_addr.eq(step)"),
+    Mutant("accumulator", SUMS, AccumulatorHardware, ELABORATE, "write_en.eq(adding)", "write_en.eq(self.strobe)"),
+    Mutant("accumulator", SUMS, AccumulatorHardware, ELABORATE, "self.strobe & (turn", "(turn"),
+    Mutant("accumulator", SUMS, Accumulator, "total", "else self.presentations", "else self.presentations // 2"),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "self.wrong.eq(~whole)", "self.wrong.eq(0)"),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "overlong.eq(0), ", ""),
 )
@@ -285,5 +258,5 @@ def test_a_defect_is_caught(
     """It is the bench that must complain: a defect that stops emission or a simulator's build would prove nothing."""
     mutant.apply(monkeypatch)
     with pytest.raises(SimulationError, match=f"sim.bench_{mutant.bench} failed on icarus") as caught:
-        on_bench(require_simulator("icarus"), mutant.bench, mutant.block, tmp_path, mutant.program)
+        on_bench(require_simulator("icarus"), mutant.bench, mutant.block, tmp_path)
     assert re.search(rf"sim\.bench_{mutant.bench}\.\w+ +FAIL", str(caught.value))
