@@ -210,6 +210,10 @@ def load_manifest(folder: Path | str) -> Manifest:
                 f"{file} was changed: its SHA-256 is {found[:12]}…, but {path} says {listed.sha256[:12]}…"
             )
     # All the rest follows from the accelerator: what does not was changed by hand, and nobody should trust it.
-    if _describe(manifest.accelerator, manifest.hafnet, manifest.files) != manifest:
-        raise HafnetError(f"{path} contradicts itself: its parts do not follow from shape, geometry and timing")
+    try:
+        again = _describe(manifest.accelerator, manifest.hafnet, manifest.files)
+    except HafnetError as error:
+        raise HafnetError(f"{path}: {error}") from None
+    if again != manifest:
+        raise HafnetError(f"{path} contradicts itself: its parts do not follow from topology, plan and timing")
     return manifest

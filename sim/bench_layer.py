@@ -28,7 +28,7 @@ from sim.streams import never
 from sim.verify import code_bits
 
 IMAGES = 9
-SETTLED = 2
+SETTLED = 3
 """So many of the first images are not counted in the pace."""
 
 

@@ -12,12 +12,14 @@ from hdl.array import Array, Operation, Side
 from hdl.block import Hardware
 from hdl.collector import Collector
 from hdl.dense import Dense
+from hdl.grid import Grid
 from hdl.host_access import HostCommand
 from hdl.registers import HostRegisters, LayerSize, Register, Timing
 from model import bits, images
 from model.golden import infer
 from model.mapping import Geometry
 from model.network import DenseLayer
+from model.plan import Plan
 from model.random_network import random_network
 
 
@@ -104,6 +106,26 @@ def test_a_pulse_changes_the_pulsed_columns_of_its_row(
     simulate(array, bench)
 
 
+def test_a_ternary_weight_0_leaves_both_outputs_high() -> None:
+    array = Array(ROWS, COLUMNS, ternary=True).create()
+    low, low_b = 0b110010, 0b001010  # devices of low resistance on BL and on BLb; where both are, nothing is decided
+
+    async def bench(ctx: Any) -> None:
+        for row in range(ROWS):
+            await pulse(ctx, array, row, Operation.RESET, Side.BL, ONES)
+            await pulse(ctx, array, row, Operation.RESET, Side.BLB, ONES)
+            assert await sense(ctx, array, row, 0b010101) == (ONES, ONES)
+        await pulse(ctx, array, 1, Operation.SET, Side.BL, low)
+        await pulse(ctx, array, 1, Operation.SET, Side.BLB, low_b)
+        plus, minus = low & ~low_b, low_b & ~low
+        for x in (0, ONES, 0b010011, 0b111000):
+            positive, negative = (x & plus) | (~x & minus), (x & minus) | (~x & plus)
+            assert await sense(ctx, array, 1, x) == (ONES ^ negative, ONES ^ positive)
+            assert await sense(ctx, array, 2, x) == (ONES, ONES)
+
+    simulate(array, bench)
+
+
 @pytest.mark.parametrize(("count", "width"), [(1, 1), (1, 4), (3, 2)])
 def test_a_collector_has_room_for_two_images_and_keeps_their_order(count: int, width: int) -> None:
     collector: Any = Collector(count, width).create()
@@ -145,7 +167,7 @@ def test_a_collector_has_room_for_two_images_and_keeps_their_order(count: int, w
 
 async def order(ctx: Any, dense: Any, image: images.Image, index: int, command: HostCommand, word: int = 0) -> int:
     """A host command on one word of a memory; what was read."""
-    place = {"group": image.group or 0, "tile": image.tile or 0, "index": index}
+    place = {"group": image.group, "tile": image.tile, "index": index}
     ctx.set(dense.host.payload, {"command": command, "bits": word, **place})
     ctx.set(dense.host.valid, 1)
     await ctx.tick().until(dense.host.ready)
@@ -156,16 +178,16 @@ async def order(ctx: Any, dense: Any, image: images.Image, index: int, command: 
 
 
 def test_a_dense_layer_programmed_by_the_host_computes_as_golden() -> None:
-    geometry = Geometry(2, 3)
+    rows, columns = 2, 3
     network = random_network((5, 3, 2), seed=0)
     layer = network.hidden[0]
     assert isinstance(layer, DenseLayer)
-    memories = [image for image in images.words(network, geometry) if image.layer == 0]
+    memories = [image for image in images.words(network, Plan(Geometry(rows, columns))) if image.layer == 0]
     assert [image.kind for image in memories] == ["array"] * 4 + ["thresholds"]
     values = np.random.default_rng(4).integers(0, 2, (12, layer.fan_in))
     expected = bits.to_ints(infer(network, values).bits[layer.name])
     assert len(set(expected)) > 2
-    dense: Any = Dense(layer.fan_in, layer.fan_out, geometry.rows, geometry.columns, host_width=4).create()
+    dense: Any = Dense(Grid(layer.fan_in, layer.fan_out, rows, columns, "thresholds", host_width=4)).create()
 
     async def bench(ctx: Any) -> None:
         ctx.set(dense.timing, {"precharge": 0, "sense": 1, "set_pulse": 2, "reset_pulse": 1})
@@ -210,7 +232,7 @@ async def transfer(ctx: Any, axil: Any, address: Register, value: int | None = N
 
 
 def test_a_failed_verify_read_is_told_until_the_next_row_is_programmed() -> None:
-    hardware: Any = HostRegisters(8, 2, 4, 4, (LayerSize(1, 2, 2),), 8, Timing()).create()
+    hardware: Any = HostRegisters(8, 2, 4, 4, (LayerSize(1, 2, 1, 2),), 8, Timing()).create()
 
     async def command(ctx: Any, command: HostCommand, failed: int) -> int:
         await transfer(ctx, hardware.axil, Register.COMMAND, command.value)

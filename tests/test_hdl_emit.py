@@ -19,15 +19,32 @@ from hdl.block import Hardware
 from hdl.emit import Emission, emit
 from hdl.generate import WAIVERS, Manifest, generate
 from model import images
-from model.mapping import Geometry
+from model.mapping import P2S, S2P, Dataflow, Geometry
+from model.plan import LayerPlan, Plan
 from model.random_network import random_network
+from model.topology import Topology
 from sim.tools import Tool
 
+
+def accelerator(
+    text: str, size: tuple[int, int] = (32, 32), *layers: tuple[Dataflow, int], in_arrays: bool = False, **options: Any
+) -> Accelerator:
+    """A topology on arrays of rows × columns, with a dataflow and lanes for each layer (none: all P2S, 1 lane)."""
+    plan = Plan(Geometry(*size), tuple(LayerPlan(*each) for each in layers), in_arrays)
+    return Accelerator(Topology.parse(text), plan, **options)
+
+
+P1, P2, S1, S2 = (P2S, 1), (P2S, 2), (S2P, 1), (S2P, 2)
 ACCELERATORS = {
-    "one cell": Accelerator((1, 1), Geometry(1, 1)),
-    "padded": Accelerator((20, 9, 5, 3), Geometry(4, 7)),
-    "padded, classes only": Accelerator((20, 9, 5, 3), Geometry(4, 7), scores=False, input_width=8),
-    "kilobit arrays": Accelerator((100, 40, 33, 10)),
+    "one cell": accelerator("1-1", (1, 1)),
+    "padded": accelerator("20-9-5-3", (4, 7)),
+    "padded, classes only": accelerator("20-9-5-3", (4, 7), scores=False, input_width=8),
+    "kilobit arrays": accelerator("100-40-33-10"),
+    "lanes": accelerator("20-9t-5-3", (4, 7), (P2S, 4), P2, (P2S, 3), top=2),
+    "zig-zag": accelerator("20-9-5t-6-3", (4, 7), P2, S2, P1, S1),
+    "convolution by planes": accelerator("5x4x2b3-4c3p1-m2-4c2g2t-3", (4, 7), P1, P1, P2, S2, top=0),
+    "stochastic, averaged": accelerator("3x4x2r3x4d2e2-3c1x2-avg-4-3", (4, 7), P1, P1, S2, P2),
+    "numbers in arrays": accelerator("20-9t-5-3", (4, 7), P1, P2, P1, in_arrays=True),
 }
 
 # Faults, with what Yosys says of them and the rule that Verilator names.
@@ -73,11 +90,11 @@ class Generated:
 
 @pytest.fixture(scope="module", params=ACCELERATORS)
 def generated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generated:
-    accelerator, folder = ACCELERATORS[request.param], tmp_path_factory.mktemp("generated") / "verilog"
-    manifest = generate(accelerator, folder)
-    images.export(random_network(accelerator.shape, seed=1), accelerator.geometry, folder / "images")
+    chosen, folder = ACCELERATORS[request.param], tmp_path_factory.mktemp("generated") / "verilog"
+    manifest = generate(chosen, folder)
+    images.export(random_network(chosen.topology, seed=1), chosen.plan, folder / "images")
     names = [listed.file for listed in manifest.files if listed.file.endswith(".sv")]
-    return Generated(folder, accelerator, manifest, {name: (folder / name).read_text() for name in names})
+    return Generated(folder, chosen, manifest, {name: (folder / name).read_text() for name in names})
 
 
 def said(command: list[str], folder: Path) -> str:
@@ -154,9 +171,9 @@ def test_each_waiver_has_its_reason_and_its_use(tmp_path: Path, require_simulato
 
 
 def test_a_small_one_can_be_synthesized(tmp_path: Path) -> None:
-    accelerator = Accelerator((3, 2, 2), Geometry(2, 2))
-    manifest = generate(accelerator, tmp_path / "verilog")
-    images.export(random_network(accelerator.shape, seed=1), accelerator.geometry, tmp_path / "verilog" / "images")
+    small = accelerator("3-2-2", (2, 2))
+    manifest = generate(small, tmp_path / "verilog")
+    images.export(random_network(small.topology, seed=1), small.plan, tmp_path / "verilog" / "images")
     files = [listed.file for listed in manifest.files if listed.file.endswith(".sv")]
     assert yosys(tmp_path / "verilog", files, f"synth -top {manifest.top}; check -assert") == ""
 
@@ -205,14 +222,15 @@ def test_instances_are_as_many_as_arrays(generated: Generated) -> None:
         for child in tree[name]:
             yield from below(child)
 
-    rows, columns = generated.accelerator.geometry.rows, generated.accelerator.geometry.columns
+    geometry = generated.accelerator.plan.geometry
     everything = list(below(generated.manifest.top))
-    assert everything.count(f"hafnet_array_{rows}x{columns}") == generated.manifest.arrays
+    arrays = f"hafnet_array_{geometry.rows}x{geometry.columns}"
+    assert sum(everything.count(name) for name in (arrays, f"{arrays}_ternary")) == generated.manifest.arrays
     assert set(everything) == set(tree)  # nothing is written that is not used
 
 
 def test_many_arrays_of_a_layer_are_one_module() -> None:
-    few, many = emit(Accelerator((64, 32))), emit(Accelerator((256, 128)))
+    few, many = emit(accelerator("64-32")), emit(accelerator("256-128"))
     assert len(few) == len(many)
     assert sum(text.count("\n") for text in many.values()) < 2 * sum(text.count("\n") for text in few.values())
 
@@ -220,7 +238,8 @@ def test_many_arrays_of_a_layer_are_one_module() -> None:
 def test_same_block_same_bytes_in_any_process(tmp_path: Path) -> None:
     script = (
         "import sys; from hdl.accelerator import Accelerator; from hdl.generate import generate;"
-        "from model.mapping import Geometry; generate(Accelerator((20, 9, 5, 3), Geometry(4, 7)), sys.argv[1])"
+        "from model.mapping import Geometry; from model.plan import Plan; from model.topology import Topology;"
+        "generate(Accelerator(Topology.parse('20-9-5-3'), Plan(Geometry(4, 7))), sys.argv[1])"
     )
     folders = []
     for seed in ("1", "2"):

@@ -2,7 +2,9 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +13,19 @@ from hdl.accelerator import Accelerator
 from hdl.generate import MANIFEST, VERSION, Manifest, generate, load_manifest
 from hdl.registers import Register, Timing
 from model.errors import HafnetError
-from model.mapping import Geometry
+from model.mapping import P2S, S2P, Geometry
+from model.plan import LayerPlan, Plan
+from model.topology import Topology
 
-SMALL = Accelerator((20, 9, 3), Geometry(4, 7), scores=False, input_width=8, timing=Timing(1, 2, 30, 40))
+SMALL_PLAN = Plan(Geometry(4, 7), (LayerPlan(P2S, 2), LayerPlan(S2P, 3)))
+SMALL = Accelerator(
+    Topology.parse("20-9-3"), SMALL_PLAN, scores=False, top=2, input_width=8, timing=Timing(1, 2, 30, 40)
+)
+ONE_CELL = Accelerator(Topology.parse("1-1"), Plan(Geometry(1, 1)))
+MANY_KINDS = Accelerator(Topology.parse("4x5x2b3-4c3p1t-m2-6c1x2g2-avg-7-3"), Plan(Geometry(4, 7)))
+ZIGZAG = Accelerator(
+    Topology.parse("20-9-6-3"), Plan(Geometry(4, 7), (LayerPlan(P2S, 2), LayerPlan(S2P, 2), LayerPlan())), top=0
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +56,14 @@ def edit(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_what_is_loaded_is_what_was_generated(tmp_path: Path) -> None:
-    manifest = generate(SMALL, tmp_path / "verilog")
+@pytest.mark.parametrize("accelerator", [SMALL, MANY_KINDS, ZIGZAG], ids=str)
+def test_what_is_loaded_is_what_was_generated(accelerator: Accelerator, tmp_path: Path) -> None:
+    manifest = generate(accelerator, tmp_path / "verilog")
     assert load_manifest(tmp_path / "verilog") == manifest
-    assert manifest.accelerator == SMALL
-    assert (manifest.shape, manifest.geometry, manifest.timing) == (SMALL.shape, SMALL.geometry, SMALL.timing)
-    assert manifest.arrays == 3 * 3 + 1 * 2
+    assert replace(manifest.accelerator, input_width=None) == replace(accelerator, input_width=None)
+    assert manifest.topology == str(accelerator.topology)
+    assert (manifest.plan, manifest.timing) == (accelerator.plan, accelerator.timing)
+    assert manifest.arrays == accelerator.arrays
     assert sorted(files(tmp_path / "verilog")) == sorted([MANIFEST, *(listed.file for listed in manifest.files)])
 
 
@@ -59,7 +73,7 @@ def test_the_manifest_suffices_to_generate_the_same_again(folder: Path, tmp_path
 
 
 def test_a_chosen_width_of_the_input_is_told(tmp_path: Path) -> None:
-    chosen = Accelerator((200, 3))
+    chosen = Accelerator(Topology.parse("200-3"))
     manifest = generate(chosen, tmp_path / "verilog")
     assert manifest.input_width == chosen.bus_width == 128  # 64 bits would take 4 beats, and there are 3 reads
     assert manifest.accelerator.bus_width == 128
@@ -77,21 +91,54 @@ def test_ports_are_those_of_the_top_module(folder: Path) -> None:
     assert sorted(port.name for port in manifest.ports) == sorted(re.split(r"\s*,\s*", header))
     assert {manifest.clock, manifest.reset} <= {port.name for port in manifest.ports}
     assert ("s_axis_tdata", "input", 8) in declared
-    assert f'parameter {manifest.image_parameter} = "{manifest.image_default}"' in text
+    assert f'#(`HAFNET_PARAMETERS(1, "{manifest.image_default}"))' in text
+    assert f"parameter LOAD = load, parameter {manifest.image_parameter} = image" in text
+
+
+def nets(manifest: Manifest, folder: Path) -> dict[str, int]:
+    """The nets and outputs of the top module with their widths."""
+    text = (folder / f"{manifest.top}.sv").read_text()
+    return {name: int(high or 0) + 1 for high, name in re.findall(r"^  wire (?:\[(\d+):0\] )?(\w+);", text, re.M)}
 
 
 def test_layers_name_instances_and_nets_of_the_top_module(folder: Path) -> None:
     manifest = load_manifest(folder)
-    text = (folder / f"{manifest.top}.sv").read_text()
-    widths = {name: int(high or 0) + 1 for high, name in re.findall(r"^  wire (?:\[(\d+):0\] )?(\w+);", text, re.M)}
-    assert [(layer.kind, layer.fan_in, layer.fan_out) for layer in manifest.layers] == [
-        ("dense", 20, 9),
-        ("classifier", 9, 3),
+    text, widths = (folder / f"{manifest.top}.sv").read_text(), nets(manifest, folder)
+    assert manifest.arrays == 2 * 2 * 3 + 3 * 1 * 1  # 9 neurons in 2 lanes of 5 rows, 20 inputs; 9 inputs in 3 lanes
+    assert [(layer.index, layer.kind, layer.words, layer.width) for layer in manifest.layers] == [
+        (0, "dense", 1, 9),
+        (1, "classifier", 1, 2 * 2),
     ]
-    assert [(layer.groups, layer.tiles, layer.reads) for layer in manifest.layers] == [(3, 3, 9), (1, 2, 3)]
-    for layer, width in zip(manifest.layers, (9, 2), strict=True):
-        assert (widths[layer.payload], widths[layer.valid], widths[layer.ready]) == (width, 1, 1)
+    sizes = [(layer.groups, layer.tiles, layer.lanes, layer.numbers, layer.reads) for layer in manifest.layers]
+    assert sizes == [(4, 3, 2, 5, 5), (3, 1, 1, 3, 3)]
+    for layer in manifest.layers:
+        assert (widths[layer.payload], widths[layer.valid], widths[layer.ready]) == (layer.width, 1, 1)
         assert re.search(rf"\) {layer.instance} \($", text, re.MULTILINE)
+
+
+def test_layers_of_every_kind_are_described(tmp_path: Path) -> None:
+    manifest = generate(MANY_KINDS, tmp_path / "verilog")
+    widths = nets(manifest, tmp_path / "verilog")
+    described = [(layer.index, layer.kind, layer.words, layer.width, layer.reads) for layer in manifest.layers]
+    # A map of 4 x 5 pixels in 3 planes; pooled to 2 x 2; a window of 1 x 2 leaves 2 x 1, which the next layer averages.
+    assert described == [
+        (0, "convolution", 20, 4, 20 * 4 * 3),
+        (1, "max_pool", 4, 4, 0),
+        (2, "convolution", 2, 6, 2 * 6),
+        (4, "dense", 1, 7, 2 * 7),
+        (5, "classifier", 1, 2 + 3 * 5, 3),
+    ]
+    for layer in manifest.layers:
+        assert (widths[layer.payload], widths[layer.valid], widths[layer.ready]) == (layer.width, 1, 1)
+
+
+def test_a_layer_of_a_zig_zag_gives_its_neurons_as_they_come(tmp_path: Path) -> None:
+    manifest = generate(ZIGZAG, tmp_path / "verilog")
+    widths = nets(manifest, tmp_path / "verilog")
+    first, second, _ = manifest.layers
+    assert (first.words, first.width, second.words, second.width) == (5, 2, 1, 6)
+    assert first.valid == first.ready  # whoever takes them is never late
+    assert (widths[first.payload], widths[first.valid]) == (2, 1)
 
 
 def test_registers_are_those_of_the_host(folder: Path) -> None:
@@ -128,10 +175,14 @@ def test_a_newer_version_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "value", "told"),
     [
-        ("shape", "20-9-3", "shape is wrong"),
-        ("geometry", {"rows": 0, "columns": 7}, "an array with 0 rows"),
+        ("topology", "20-9-x", "'x' is no layer"),
+        ("topology", 20, "topology is wrong"),
+        ("plan", {"geometry": {"rows": 0, "columns": 7}}, "an array with 0 rows"),
+        ("plan", {"layers": [{"dataflow": "diagonal"}]}, r"plan\.layers\.0\.dataflow is wrong"),
+        ("plan", {"layers": [{"lanes": 10}, {}]}, "10 lanes are not possible for 9 neurons"),
+        ("top_classes", 4, "the 4 best of 3 classes are not possible"),
         ("timing", {"precharge": 256}, "timing: precharge is 256 cycles"),
-        ("layers", [{"kind": "pooling"}], r"layers\.0\.kind is wrong"),
+        ("layers", [{"kind": "pooling"}], r"layers\.0\.index is wrong"),
         ("version", 0, "version is wrong"),
     ],
 )
@@ -152,14 +203,14 @@ def test_a_folder_with_a_foreign_file_is_refused_and_kept(folder: Path, name: st
     (folder / name).write_text("mine")
     before = files(folder)
     with pytest.raises(HafnetError, match=rf"holds '{name}'"):
-        generate(Accelerator((1, 1)), folder)
+        generate(ONE_CELL, folder)
     assert files(folder) == before
 
 
 def test_an_earlier_run_is_replaced_whole(folder: Path) -> None:
-    generate(Accelerator((1, 1), Geometry(1, 1)), folder)
+    generate(ONE_CELL, folder)
     manifest = load_manifest(folder)
-    assert manifest.shape == (1, 1)
+    assert manifest.topology == "1-1"
     assert sorted(files(folder)) == sorted([MANIFEST, *(listed.file for listed in manifest.files)])
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
@@ -172,29 +223,30 @@ def test_a_failure_leaves_the_earlier_run(folder: Path, monkeypatch: pytest.Monk
     with monkeypatch.context() as patch:
         patch.setattr(module, "_describe", fail)
         with pytest.raises(KeyboardInterrupt):
-            generate(Accelerator((1, 1), Geometry(1, 1)), folder)
+            generate(ONE_CELL, folder)
     assert files(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
 @pytest.mark.parametrize(
-    ("shape", "options", "told"),
+    ("text", "options", "told"),
     [
-        ((), {}, r"shape \(\) is not input bits and one fan-out or more"),
-        ((8,), {}, r"shape \(8,\) is not input bits and one fan-out or more"),
-        ((8, 0), {}, r"shape \(8, 0\) .* all at least 1"),
-        ((0, 8), {}, r"shape \(0, 8\) .* all at least 1"),
-        ((8, -1, 2), {}, r"shape \(8, -1, 2\) .* all at least 1"),
-        ((8, 65536, 2), {}, r"a layer wider than 65535"),
-        ((8, 2), {"input_width": 12}, "an input bus of 12 bits is not a multiple of 8 from 8 to 1024"),
-        ((8, 2), {"input_width": 0}, "an input bus of 0 bits"),
-        ((8, 2), {"input_width": -8}, "an input bus of -8 bits"),
-        ((8, 2), {"input_width": 1032}, "an input bus of 1032 bits"),
+        ("8-65536-2", {}, "layer 'layer0' has more than 65535 neurons or groups"),
+        ("8-2", {"top": 3}, "results of the 3 best of 2 classes are not possible, only of 0 … 2"),
+        ("8-2", {"top": -1}, "results of the -1 best of 2 classes"),
+        ("8-2", {"top": 0, "scores": False}, "results without classes need scores"),
+        ("8-2", {"plan": Plan(layers=(LayerPlan(P2S, 3),))}, "layer 'layer0': 3 lanes are not possible for 2 neurons"),
+        ("8-2", {"plan": Plan(layers=(LayerPlan(S2P, 9),))}, "layer 'layer0': 9 lanes are not possible for 8 inputs"),
+        ("8-2", {"plan": Plan(layers=(LayerPlan(), LayerPlan()))}, "a plan for 2 layers does not fit 8-2"),
+        ("8-2", {"input_width": 12}, "an input bus of 12 bits is not a multiple of 8 from 8 to 1024"),
+        ("8-2", {"input_width": 0}, "an input bus of 0 bits"),
+        ("8-2", {"input_width": -8}, "an input bus of -8 bits"),
+        ("8-2", {"input_width": 1032}, "an input bus of 1032 bits"),
     ],
 )
-def test_what_cannot_be_built_is_refused(shape: tuple[int, ...], options: dict[str, int], told: str) -> None:
+def test_what_cannot_be_built_is_refused(text: str, options: dict[str, Any], told: str) -> None:
     with pytest.raises(HafnetError, match=told):
-        Accelerator(shape, **options)  # type: ignore[arg-type]
+        Accelerator(Topology.parse(text), **options)
 
 
 @pytest.mark.parametrize("phase", ["precharge", "sense", "set_pulse", "reset_pulse"])
@@ -220,7 +272,7 @@ def test_a_phase_must_fit_its_register(phase: str) -> None:
     ],
 )
 def test_the_narrowest_bus_that_does_not_slow_down(bits: int, reads: int, width: int) -> None:
-    assert Accelerator((bits, reads)).bus_width == width
+    assert Accelerator(Topology.dense((bits, reads))).bus_width == width
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,7 @@ def test_padding_that_is_counted_is_found(
 def test_padding_of_a_map_counts_as_the_bit_that_it_is(
     fill: int, counts: tuple[int, int, int], tmp_path: Path, require_simulator: Require
 ) -> None:
-    """A map of ones under weights +1: a corner sees 4 pixels, an edge 6, and padding is a 1 only where `fill` says so."""
+    """A map of ones under weights +1: a corner sees 4 pixels, an edge 6, and padding a 1 only where `fill` says so."""
     drawn = random_network(f"3x3x1-5c3p1f{fill}-4", seed=1)
     layer = drawn.hidden[0]
     assert isinstance(layer, ConvolutionLayer)

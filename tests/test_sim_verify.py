@@ -14,17 +14,20 @@ from hdl.registers import Timing
 from model import images
 from model.errors import HafnetError
 from model.golden import infer
-from model.mapping import Geometry, Synapse, map_layers
+from model.mapping import P2S, S2P, Geometry, Synapse
 from model.network import DenseLayer, Network
+from model.plan import LayerPlan, Plan
 from model.random_network import random_network
 from model.samples import Samples
+from model.topology import AveragePool, Topology
 from sim.runner import SimulationError
 from sim.tools import Tool
 from sim.verify import Verification, verify
 
 Require = Callable[[str], Tool]
 
-SHAPE, GEOMETRY = (40, 20, 9, 5), Geometry(8, 16)
+P1 = (P2S, 1)
+SHAPE, PLAN = (40, 20, 9, 5), Plan(Geometry(8, 16))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def samples() -> Samples:
 @pytest.fixture(scope="module")
 def verilog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("verilog") / "verilog"
-    generate(Accelerator(SHAPE, GEOMETRY), folder)
+    generate(Accelerator(Topology.dense(SHAPE), PLAN), folder)
     return folder
 
 
@@ -70,7 +73,7 @@ def test_rtl_equals_golden(
     require_simulator: Require,
 ) -> None:
     """From files, and from arrays of zeros that are programmed and read back through AXI4-Lite."""
-    images.export(network, GEOMETRY, tmp_path / "images")
+    images.export(network, PLAN, tmp_path / "images")
     result = run(require_simulator(simulator), network, samples, verilog, tmp_path / "images", build, program)
     assert result.mismatches == 0, str(result.first[0])
     assert result.values == (48 + 32) * (20 + 9 + 5 + 1)
@@ -93,7 +96,7 @@ def tamper(folder: Path, file: str, word: int, flip: int) -> None:
 def test_a_changed_image_is_named_before_anything_is_simulated(
     network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
 ) -> None:
-    images.export(network, GEOMETRY, tmp_path / "images")
+    images.export(network, PLAN, tmp_path / "images")
     path = tmp_path / "images" / "layer1_g0_t1.hex"
     text = path.read_text()
     path.write_text(("1" if text[0] == "0" else "0") + text[1:])
@@ -101,9 +104,15 @@ def test_a_changed_image_is_named_before_anything_is_simulated(
         run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)
 
 
+def dense_layer(network: Network, layer: int) -> DenseLayer:
+    found = network.hidden[layer]
+    assert isinstance(found, DenseLayer)
+    return found
+
+
 def with_weight_flipped(network: Network, layer: int, synapse: Synapse) -> Network:
     """The network with one weight of a hidden layer changed, for golden to say what that does."""
-    old = network.hidden[layer]
+    old = dense_layer(network, layer)
     weights = old.weights.copy()
     weights[synapse] *= -1
     changed = DenseLayer(old.name, weights, old.thresholds)
@@ -121,8 +130,9 @@ def test_one_flipped_weight_of_a_hidden_layer_is_found_and_named(
     tmp_path: Path,
     require_simulator: Require,
 ) -> None:
-    images.export(network, GEOMETRY, tmp_path / "images")
-    grid, old = map_layers(SHAPE, GEOMETRY)[layer], network.hidden[layer]
+    images.export(network, PLAN, tmp_path / "images")
+    grid, old = PLAN.maps(network.topology)[layer], dense_layer(network, layer)
+    assert grid is not None
     right = infer(network, samples.values).bits[old.name]
     # A weight matters only where a popcount stands at its threshold: take the first that golden says is seen.
     for source in range(old.fan_in):
@@ -143,7 +153,7 @@ def test_one_flipped_weight_of_a_hidden_layer_is_found_and_named(
 def test_one_flipped_weight_of_the_output_layer_changes_a_score_of_every_sample(
     network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
 ) -> None:
-    images.export(network, GEOMETRY, tmp_path / "images")
+    images.export(network, PLAN, tmp_path / "images")
     tamper(tmp_path / "images", "layer2_g0_t0.hex", 3, 1 << 7)
     result = run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)
     assert result.mismatches >= len(samples.values)
@@ -155,12 +165,12 @@ def test_one_flipped_weight_of_the_output_layer_changes_a_score_of_every_sample(
 def test_two_swapped_thresholds_are_found(
     network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
 ) -> None:
-    images.export(network, GEOMETRY, tmp_path / "images")
-    layer = network.hidden[0]
+    images.export(network, PLAN, tmp_path / "images")
+    layer = dense_layer(network, 0)
     low, high = int(np.argmin(layer.thresholds)), int(np.argmax(layer.thresholds))
     swap = int(layer.thresholds[low] ^ layer.thresholds[high])
     for neuron in (low, high):
-        tamper(tmp_path / "images", "layer0_thresholds.hex", neuron, swap)
+        tamper(tmp_path / "images", "layer0_thresholds_l0.hex", neuron, swap)
     result = run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)
     assert {each.neuron for each in result.first if each.layer == layer.name} <= {low, high}
     assert result.first[0].layer == layer.name
@@ -170,8 +180,8 @@ def test_a_padding_cell_changes_nothing(
     network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
 ) -> None:
     """The last tile of layer 1 holds inputs 16 … 19 in its first 4 columns."""
-    images.export(network, GEOMETRY, tmp_path / "images")
-    for row in range(GEOMETRY.rows):
+    images.export(network, PLAN, tmp_path / "images")
+    for row in range(PLAN.geometry.rows):
         tamper(tmp_path / "images", "layer1_g0_t1.hex", row, 0xFFF0)
     result = run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)
     assert result.mismatches == 0
@@ -182,16 +192,23 @@ def test_files_that_do_not_fit_each_other_are_refused(
 ) -> None:
     tool = require_simulator("icarus")
     wider = random_network((42, 20, 9, 5), seed=1)
-    images.export(network, GEOMETRY, tmp_path / "images")
+    images.export(network, PLAN, tmp_path / "images")
     with pytest.raises(HafnetError, match=r"the network is 42-20-9-5, but .* was made for 40-20-9-5"):
         run(tool, wider, samples, verilog, tmp_path / "images", build)
-    images.export(network, Geometry(16, 16), tmp_path / "others")
-    with pytest.raises(HafnetError, match=r"holds arrays of 16 x 16, but .* was generated for 8 x 16"):
+    images.export(network, Plan(Geometry(16, 16)), tmp_path / "others")
+    with pytest.raises(HafnetError, match="made with different plans: arrays of 16 x 16 and of 8 x 16"):
         run(tool, network, samples, verilog, tmp_path / "others", build)
-    images.export(network, GEOMETRY, tmp_path / "binary", formats=("bin",))
+    layers = (LayerPlan(P2S, 2), LayerPlan(), LayerPlan())
+    images.export(network, Plan(PLAN.geometry, layers), tmp_path / "lanes")
+    with pytest.raises(HafnetError, match=f"different plans: layer 0 is {P2S} in 2 lanes and {P2S} in 1"):
+        run(tool, network, samples, verilog, tmp_path / "lanes", build)
+    images.export(network, Plan(PLAN.geometry, numbers_in_arrays=True), tmp_path / "rows")
+    with pytest.raises(HafnetError, match="different plans: "):
+        run(tool, network, samples, verilog, tmp_path / "rows", build)
+    images.export(network, PLAN, tmp_path / "binary", formats=("bin",))
     with pytest.raises(HafnetError, match="is not the same in the manifest and in the network"):
         run(tool, network, samples, verilog, tmp_path / "binary", build)
-    images.export(wider, GEOMETRY, tmp_path / "wider")
+    images.export(wider, PLAN, tmp_path / "wider")
     with pytest.raises(HafnetError, match=r"the network is 40-20-9-5, but .*wider was made for 42-20-9-5"):
         run(tool, network, samples, verilog, tmp_path / "wider", build)
 
@@ -200,19 +217,20 @@ def test_an_image_that_the_manifest_does_not_list_is_refused(
     network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
 ) -> None:
     """Nobody would have checked its bytes."""
-    images.export(network, GEOMETRY, tmp_path / "images")
+    images.export(network, PLAN, tmp_path / "images")
     manifest = tmp_path / "images" / images.MANIFEST
     content = json.loads(manifest.read_text())
-    content["images"] = [each for each in content["images"] if each["file"] != "layer1_thresholds.hex"]
+    content["images"] = [each for each in content["images"] if each["file"] != "layer1_thresholds_l0.hex"]
     manifest.write_text(json.dumps(content))
-    with pytest.raises(HafnetError, match=r"layer1_thresholds\.hex"):
+    with pytest.raises(HafnetError, match=r"layer1_thresholds_l0\.hex"):
         run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)
 
 
 def test_programming_leaves_the_timing_as_it_was(tmp_path: Path, require_simulator: Require) -> None:
     network = random_network((7, 5, 1), seed=1)
-    images.export(network, Geometry(4, 4), tmp_path / "images")
-    generate(Accelerator((7, 5, 1), Geometry(4, 4), timing=Timing(precharge=2, sense=3)), tmp_path / "verilog")
+    plan, timing = Plan(Geometry(4, 4)), Timing(precharge=2, sense=3)
+    images.export(network, plan, tmp_path / "images")
+    generate(Accelerator(network.topology, plan, timing=timing), tmp_path / "verilog")
     samples = Samples(np.random.default_rng(1).integers(0, 2, (9, 7)))
     tool, folders = require_simulator("icarus"), (tmp_path / "verilog", tmp_path / "images", tmp_path / "simulation")
     plain = verify(tool, network, samples, *folders)
@@ -224,7 +242,7 @@ def test_a_verification_that_is_cut_short_by_the_bench_says_so(
     network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
 ) -> None:
     """A bench that fails is not an agreement: here the images are no hexadecimal at all."""
-    images.export(network, GEOMETRY, tmp_path / "images")
+    images.export(network, PLAN, tmp_path / "images")
     path = tmp_path / "images" / "layer0_g0_t0.hex"
     path.write_text("x" * 4 + "\n" + path.read_text()[5:])
     content = json.loads((tmp_path / "images" / images.MANIFEST).read_text())
@@ -233,3 +251,40 @@ def test_a_verification_that_is_cut_short_by_the_bench_says_so(
     (tmp_path / "images" / images.MANIFEST).write_text(json.dumps(content))
     with pytest.raises(SimulationError, match="bench_accelerator failed on icarus"):
         run(require_simulator("icarus"), network, samples, verilog, tmp_path / "images", build)
+
+
+KINDS = {
+    "lanes": ("20-13-6-4", ((P2S, 3), (P2S, 2), (P2S, 4))),
+    "zig-zag of ternary layers": ("20-12t-6t-9-4", ((P2S, 3), (S2P, 3), (P2S, 2), (S2P, 2))),
+    "convolution by planes": ("5x4x3b4/3-6c3x2s1x2p1f2g3t-m2x1-5-3", ((P2S, 2), P1, P1, P1)),
+    "average of a depthwise convolution": ("3x4x4-4c2g4-avg-6-5", ((P2S, 2), P1, (S2P, 3), P1)),
+    "random bits": ("5r4x3d2s9-6-3", ((P2S, 2), P1)),
+}
+WAYS = [
+    ("lanes", True, True),
+    ("zig-zag of ternary layers", True, False),
+    ("convolution by planes", True, False),
+    ("convolution by planes", False, True),
+    ("average of a depthwise convolution", False, False),
+    ("random bits", False, False),
+]
+"""Network, whether its memories are programmed, whether its numbers live in the arrays."""
+
+
+@pytest.mark.parametrize(("name", "program", "in_arrays"), WAYS)
+def test_every_kind_of_layer_equals_golden(
+    name: str, program: bool, in_arrays: bool, tmp_path: Path, require_simulator: Require
+) -> None:
+    text, layers = KINDS[name]
+    network = random_network(text, seed=3)
+    plan = Plan(Geometry(4, 8), tuple(LayerPlan(*each) for each in layers), in_arrays)
+    images.export(network, plan, tmp_path / "images")
+    generate(Accelerator(network.topology, plan, top=2), tmp_path / "verilog")
+    low, high = network.encoding.range
+    values = np.random.default_rng(7).integers(low, high, (8, network.encoding.values), endpoint=True)
+    folders = (tmp_path / "verilog", tmp_path / "images", tmp_path / "simulation")
+    result = verify(require_simulator("icarus"), network, Samples(values), *folders, program=program)
+    assert result.mismatches == 0, str(result.first[0])
+    shapes = [shape for shape in network.topology.layers[:-1] if not isinstance(shape, AveragePool)]
+    classes = network.topology.output.fan_out
+    assert result.values == 2 * 8 * (sum(shape.result.bits for shape in shapes) + classes + 2)

@@ -1,0 +1,68 @@
+"""Cycles of an image as the docstrings of the hardware promise them."""
+
+from hdl.accelerator import Accelerator
+from hdl.classifier import Classifier
+from hdl.columns import Columns
+from hdl.dense import Dense
+from hdl.encoder import StochasticEncoder
+from hdl.gather import Gather
+from hdl.layer import Layer
+from hdl.packets import beats
+from hdl.pooling import PoolLayer
+from hdl.sequential_classifier import SequentialClassifier
+from hdl.window import Window
+
+
+def of_layer(accelerator: Accelerator, index: int, offered: int = 1) -> float:
+    """Cycles of one layer with what stands before its arrays; `offered` are those for which a result stands there."""
+    block = accelerator.layers[index]
+    if isinstance(block, PoolLayer):
+        return block.pool.window.cycles()
+    engine, positions, least = block, 1, 0
+    if isinstance(block, Layer):
+        engine = block.engine
+        for front in block.front:
+            if isinstance(front, Window):
+                positions = accelerator.topology.layers[index].result.height
+                positions *= accelerator.topology.layers[index].result.width
+                least = front.cycles()
+            elif isinstance(front, Gather):
+                least = front.count
+            elif isinstance(front, StochasticEncoder):
+                least = positions * front.presentations * -(-front.values // front.draws)
+    reads = accelerator.reads(index) // positions
+    cycles = reads * (accelerator.timing.precharge + accelerator.timing.sense)
+    summed = 2 if accelerator.topology.presentations[index].count > 1 else 0
+    if isinstance(engine, Classifier):
+        latency = 6 + (engine.ranking.latency if engine.top else 1) + summed
+        each = max(cycles, (cycles + latency + offered) / 2)
+    elif isinstance(engine, Dense):
+        each = max(cycles, (cycles + 7 + summed) / 2)
+    elif isinstance(engine, SequentialClassifier):
+        ranker = engine.ranker
+        ranks = offered
+        if ranker.top:
+            ranks += -(-ranker.classes // ranker.lanes) + ranker.ranking.latency
+        each = max(cycles, (cycles + 5 + ranks) / 2, ranks)
+    else:
+        each = max(cycles, (cycles + 6 - isinstance(engine, Columns)) / 2)
+    return max(least, positions * each)
+
+
+def of_packets(accelerator: Accelerator) -> tuple[int, int]:
+    """Beats of an input packet, and of a result packet."""
+    classes = accelerator.topology.output.fan_out if accelerator.scores else 0
+    bits, words = accelerator.word
+    return beats(bits * words, accelerator.bus_width), accelerator.top + classes
+
+
+def of_accelerator(accelerator: Accelerator) -> float:
+    """Cycles of the slowest part."""
+    packet, result = of_packets(accelerator)
+    last = len(accelerator.layers) - 1
+    layers = [
+        of_layer(accelerator, index, result if index == last else 1)
+        for index, block in enumerate(accelerator.layers)
+        if block is not None
+    ]
+    return max(*layers, packet + (accelerator.word[1] == 1), result)
