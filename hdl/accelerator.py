@@ -48,10 +48,10 @@ class Accelerator:
     does not slow the pipeline down); `timing`, the phase lengths after reset. Raises HafnetError where a member breaks
     its rule.
 
-    Ports: `clk`, `rst` (synchronous, active high); `s_axis_*`, AXI4-Stream, one image a packet, its codes packed without
-    gaps, bit 0 of value 0 in bit 0 of the first beat; `m_axis_*`, AXI4-Stream of 32-bit beats, one result a packet:
-    class indices, then the scores, sign-extended; `s_axil_*`, AXI4-Lite, see `hdl.registers.Register`; for stochastic
-    inputs from outside `s_raw{n}_t*`, streams of raw random bits.
+    Ports: `clk`, `rst` (synchronous, active high); `s_axis_*`, AXI4-Stream, one image a packet, its codes packed
+    without gaps, bit 0 of value 0 in bit 0 of the first beat; `m_axis_*`, AXI4-Stream of 32-bit beats, one result a
+    packet: class indices, then the scores, sign-extended; `s_axil_*`, AXI4-Lite, see `hdl.registers.Register`; for
+    stochastic inputs from outside `s_raw{n}_t*`, streams of raw random bits.
 
     All layers work at the same time on successive images. Throughput: one image in as many cycles as the slowest part
     takes: a layer of neurons positions × presentations × reads × (precharge + sense) where this is not less than 8 at
@@ -327,7 +327,7 @@ class AcceleratorHardware(Hardware):
         return m
 
     def _zigzag(self, m: Module, before: Any, layer: Any) -> None:
-        """Two layers in one pass: each step of the one is a row that the other reads, in the pace that this one sets."""
+        """Two layers in one pass: each step of the one is a row that the other reads, in the other's pace."""
         m.d.comb += [
             before.timing.eq(layer.steady),
             before.go.eq(layer.go),

@@ -69,9 +69,13 @@ class AccumulatorHardware(Hardware):
         m = Module()
         block = self.block
         narrow, wide = block.top.bit_length(), block.total.bit_length()
-        step, turn = Signal(index_width(block.steps)), Signal(range(block.presentations))
-        adding, opening, closing = Signal(), Signal(), Signal()
-        counts, address = Signal.like(self.counts, reset_less=True), Signal.like(step, reset_less=True)
+        step = Signal(index_width(block.steps))
+        turn = Signal(range(block.presentations))
+        adding = Signal()
+        opening = Signal()
+        closing = Signal()
+        counts = Signal.like(self.counts, name="counts_held", reset_less=True)
+        address = Signal.like(step, reset_less=True)
         m.d.sync += [
             adding.eq(self.strobe),
             opening.eq(turn == 0),
@@ -85,26 +89,27 @@ class AccumulatorHardware(Hardware):
             with m.Else():
                 m.d.sync += step.eq(step + 1)
 
-        before, after = Signal.like(self.sums), Signal.like(self.sums)
+        so_far = Signal.like(self.sums)
+        added = Signal.like(self.sums)
         parts: list[Value] = []
         for lane in range(block.lanes):
-            so_far = before.word_select(lane, wide)
-            held = Mux(opening, 0, so_far << 1 if block.halving else so_far)
-            parts.append((held + counts.word_select(lane, narrow))[:wide])
-        m.d.comb += [after.eq(Cat(parts)), self.coming.eq(closing)]
+            old = so_far.word_select(lane, wide)
+            kept = Mux(opening, 0, old << 1 if block.halving else old)
+            parts.append((kept + counts.word_select(lane, narrow))[:wide])
+        m.d.comb += [added.eq(Cat(parts)), self.coming.eq(closing)]
         with m.If(adding):
-            m.d.sync += self.sums.eq(after)
+            m.d.sync += self.sums.eq(added)
         if block.steps == 1:
             # A memory would still hold the old sum when the next pass reads it.
-            m.d.comb += before.eq(self.sums)
+            m.d.comb += so_far.eq(self.sums)
         else:
             memory = place(m, platform, "memory", Storage(block.lanes * wide, block.steps, image=False))
             m.d.comb += [
                 memory.read_en.eq(self.strobe),
                 memory.read_addr.eq(step),
-                before.eq(memory.read_data),
+                so_far.eq(memory.read_data),
                 memory.write_en.eq(adding),
                 memory.write_addr.eq(address),
-                memory.write_data.eq(after),
+                memory.write_data.eq(added),
             ]
         return m

@@ -126,7 +126,8 @@ class ArrayEmulation(Hardware):
         x = Signal(columns, name="x_sensed", reset_less=True)
         m.d.comb += [cells.read_en.eq(self.sen | self.hv), cells.read_addr.eq(self.row)]
         m.d.sync += [sensed.eq(self.sen), x.eq(self.x)]
-        positive, negative = Signal(columns), Signal(columns)  # XNOR(x, weight) is +1, is -1
+        positive = Signal(columns)  # XNOR(x, weight) is +1
+        negative = Signal(columns)  # … is -1; neither, and the weight is 0
         precharged = (1 << columns) - 1
         if self.block.ternary:
             low, low_b = cells.read_data[:columns], cells.read_data[columns:]

@@ -104,7 +104,9 @@ class AxiLiteHardware(Hardware):
         m = Module()
         axil = self.axil
         strobes = Signal(4)
-        has_address, has_data, has_read = Signal(), Signal(), Signal()
+        has_address = Signal()
+        has_data = Signal()
+        has_read = Signal()
         m.d.comb += [
             axil.awready.eq(~has_address),
             axil.wready.eq(~has_data),

@@ -19,14 +19,14 @@ from model.mapping import score_width
 class Classifier:
     """A layer of classes on the arrays of `grid`, whose numbers are the offsets: score = count + offset.
 
-    Ports: `i`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.grid.Grid`; `o`, a stream of {indices, scores}
-    (see `hdl.packets.result_layout`): the `top` classes of highest score, best first, and with `scores` the scores of
-    all classes. `top` may be 0 where there are scores.
+    Ports: `i`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.grid.Grid`; `o`, a stream of {indices,
+    scores} (see `hdl.packets.result_layout`): the `top` classes of highest score, best first, and with `scores` the
+    scores of all classes. `top` may be 0 where there are scores.
 
     Throughput: one image in max(cycles, (cycles + latency + beats) / 2) cycles, where cycles = presentations × reads ×
-    (precharge + sense), latency = 6 + that of `hdl.ranking.Ranking` (7 at least), and beats are the cycles for which a
-    result is offered until it is taken. Latency from taking an image to offering its result, if its words come as fast
-    as they are taken: cycles + latency, with several presentations 2 more.
+    (precharge + sense), latency = 6 + that of `hdl.ranking.Ranking` (without a `top` 6 in all), with several
+    presentations 2 more, and beats are the cycles for which a result is offered until it is taken. Latency from taking
+    an image to offering its result, if its words come as fast as they are taken: cycles + latency.
     """
 
     grid: Grid
@@ -81,7 +81,8 @@ class ClassifierHardware(Hardware):
         grid = place(m, platform, "grid", block.grid)
         join_host(m, self, grid)
         connect(m, flipped(self.i), grid.i)
-        scored, last = Signal(), Signal()
+        scored = Signal()
+        last = Signal()
         scores = [Signal(signed(width), name=f"score{lane}", reset_less=True) for lane in range(lanes)]
         m.d.sync += [scored.eq(grid.strobe), last.eq(grid.last)]
         for lane, score in enumerate(scores):

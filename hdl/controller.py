@@ -47,11 +47,11 @@ class ArrayController:
       `q`         the outputs of the addressed array, READBACK_LATENCY cycles after the last cycle of `sen`
 
     PROGRAM of a row is four pulses, SET of BL and RESET of BLb where the bit is 1, SET of BLb and RESET of BL where it
-    is 0 (`ternary`: words have a bit for the device on BL, then, `columns` bits up, one for that on BLb, and each device
-    is SET where its bit is 1, RESET where it is 0), each after a cycle of set-up and before a cycle of recovery with `hv` low, then a verify read with X = 1. From
-    the cycle in which it is taken to that of `done`, both counted, it takes 2 × (set + reset) + 8 cycles of pulses and
-    max(precharge, 1) + sense + READBACK_LATENCY + 2; READ_BACK takes only the latter. `hv` and `sen` are never high in
-    the same cycle.
+    is 0 (`ternary`: words have a bit for the device on BL, then, `columns` bits up, one for that on BLb, and each
+    device is SET where its bit is 1, RESET where it is 0), each after a cycle of set-up and before a cycle of recovery
+    with `hv` low, then a verify read with X = 1. From the cycle in which it is taken to that of `done`, both counted,
+    it takes 2 × (set + reset) + 8 cycles of pulses and max(precharge, 1) + sense + READBACK_LATENCY + 2; READ_BACK
+    takes only the latter. `hv` and `sen` are never high in the same cycle.
     """
 
     groups: int

@@ -22,11 +22,11 @@ class Dense:
     instead of `o`: `fired` with `lanes` bits of `fire`, those of neurons s × lanes … in step s, and `start` and `go` as
     in the grid.
 
-    Throughput: one image in max(cycles, (cycles + 7) / 2) cycles, where cycles = presentations × reads × (precharge +
-    sense): from 7 on, the arrays never pause between images. The second term is due to the room for two images behind
-    the arrays (see `hdl.collector.Collector`): two images are taken one after the other in every cycles + 7. Latency
-    from taking an image to offering its result, if its words come as fast as they are taken: cycles + 6, with several
-    presentations 2 more.
+    Throughput: one image in max(cycles, (cycles + behind) / 2) cycles, where cycles = presentations × reads ×
+    (precharge + sense) and behind = 7, with several presentations 9: from as many cycles on, the arrays never pause
+    between images. The second term is due to the room for two images behind the arrays (see `hdl.collector.Collector`):
+    two images are taken one after the other in every cycles + behind. Latency from taking an image to offering its
+    result, if its words come as fast as they are taken: cycles + behind - 1.
     """
 
     grid: Grid

@@ -75,8 +75,8 @@ class Grid:
       `host`      stream of `host_layout(host_width)`: taken between images only, when nothing is under way
       `done`      high for one cycle when a host command is finished, with `failed` and `read_bits`
 
-    Throughput: presentations × reads × (precharge + sense) cycles an image, where reads = ceil(fan_out / lanes), with no
-    gap between words or images. Latency from the acceptance of an image's last word to the image's first counts:
+    Throughput: presentations × reads × (precharge + sense) cycles an image, where reads = ceil(fan_out / lanes), with
+    no gap between words or images. Latency from the acceptance of an image's last word to the image's first counts:
     precharge + sense + POPCOUNT_LATENCY cycles, with several presentations 2 more.
     """
 
@@ -188,7 +188,8 @@ class GridHardware(Hardware):
         under_way: Value = controller.sampled | sampled.any()
         if self.block.presentations > 1:
             accumulator = place(m, platform, "accumulator", self.block.accumulator)
-            coming, adding = accumulator.coming, Signal(2)
+            coming = accumulator.coming
+            adding = Signal(2)
             m.d.sync += adding.eq(Cat(sampled[-1], adding))
             m.d.comb += [
                 accumulator.strobe.eq(sampled[-1]),
@@ -212,7 +213,9 @@ class GridHardware(Hardware):
         block, grid = self.block, self.block.map
         stack, row = Signal(index_width(grid.blocks), name="next_block"), Signal.like(controller.row, name="next_row")
         x = Signal(block.slices * block.fan_in, reset_less=True)
-        opens, is_final, taken = Signal(), Signal(), Signal()
+        opens = Signal()
+        is_final = Signal()
+        taken = Signal()
         last_block, last_row = divmod(grid.reads - 1, block.rows)
         m.d.comb += [
             opens.eq((stack == 0) & (row == 0)),
@@ -224,7 +227,8 @@ class GridHardware(Hardware):
         ]
         may_start = self.go & clear
         if block.presentations > 1:
-            turn, begun = Signal(range(block.presentations)), Signal()
+            turn = Signal(range(block.presentations))
+            begun = Signal()
             with m.If(taken & is_final):
                 m.d.sync += turn.eq(Mux(turn == block.presentations - 1, 0, turn + 1))
             m.d.comb += [first.eq(opens & (turn == 0)), begun.eq(~first | may_start)]
@@ -282,11 +286,12 @@ class GridHardware(Hardware):
             lane_counts = []
             for stack in range(grid.blocks):
                 index = lane * grid.blocks + stack
+                # The host addresses one group, a read the same block of every lane.
+                asked = Mux(controller.masked, index, stack) if lane else stack
                 group = place(m, platform, f"group{index}", block.group, image=f"_g{index}")
                 here = Signal(name=f"group{index}_here")
                 m.d.comb += [
-                    # The host addresses one group, a read the same block of every lane.
-                    here.eq(controller.group == Mux(controller.masked, index, stack)),
+                    here.eq(controller.group == asked),
                     group.tile.eq(controller.tile),
                     *same_row(group, controller),
                     group.hv.eq(controller.hv & here),
@@ -302,7 +307,8 @@ class GridHardware(Hardware):
     def _numbers(self, m: Module, platform: Any, coming: Value) -> tuple[Value, list[Any]]:
         """The neurons' numbers, read in step with their counts; returns that, and the memories of the lanes."""
         block = self.block
-        step, last_step = Signal(index_width(block.map.reads)), Signal()
+        step = Signal(index_width(block.map.reads))
+        last_step = Signal()
         m.d.comb += last_step.eq(step == block.map.reads - 1)
         with m.If(coming):
             m.d.sync += step.eq(Mux(last_step, 0, step + 1))
@@ -317,16 +323,19 @@ class GridHardware(Hardware):
 
     def _access(self, m: Module, access: Any, coming: Value, step: Value, lanes: list[Any]) -> None:
         """The host's way, or the loader's, to the numbers."""
-        asked = Signal(index_width(len(lanes)))
-        m.d.sync += asked.eq(access.lane)
         for index, numbers in enumerate(lanes):
             m.d.comb += [
                 numbers.read_en.eq(coming | access.select),
                 numbers.read_addr.eq(Mux(coming, step, access.index)),
-                numbers.write_en.eq(access.write & (access.lane == index)),
+                numbers.write_en.eq(access.write & (access.lane == index) if len(lanes) > 1 else access.write),
                 numbers.write_addr.eq(access.index),
                 numbers.write_data.eq(access.number),
             ]
+        if len(lanes) == 1:
+            m.d.comb += access.selected.eq(lanes[0].read_data)
+            return
+        asked = Signal.like(access.lane, name="asked")
+        m.d.sync += asked.eq(access.lane)
         with m.Switch(asked):
             for index, numbers in enumerate(lanes):
                 with m.Case(index):

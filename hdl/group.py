@@ -104,7 +104,8 @@ class GroupHardware(Hardware):
             ]
             selected.append(tile.q & here.replicate(self.block.map.word_width))
         addressed = tree_or(m, selected, "q")
-        sensed, counted = Signal(), Signal()
+        sensed = Signal()
+        counted = Signal()
         total = Signal.like(self.popcount)
         m.d.comb += total.eq(tree_sum(m, [tile.count for tile in tiles]))
         m.d.sync += [

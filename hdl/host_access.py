@@ -42,8 +42,9 @@ def host_ports(host_width: int) -> dict[str, wiring.Member]:
 
 
 PATIENCE = 1023
-"""Cycles after a programmed row before the numbers are read again: a host that programs a layer has not to wait for them
-after every row."""
+"""Cycles after a programmed row before the numbers are read again: a host that programs a layer has not to wait for
+them after every row.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class HostAccess:
       `select`, `write`, `lane`, `index`, `number`   a number is read (`selected`, one cycle later) or written
 
     Where the map keeps its numbers in its arrays, they are read from there after reset and after each programmed row,
-    before the next image (see `hdl.number_loader.NumberLoader`), PATIENCE cycles after the last row; the host then writes
-    rows and no numbers.
+    before the next image (see `hdl.number_loader.NumberLoader`), PATIENCE cycles after the last row; the host then
+    writes rows and no numbers.
     """
 
     map: LayerMap
@@ -132,7 +133,10 @@ class HostAccessHardware(Hardware):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         asked, order = self.host.payload, self.order.payload
-        on_arrays, on_numbers, finished, busy = Signal(), Signal(), Signal(), Signal()
+        on_arrays = Signal()
+        on_numbers = Signal()
+        finished = Signal()
+        busy = Signal()
         taken = Signal()  # a command on the arrays begins
         m.d.comb += [
             on_arrays.eq((asked.command == HostCommand.PROGRAM_ROW) | (asked.command == HostCommand.READ_ROW)),

@@ -1,4 +1,4 @@
-"""The tree of instances in generated Verilog, read from its text: which module holds which, and which image is whose."""
+"""The tree of instances in generated Verilog, read from its text: which module holds which, and whose images."""
 
 import re
 from collections import Counter

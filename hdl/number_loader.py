@@ -17,11 +17,11 @@ class NumberLoader:
     """Reads the numbers of all lanes of `map` from the rows behind its weights (see `model.mapping`).
 
     Ports: `start` begins; `busy` from the next cycle on, until `ended` is high for one cycle with the last number;
-    `order`, the controller's `host`, of which `row_ended` and `row_bits` are `done` and `read_bits`; `write`, with `lane`,
-    `index` in the lane and `number`.
+    `order`, the controller's `host`, of which `row_ended` and `row_bits` are `done` and `read_bits`; `write`, with
+    `lane`, `index` in the lane and `number`.
 
-    A word is read, and then passes bit by bit, into numbers: words × (its columns + precharge + sense + 5) cycles in all,
-    with a precharge of at least 1.
+    A word is read, and then passes bit by bit, into numbers: words × (its columns + precharge + sense + 5) cycles in
+    all, with a precharge of at least 1.
     """
 
     map: LayerMap
@@ -82,9 +82,12 @@ class NumberLoaderHardware(Hardware):
         first_block, first_row = divmod(grid.reads, rows)
         group, row, tile = (Signal.like(self.order.payload[name], name=name) for name in ("group", "row", "tile"))
         base = Signal.like(group)  # the lane's first group
-        asking, passing = Signal(), Signal()
-        bits, left = Signal(columns), Signal(range(max(2, columns)))
-        gathered, place = Signal(grid.number_bits), Signal(range(max(2, grid.number_bits)))
+        asking = Signal()
+        passing = Signal()
+        bits = Signal(columns)
+        left = Signal(range(max(2, columns)))
+        gathered = Signal(grid.number_bits)
+        place = Signal(range(max(2, grid.number_bits)))
         whole = place == grid.number_bits - 1
         of_lane = self.index == grid.numbers - 1
         m.d.comb += [

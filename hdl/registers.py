@@ -155,9 +155,14 @@ class HostRegistersHardware(Hardware):
             Signal(32, name=name) for name in ("failures", "failed_index", "images_in", "images_out")
         )
         init = block.timing
-        precharge, sense = Signal(8, init=init.precharge), Signal(8, init=init.sense)
-        set_pulse, reset_pulse = Signal(16, init=init.set_pulse), Signal(16, init=init.reset_pulse)
-        busy, pending, failed, packet_error = Signal(), Signal(), Signal(), Signal()
+        precharge = Signal(8, init=init.precharge)
+        sense = Signal(8, init=init.sense)
+        set_pulse = Signal(16, init=init.set_pulse)
+        reset_pulse = Signal(16, init=init.reset_pulse)
+        busy = Signal()
+        pending = Signal()
+        failed = Signal()
+        packet_error = Signal()
         m.d.comb += [
             self.timing.precharge.eq(precharge),
             self.timing.sense.eq(sense),
@@ -244,7 +249,9 @@ class HostRegistersHardware(Hardware):
 
     def _exists(self, m: Module, command: Value, layer: Value, group: Value, tile: Value, index: Value) -> Signal:
         """Whether a command is one, and what it addresses exists."""
-        row, number_there, exists = Signal(name="row_exists"), Signal(name="number_exists"), Signal()
+        row = Signal(name="row_exists")
+        number_there = Signal(name="number_exists")
+        exists = Signal()
         with m.Switch(layer):
             for number, size in enumerate(self.block.layers):
                 with m.Case(number):

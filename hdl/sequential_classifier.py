@@ -23,8 +23,9 @@ class Ranker:
 
     Ports: `i`, a stream of words of `classes` scores of `width` bits, class 0 lowest; `o`, a stream of results (see
     `hdl.packets.result_layout`), the `top` best classes, and with `scores` the scores. The word stays on `i` until its
-    result is taken. Throughput: one image in ceil(classes / lanes) + latency of `hdl.ranking.Ranking` + 1 cycles and those
-    for which its result is offered; nothing but these last ones where `top` is 0. Latency from `i` to `o` as much.
+    result is taken. Throughput: one image in ceil(classes / lanes) + latency of `hdl.ranking.Ranking` + 1 cycles and
+    those for which its result is offered; nothing but these last ones where `top` is 0. Latency from `i` to `o` as
+    much.
     """
 
     classes: int
@@ -74,7 +75,8 @@ class RankerHardware(Hardware):
         steps, part = -(-block.classes // block.lanes), block.lanes * block.width
         ranking = place(m, platform, "ranking", block.ranking)
         waiting = Signal(steps * part, reset_less=True)
-        busy, feeding = Signal(), Signal()
+        busy = Signal()
+        feeding = Signal()
         step = Signal(index_width(steps))
         m.d.comb += [
             ranking.strobe.eq(feeding),
@@ -105,13 +107,13 @@ class RankerHardware(Hardware):
 class SequentialClassifier:
     """An output layer whose scores are those of `sink`, a `hdl.columns.Columns` with offsets.
 
-    Ports: `o`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.classifier.Classifier`; `i`, a stream of words of
-    fan_in bits. With `streamed` the inputs come from a layer that reads in the same pace: `i`, `start`, `go` and `steady`
-    are then those of the sink.
+    Ports: `o`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.classifier.Classifier`; `i`, a stream of
+    words of fan_in bits. With `streamed` the inputs come from a layer that reads in the same pace: `i`, `start`, `go`
+    and `steady` are then those of the sink.
 
-    Throughput: one image in max(cycles, (cycles + 6) / 2, those of `ranker`) cycles, where cycles = presentations × reads
-    × (precharge + sense). Latency from taking an image's first word to offering its result: cycles + 5 (`streamed`: 4) and
-    the ranker's.
+    Throughput: one image in max(cycles, (cycles + 5 + ranks) / 2, ranks) cycles, where cycles = presentations × reads ×
+    (precharge + sense) and ranks are the cycles of `ranker`: an image has its room until its result is taken. Latency
+    from taking an image's first word to offering its result: cycles + 5 (`streamed`: 4) and the ranker's.
     """
 
     sink: Columns

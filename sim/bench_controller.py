@@ -2,8 +2,8 @@
 
 What the lines must do is written down as the docstring of `hdl.controller.ArrayController` says it: a read is a row of
 cycles with `sen` low and then high, a programmed row is four pulses with set-up and recovery, then a verify read. The
-arrays have stuck cells (ternary ones stuck devices), and answer on `q` in the one cycle in which the controller may look
-and with rubbish in all others.
+arrays have stuck cells (ternary ones stuck devices), and answer on `q` in the one cycle in which the controller may
+look and with rubbish in all others.
 
 Job: `block`, the members of the controller; `seed`. Answer: `reads`, `programmed`, `read_back` and `failed` count
 what was done, `cycles` how long it took.

@@ -75,11 +75,12 @@ async def commands_that_make_no_sense_are_refused(dut: Any) -> None:
     assert await edges.intact()
     on_rows, on_numbers = COMMANDS[:2], COMMANDS[2:]
     nowhere = [(layer, 0, 0, 0, COMMANDS) for layer in (len(layers), 0x100, 0xFFFF)]
-    for layer, (groups, tiles, neurons) in enumerate(layers):
+    for layer, (groups, tiles, lanes, numbers) in enumerate(layers):
         nowhere += [(layer, group, 0, 0, on_rows) for group in (groups, 0x100, 0xFFFF)]
         nowhere += [(layer, 0, tile, 0, on_rows) for tile in (tiles, 0x100, 0xFFFF)]
         nowhere += [(layer, 0, 0, row, on_rows) for row in (rows, 0x1000, 0xFFFF)]
-        nowhere += [(layer, 0, 0, neuron, on_numbers) for neuron in (neurons, 0xFFFF)]
+        nowhere += [(layer, lane, 0, 0, on_numbers) for lane in (lanes, 0x100, 0xFFFF)]
+        nowhere += [(layer, 0, 0, number, on_numbers) for number in (numbers, 0xFFFF)]
         nowhere.append((layer, 0, 0, 0, NO_COMMANDS))
     for word in range(edges.task["data_words"]):
         await host.write(Register.DATA + 4 * word, 0xFFFF_FFFF ^ word)
@@ -91,8 +92,8 @@ async def commands_that_make_no_sense_are_refused(dut: Any) -> None:
             await edges.refused(Register.COMMAND, command)
         assert await edges.registers(Register.IMAGES_IN, Register.IMAGES_OUT) == before
         assert await host.read(Register.STATUS) == 0
-    # A neuron is in no group and no tile.
-    await host.address(0, 0xFFFF, 0xFFFF)
+    # A number is in no tile.
+    await host.address(0, 0, 0xFFFF)
     await host.get(HostCommand.READ_NUMBER, 0, 1)
     assert await edges.intact()
     await edges.check()
@@ -238,7 +239,7 @@ async def slow_arrays_are_waited_for(dut: Any) -> None:
     host, packets, right = edges.host, edges.task["beats"], edges.task["stages"][0]
     for precharge, sense in ((0, 0), (1, 1), (2, 3)):
         await host.write(Register.READ_TIMING, precharge | sense << 8)
-        edges.drain = 8 * (precharge + max(1, sense)) * max(neurons for _, _, neurons in edges.task["layers"]) + 50
+        edges.drain = 8 * (precharge + max(1, sense)) * edges.task["reads"] + 50
         await edges.check()
     cycles = (edges.ends[-1] - edges.ends[-1 - SETTLED]) / SETTLED
     # Changed while images are under way.

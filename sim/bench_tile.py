@@ -35,7 +35,7 @@ class Cells:
         self.zeros = 0
 
     def pulse(self, row: int, operation: Operation, side: Side, mask: int) -> None:
-        """SET makes a device 1, RESET 0. A binary cell is one bit: that of BL, of which that of BLb is the complement."""
+        """SET makes a device 1, RESET 0. A binary cell is one bit: BL's, of which BLb's is the complement."""
         is_blb = side == Side.BLB
         raises = (operation == Operation.SET) != (is_blb and not self.ternary)
         if self.ternary:

@@ -39,8 +39,8 @@ class Disagreement:
 @dataclass(frozen=True, eq=False)
 class Found:
     """What the RTL gave for the first samples: `hidden`, for each hidden layer by its name (samples, values) bits;
-    `scores`, (samples, classes) or (samples, 0) where the accelerator gives none; `classes`, (samples, places), the best
-    first, as many as it gives.
+    `scores`, (samples, classes) or (samples, 0) where the accelerator gives none; `classes`, (samples, places), the
+    best first, as many as it gives.
     """
 
     hidden: Mapping[str, bits.Bits]

@@ -2,8 +2,8 @@
 
 Job of a bench that uses it: `beats`, for each image its input beats; `stages`, for each stage of the memories the
 result packets of all images; `changes`, the words that lead from each stage to the next; `memories`, what all of them
-hold at first; `layers`, groups, tiles and neurons of each; `rows`, of an array; `data_words`, registers of the DATA
-window.
+hold at first; `layers`, groups, tiles, lanes of numbers and numbers of a lane of each; `reads`, the most that a layer
+takes for an image; `rows`, of an array; `data_words`, registers of the DATA window.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Edges:
         self.taker: Task[None]
         self.results: list[list[int]] = []
         self.ends: list[int] = []
-        self.drain = 8 * max(neurons for _, _, neurons in self.task["layers"]) + 50
+        self.drain = 8 * self.task["reads"] + 50
 
     @classmethod
     async def begin(cls, dut: Any) -> "Edges":

@@ -24,6 +24,13 @@ def file(folder: Path, number: int, stream: str) -> Path:
     return folder / f"pass{number}_{stream}.hex"
 
 
+def packet_beats(rows: bits.Bits, width: int) -> list[list[int]]:
+    """(packets, n) bits to the beats of `width` bits of each packet."""
+    count = -(-rows.shape[1] // width)
+    beats = bits.to_ints(np.pad(rows, ((0, 0), (0, count * width - rows.shape[1]))).reshape(-1, width))
+    return [beats[start : start + count] for start in range(0, len(beats), count)]
+
+
 def write_packets(path: Path, rows: bits.Bits, width: int) -> None:
     """Write (packets, n) bits as beats of `width` bits (a multiple of 8) with TLAST above them."""
     count = -(-rows.shape[1] // width)

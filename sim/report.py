@@ -18,8 +18,8 @@ class LayerUse:
     """How a layer uses its arrays.
 
     `fill` is the share of its cells that hold a weight, `reads` its row reads per image, one after the other,
-    `utilisation` the useful XNORs of an image as a share of those that all its arrays could do in the cycles of an image,
-    a row of each a cycle.
+    `utilisation` the useful XNORs of an image as a share of those that all its arrays could do in the cycles of an
+    image, a row of each a cycle.
     """
 
     name: str
@@ -33,8 +33,8 @@ class LayerUse:
 
 
 def layer_uses(network: Network, plan: Plan, cycles: float | None) -> list[LayerUse]:
-    """The use of the arrays of each layer of neurons when an image takes `cycles` cycles; utilisation is 0 where that is
-    not known.
+    """The use of the arrays of each layer of neurons when an image takes `cycles` cycles; utilisation is 0 where that
+    is not known.
     """
     topology, uses = network.topology, []
     for index, (layer, grid) in enumerate(zip(network.layers, plan.maps(topology), strict=True)):

@@ -168,14 +168,16 @@ def verify(
     for number, trace in enumerate(expected):
         path = records.file(run_folder, number, harness.INPUT)
         records.write_packets(path, code_bits(trace.inputs, network.topology.input.depth), manifest.input_width)
-    row = manifest.timing.precharge + manifest.timing.sense
+    cycles = sum(max(layer.reads, layer.words) for layer in manifest.layers)
+    cycles *= manifest.timing.precharge + max(1, manifest.timing.sense)
     result = design.run(
         "sim.bench_accelerator",
         run_folder,
         {
             "passes": [{"images": len(trace.inputs), "gaps": GAPS * number} for number, trace in enumerate(expected)],
             "result_beats": _result_beats(manifest),
-            "patience": PATIENCE * sum(layer.reads for layer in manifest.layers) * row + PATIENCE,
+            "patience": PATIENCE * (cycles + 1),
+            "rest": cycles + PATIENCE,
             "seed": seed,
             "program": memories,
         },

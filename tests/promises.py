@@ -34,7 +34,7 @@ def of_layer(accelerator: Accelerator, index: int, offered: int = 1) -> float:
     cycles = reads * (accelerator.timing.precharge + accelerator.timing.sense)
     summed = 2 if accelerator.topology.presentations[index].count > 1 else 0
     if isinstance(engine, Classifier):
-        latency = 6 + (engine.ranking.latency if engine.top else 1) + summed
+        latency = 6 + (engine.ranking.latency if engine.top else 0) + summed
         each = max(cycles, (cycles + latency + offered) / 2)
     elif isinstance(engine, Dense):
         each = max(cycles, (cycles + 7 + summed) / 2)

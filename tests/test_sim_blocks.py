@@ -235,7 +235,7 @@ MORE_MUTANTS = (
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "Operation.SET, rest[", "Operation.RESET, rest["),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.operation.eq(Operation.READ), ", ""),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.tile.eq(order.tile)", "self.tile.eq(0)"),
-    Mutant("accumulator", PLANES, AccumulatorHardware, ELABORATE, "so_far << 1 if block.halving else so_far", "so_far"),
+    Mutant("accumulator", PLANES, AccumulatorHardware, ELABORATE, "old << 1 if block.halving else old", "old"),
     Mutant("accumulator", PLANES, AccumulatorHardware, ELABORATE, "narrow))", "narrow) << 1)"),
     Mutant("accumulator", SINGLE, AccumulatorHardware, ELABORATE, "block.steps == 1", "False"),
     Mutant("accumulator", SUMS, AccumulatorHardware, ELABORATE, "write_addr.eq(address)", "write_addr.eq(step)"),

@@ -13,46 +13,70 @@ from hdl.accelerator import Accelerator
 from hdl.generate import generate
 from model import images
 from model.golden import Trace, infer
-from model.mapping import Geometry
-from model.network import DenseLayer, Network
+from model.mapping import P2S, S2P, Geometry
+from model.network import ConvolutionLayer, DenseLayer, MaxPoolLayer, Network, OutputLayer
+from model.plan import LayerPlan, Plan
 from model.random_network import random_network
+from model.topology import Topology
+from sim import records
 from sim.tools import Tool
-from sim.verify import build_accelerator, input_beats
+from sim.verify import build_accelerator, code_bits
 
 SAMPLES = 12
+
+
+def accelerator(text: str, size: tuple[int, int], *layers: LayerPlan, **options: Any) -> Accelerator:
+    return Accelerator(Topology.parse(text), Plan(Geometry(*size), layers), **options)
+
+
 ACCELERATORS = {
-    "padded": Accelerator((20, 9, 5, 3), Geometry(4, 7), input_width=8),
-    "one cell": Accelerator((1, 1), Geometry(1, 1)),
-    "rows of two words": Accelerator((70, 17), Geometry(8, 33), scores=False, input_width=16),
+    "padded": accelerator("20-9-5-3", (4, 7), LayerPlan(P2S, 2), LayerPlan(), LayerPlan(), input_width=8),
+    "one cell": accelerator("1-1", (1, 1)),
+    "rows of two words": accelerator("70-17", (8, 33), scores=False, input_width=16),
+    "ternary zig-zag": accelerator("12-8t-6t-5", (4, 5), LayerPlan(P2S, 2), LayerPlan(S2P, 2), LayerPlan(S2P, 3)),
+    "convolution by planes": accelerator("3x4x2b2-4c2p1g2-m2-4", (4, 7), input_width=8),
 }
-CYCLES = {"padded": 9 * 5, "one cell": (1 * 5 + 7 + 2) / 2, "rows of two words": 17 * 5}
+CYCLES = {
+    "padded": 5 * 5,
+    "one cell": (1 * 5 + 7 + 2) / 2,
+    "rows of two words": 17 * 5,
+    "ternary zig-zag": 4 * 5,
+    "convolution by planes": 20 * 2 * 4 * 5,
+}
 """Cycles per image as `Accelerator` promises them, where a read takes 2 cycles of precharge and 3 of sense."""
 
 
-def with_layer(network: Network, layer: int, **changes: object) -> Network:
-    """The network with other weights, thresholds or offsets in one layer."""
-    if layer == len(network.hidden):
-        return replace(network, output=replace(network.output, **changes))  # type: ignore[arg-type]
-    hidden = list(network.hidden)
-    hidden[layer] = replace(hidden[layer], **changes)  # type: ignore[arg-type]
-    return replace(network, hidden=tuple(hidden))
+def with_layer(network: Network, index: int, **changes: object) -> Network:
+    """The network with other contents of one layer."""
+    layers = [*network.hidden, network.output]
+    layers[index] = replace(layers[index], **changes)  # type: ignore[type-var, arg-type]
+    return replace(network, hidden=tuple(layers[:-1]), output=layers[-1])  # type: ignore[arg-type]
 
 
-def stages(network: Network, columns: int) -> list[Network]:
+def stages(network: Network, plan: Plan) -> list[Network]:
     """What the network becomes word by word, from the last layer to the first: a row of an array, then a number."""
     found = [network]
-    for number in reversed(range(len(network.layers))):
-        layer = network.layers[number]
+    for index in reversed(range(len(network.layers))):
+        layer = network.layers[index]
+        if isinstance(layer, MaxPoolLayer):
+            modes = layer.conjunctive.copy()
+            modes[0] ^= 1
+            found.append(with_layer(found[-1], index, conjunctive=modes))
+        if not isinstance(layer, DenseLayer | ConvolutionLayer | OutputLayer):
+            continue
         weights, integers = layer.weights.copy(), layer.integers.copy()
-        weights[0, :columns] *= -1
-        found.append(with_layer(found[-1], number, weights=weights))
+        matrix = weights.reshape(len(weights), -1)
+        row = (matrix if plan.layers[index].dataflow == P2S else matrix.T)[0, : plan.geometry.columns]
+        row[:] = -row + (row == 0)
+        found.append(with_layer(found[-1], index, weights=weights))
         # The other extreme: the neuron always fires or never does, the class has the best chance or the worst.
-        if isinstance(layer, DenseLayer):
-            integers[-1] = 0 if integers[-1] > layer.fan_in // 2 else layer.fan_in + 1
-            found.append(with_layer(found[-1], number, thresholds=integers))
+        top = network.topology.top(index)
+        if isinstance(layer, OutputLayer):
+            integers[-1] = -top if integers[-1] > 0 else top
+            found.append(with_layer(found[-1], index, offsets=integers))
         else:
-            integers[-1] = -layer.fan_in if integers[-1] > 0 else layer.fan_in
-            found.append(with_layer(found[-1], number, offsets=integers))
+            integers[-1] = 0 if integers[-1] > top // 2 else top + 1
+            found.append(with_layer(found[-1], index, thresholds=integers))
     return found
 
 
@@ -67,15 +91,15 @@ def packets(expected: Trace, scores: bool) -> list[list[int]]:
 
 def memory(image: images.Image) -> dict[str, Any]:
     """A memory as the host addresses it."""
-    place = {"layer": image.layer, "group": image.group or 0, "tile": image.tile or 0}
+    place = {"layer": image.layer, "group": image.group, "tile": image.tile}
     return {**place, "array": image.kind == "array", "width": image.width, "words": image.words}
 
 
-def change(before: Network, after: Network, geometry: Geometry) -> dict[str, Any]:
-    """The one word in which the memories of two networks differ."""
+def change(before: Network, after: Network, plan: Plan) -> dict[str, Any]:
+    """The first word in which the memories of two networks differ, and the only one."""
     (found,) = [
         {**memory(old), "index": index, "old": old.words[index], "new": new.words[index]}
-        for old, new in zip(images.words(before, geometry), images.words(after, geometry), strict=True)
+        for old, new in zip(images.words(before, plan), images.words(after, plan), strict=True)
         for index in range(len(old.words))
         if old.words[index] != new.words[index]
     ]
@@ -87,24 +111,27 @@ def test_misuse_changes_nothing_and_is_told(
     name: str, simulator: str, tmp_path: Path, require_simulator: Callable[[str], Tool]
 ) -> None:
     accelerator, tool = ACCELERATORS[name], require_simulator(simulator)
-    geometry = accelerator.geometry
+    plan = accelerator.plan
     manifest = generate(accelerator, tmp_path / "verilog")
-    networks = stages(random_network(accelerator.shape, seed=0), geometry.columns)
-    images.export(networks[0], geometry, tmp_path / "run" / manifest.image_default)
-    values = np.random.default_rng(1).integers(0, 2, (SAMPLES, accelerator.shape[0]))
+    networks = stages(random_network(accelerator.topology, seed=0), plan)
+    images.export(networks[0], plan, tmp_path / "run" / manifest.image_default)
+    low, high = networks[0].encoding.range
+    values = np.random.default_rng(1).integers(low, high, (SAMPLES, networks[0].encoding.values), endpoint=True)
     results = [packets(infer(network, values), accelerator.scores) for network in networks]
     assert all(before != after for before, after in itertools.pairwise(results))  # else nothing is shown
     design = build_accelerator(tool, tmp_path / "verilog", manifest, tmp_path / "build")
+    codes = code_bits(infer(networks[0], values).inputs, accelerator.topology.input.depth)
     answer = design.run(
         "sim.bench_edges",
         tmp_path / "run",
         {
-            "beats": input_beats(infer(networks[0], values).inputs, manifest.input_width),
+            "beats": records.packet_beats(codes, manifest.input_width),
             "stages": results,
-            "changes": [change(*pair, geometry) for pair in itertools.pairwise(networks)],
-            "memories": [memory(image) for image in images.words(networks[0], geometry)],
-            "layers": [[layer.groups, layer.tiles, layer.fan_out] for layer in manifest.layers],
-            "rows": geometry.rows,
+            "changes": [change(*pair, plan) for pair in itertools.pairwise(networks)],
+            "memories": [memory(image) for image in images.words(networks[0], plan)],
+            "layers": [[layer.groups, layer.tiles, layer.lanes, layer.numbers] for layer in manifest.layers],
+            "reads": max(layer.reads for layer in manifest.layers),
+            "rows": plan.geometry.rows,
             "data_words": -(-accelerator.host_width // 32),
         },
     )

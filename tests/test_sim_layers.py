@@ -215,11 +215,11 @@ CLASSES, BEST = Case("9-7t", size=(2, 8), lanes=2), Case("9-5", size=(2, 8), lan
 WINDOWS = Case("4x5x2b2-6c3x2p1f2g2-3", lanes=3)
 POOL = Case("4x4x3-5c3t-m2-3", index=1, program=True)
 RANKED = Case("9-7-5", index=1, dataflow=S2P, size=(3, 3), lanes=2, top=2)
-HERE = "Mux(controller.masked, index, stack)"
+HERE = "Mux(controller.masked, index, stack) if lane"
 
 # One defect of each idea in every run.
 MUTANTS = (
-    Mutant("dense", LANES, GridHardware, "_arrays", HERE, "stack"),  # the host programs all lanes at once
+    Mutant("dense", LANES, GridHardware, "_arrays", HERE, "stack if lane"),  # the host programs all lanes at once
     Mutant("dense", NARROW, GridHardware, "_next_slice", "passed == steps - 1", "passed == 0"),
     Mutant("dense", LANES, GridHardware, "_access", "access.write & (access.lane == index)", "access.write"),
     Mutant("dense", IN_ARRAYS, NumberLoaderHardware, ELABORATE, "grid.number_bits - 1", "grid.number_bits - 2"),
@@ -240,7 +240,7 @@ MORE_MUTANTS = (
     Mutant("dense", PLANES, GridHardware, "_walk", "(~first | may_start)", "(may_start)"),
     Mutant("dense", PLANES, GridHardware, "_walk", "taken & is_final", "taken"),
     Mutant("dense", PLAIN, GridHardware, ELABORATE, "controller.sampled | sampled.any()", "controller.sampled"),
-    Mutant("dense", LANES, GridHardware, "_arrays", HERE, "index"),
+    Mutant("dense", LANES, GridHardware, "_arrays", HERE, "index if lane"),
     Mutant("dense", TWO_SLICES, GridHardware, "_arrays", "group.x.eq(words[lane // neurons", "group.x.eq(words[0"),
     Mutant("dense", NARROW, GridHardware, "_next_slice", "passed.eq(0)", "passed.eq(1)"),
     Mutant("dense", TWO_SLICES, GridHardware, "_next_slice", "move * block.fan_in", "block.fan_in"),

@@ -87,13 +87,9 @@ def run_gaps(tool: Tool, text: str, plan: Plan, folder: Path) -> None:
     assert len(rows) == SAMPLES
     manifest = generate(Accelerator(network.topology, plan, top=0), folder / "verilog")
     images.export(network, plan, folder / "run" / manifest.image_default)
-    records.write_packets(
-        folder / "beats", code_bits(trace.inputs[rows], network.topology.input.depth), manifest.input_width
-    )
-    words = [int(line[1:], 16) for line in (folder / "beats").read_text().split()]
-    each = len(words) // SAMPLES
     design = build_accelerator(tool, folder / "verilog", manifest, folder / "build")
-    beats = [words[start : start + each] for start in range(0, len(words), each)]
+    codes = code_bits(trace.inputs[rows], network.topology.input.depth)
+    beats = records.packet_beats(codes, manifest.input_width)
     results = (trace.scores[rows].astype(np.int64) % (1 << RESULT_WIDTH)).tolist()
     design.run("sim.bench_gaps", folder / "run", {"beats": beats, "results": results})
 
