@@ -27,6 +27,8 @@ from hdl.names import ordered_ports, plain_names
 PASSES = "proc -noopt -norom; opt_clean; opt_dff -simple-dffe; opt_clean -purge; write_verilog -sv -noattr {output}"
 ONE_HOT = ("casez (s) // synopsys parallel_case", "(* parallel_case *) casez (s)")
 """How Yosys marks a choice by one-hot selects when it writes no attributes, and the standard's way to say it."""
+PART = re.compile(r"\\(\w+_reg)\[(\d+)(?::(\d+))?\] ")
+"""How Yosys names the register of a part of a word, where its other bits have another reset or none."""
 TOP_IMAGE = "images/"
 """Default of the top module's parameter IMAGE: what the paths of the memory images begin with."""
 BY_PATH = "HAFNET_IMAGES_BY_PATH"
@@ -107,7 +109,7 @@ def emit(top: Block) -> dict[str, str]:
     """
     emission = Emission()
     emission.module(top)
-    verilog = _run_yosys("\n".join(emission.texts.values()))
+    verilog = PART.sub(_plain_part, _run_yosys("\n".join(emission.texts.values())))
     files = {path.name: path.read_text() for path in emission.leaves.values()}
     for name, text in emission.texts.items():
         match = re.search(rf"^module {name}\(.*?^endmodule\n", verilog, re.MULTILINE | re.DOTALL)
@@ -119,6 +121,11 @@ def emit(top: Block) -> dict[str, str]:
             raise RuntimeError(f"{name}: a name is a keyword of Verilog and had to be escaped")
         files[f"{name}.sv"] = _head(emission.blocks[name]) + body
     return files
+
+
+def _plain_part(match: re.Match[str]) -> str:
+    """A name without brackets for it."""
+    return "_".join(filter(None, match.groups()))
 
 
 def _with_image(body: str, name: str, load: int, image: str) -> str:

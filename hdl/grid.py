@@ -257,16 +257,16 @@ class GridHardware(Hardware):
         block = self.block
         neurons = block.fan_out // block.slices
         steps, move = max(1, neurons // block.lanes), max(1, block.lanes // neurons)
-        passed = Signal(range(max(2, steps)))  # steps since this slice's first
         ended = Signal()
-        m.d.comb += ended.eq(passed == steps - 1)
-        with m.If(taken):
-            with m.If(opens):
-                m.d.sync += passed.eq(0)
-            with m.Else():
-                m.d.sync += passed.eq(Mux(ended, 0, passed + 1))
-                with m.If(ended):
-                    m.d.sync += x.eq(x >> (move * block.fan_in))
+        if steps == 1:
+            m.d.comb += ended.eq(1)
+        else:
+            passed = Signal(range(steps))  # steps since this slice's first
+            m.d.comb += ended.eq(passed == steps - 1)
+            with m.If(taken):
+                m.d.sync += passed.eq(Mux(opens | ended, 0, passed + 1))
+        with m.If(taken & ended & ~opens):
+            m.d.sync += x.eq(x >> (move * block.fan_in))
 
     def _arrays(self, m: Module, platform: Any, controller: Any, x: Signal) -> Value:
         """The groups behind the controller; returns the counts of the rows that were read, lane 0 lowest."""

@@ -70,8 +70,8 @@ class HostAccess:
     @property
     def name(self) -> str:
         grid, size = self.map, self.map.geometry
-        text = f"hafnet_host_access_{grid.groups}x{grid.tiles}_{size.rows}x{size.columns}"
-        text += f"_{grid.number_lanes}x{grid.numbers}_{self.number_width}to{self.host_width}"
+        text = f"hafnet_host_access_{grid.fan_in}x{grid.fan_out}_{size.rows}x{size.columns}_{grid.dataflow}"
+        text += f"_lanes{grid.lanes}_{self.number_width}to{self.host_width}"
         return text + "_ternary" * grid.ternary + "_rows" * bool(grid.number_bits)
 
     @property

@@ -1,4 +1,4 @@
-"""The tree of instances in generated Verilog, read from its text: which module holds which, and whose images."""
+"""The tree of instances in generated Verilog, read from its text: who holds whom, and whose image is which."""
 
 import re
 from collections import Counter

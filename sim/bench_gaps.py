@@ -1,6 +1,6 @@
 """Bench of the accelerator whose inputs come with gaps: at full rate, then alone, in pairs, and with pauses anywhere.
 
-Job: `beats`, for each image its input beats; `results`, for each its result packet.
+Job: `beats`, for each image its input beats; `results`, for each its result packet. Answer: nothing.
 """
 
 from collections.abc import Sequence
@@ -63,3 +63,4 @@ async def with_gaps(dut: Any) -> None:
     for number, chance in enumerate(PAUSES):
         found = await images_through(dut, beats, count, stalls(number, chance))
         assert found == results, f"pauses of {chance}"
+    job.answer({})

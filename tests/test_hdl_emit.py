@@ -39,6 +39,7 @@ ACCELERATORS = {
     "one cell": accelerator("1-1", (1, 1)),
     "padded": accelerator("20-9-5-3", (4, 7)),
     "padded, classes only": accelerator("20-9-5-3", (4, 7), scores=False, input_width=8),
+    "layers alike": accelerator("6-5-5-5", (4, 7)),
     "kilobit arrays": accelerator("100-40-33-10"),
     "lanes": accelerator("20-9t-5-3", (4, 7), (P2S, 4), P2, (P2S, 3), top=2),
     "zig-zag": accelerator("20-9-5t-6-3", (4, 7), P2, S2, P1, S1),
