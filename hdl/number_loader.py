@@ -20,8 +20,8 @@ class NumberLoader:
     `order`, the controller's `host`, of which `row_ended` and `row_bits` are `done` and `read_bits`; `write`, with
     `lane`, `index` in the lane and `number`.
 
-    A word is read, and then passes bit by bit, into numbers: words × (its columns + precharge + sense + 5) cycles in
-    all, with a precharge of at least 1.
+    A word is read, and then passes bit by bit, into numbers: as many cycles in all as the numbers have bits, and
+    precharge (at least 1) + sense + 4 for each word.
     """
 
     map: LayerMap

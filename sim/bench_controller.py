@@ -81,7 +81,7 @@ class Arrays:
         return (word | at_1) & ~at_0
 
     def shown(self, word: int, x: int) -> int:
-        """What the amplifiers say of a row with these inputs: the XNORs, or which products are +1, then which are -1."""
+        """What the amplifiers say of a row with inputs x: the XNORs, or which products are +1, then which are -1."""
         if not self.ternary:
             return self.full ^ x ^ word
         low, low_b = word & self.full, word >> self.columns

@@ -30,13 +30,13 @@ def first_layer(network: Network, samples: int, seed: int) -> FirstLayer:
     """Random samples for the first layer of neurons of `network`, average pooling before it allowed."""
     low, high = network.encoding.range
     values = np.random.default_rng(seed).integers(low, high, (samples, network.encoding.values), endpoint=True)
-    trace, first = golden.infer(network, values), network.topology.layers[0]
-    pooled = isinstance(first, AveragePool)
-    if pooled:
+    trace, first, index = golden.infer(network, values), network.topology.layers[0], 0
+    if isinstance(first, AveragePool):
         presented: Any = trace.inputs.reshape(samples, -1, first.source.channels)
+        index = 1
     else:
         presented = golden.present(network.topology.input, trace.inputs, 0)
-    index, count = int(pooled), presented.shape[1]
+    count = presented.shape[1]
     words = bits.to_ints(presented.reshape(samples * count, -1))
     return FirstLayer(index, network.layers[index].name, words, count, trace)
 

@@ -213,6 +213,28 @@ def test_a_dense_layer_programmed_by_the_host_computes_as_golden() -> None:
     simulate(dense, bench)
 
 
+@pytest.mark.parametrize(("rows", "columns", "lanes"), [(4, 8, 2), (2, 2, 3), (16, 5, 1)])
+@pytest.mark.parametrize(("precharge", "sense"), [(0, 1), (2, 3)])
+def test_numbers_are_read_from_the_arrays_in_the_promised_time(
+    rows: int, columns: int, lanes: int, precharge: int, sense: int
+) -> None:
+    grid = Grid(7, 9, rows, columns, "thresholds", 16, lanes, numbers_in_arrays=True)
+    dense: Any = Dense(grid).create()
+    bits_a_lane = grid.map.numbers * grid.number_width
+    words = lanes * -(-bits_a_lane // columns)
+    promised = lanes * bits_a_lane + words * (max(1, precharge) + sense + 4)
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dense.timing, {"precharge": precharge, "sense": sense, "set_pulse": 1, "reset_pulse": 1})
+        cycles = 0
+        while not ctx.get(dense.i.ready):
+            await ctx.tick()
+            cycles += 1
+        assert cycles == 1 + promised  # one to begin
+
+    simulate(dense, bench)
+
+
 async def transfer(ctx: Any, axil: Any, address: Register, value: int | None = None) -> int:
     """One write (with a value) or read of a register; the value read."""
     way, answer = ("ar", "r") if value is None else ("aw", "b")
