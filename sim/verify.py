@@ -35,6 +35,8 @@ SHOWN = 10
 """So many differences are told one by one."""
 PATIENCE = 64
 """So many times as long as all row reads of one image together nothing may pass before the simulation is given up."""
+DRAIN = 50
+"""Cycles that an image takes at most on its way besides those of reads and words."""
 MANY_ARRAYS = 200
 """From so many arrays on, Verilator builds blocks that occur at least OFTEN times once for all of them."""
 OFTEN = 5
@@ -169,13 +171,15 @@ def verify(
         path = records.file(run_folder, number, harness.INPUT)
         records.write_packets(path, code_bits(trace.inputs, network.topology.input.depth), manifest.input_width)
     row = manifest.timing.precharge + manifest.timing.sense
+    cycles = sum(layer.reads * row + layer.words for layer in manifest.layers) + DRAIN
     result = design.run(
         "sim.bench_accelerator",
         run_folder,
         {
             "passes": [{"images": len(trace.inputs), "gaps": GAPS * number} for number, trace in enumerate(expected)],
             "result_beats": _result_beats(manifest),
-            "patience": PATIENCE * sum(layer.reads for layer in manifest.layers) * row + PATIENCE,
+            "patience": PATIENCE * (cycles + 1),
+            "drain": 2 * cycles,
             "seed": seed,
             "program": memories,
         },
