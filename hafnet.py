@@ -20,7 +20,9 @@ import numpy as np
 from model.errors import HafnetError
 from model.files import write_whole
 from model.mapping import Geometry
+from model.plan import Plan
 from model.samples import Samples
+from model.topology import Topology
 from sim import steps
 
 
@@ -90,7 +92,7 @@ def train(folder: Path, **options: Any) -> None:
 @click.option("--format", "formats", multiple=True, help="hex, bin, ihex, coe or mif; may be repeated.  [default: hex]")
 def export(folder: Path, network: Path | None, rows: int, columns: int, formats: Sequence[str]) -> None:
     """Write the memory image of every array, with a manifest, into FOLDER/images."""
-    steps.export(folder, steps.load_network(folder, network), Geometry(rows, columns), formats or ("hex",))
+    steps.export(folder, steps.load_network(folder, network), Plan(Geometry(rows, columns)), formats or ("hex",))
 
 
 @cli.command()
@@ -111,8 +113,8 @@ def generate(folder: Path, network: Path | None, shape: str | None, rows: int, c
     """
     if shape is not None and network is not None:
         raise HafnetError(f"--shape {shape} and --network {network} exclude each other")
-    given = steps.parse_numbers("--shape", shape, "-") if shape is not None else None
-    steps.generate(folder, given or steps.load_network(folder, network).shape, Geometry(rows, columns), **options)
+    topology = Topology.parse(shape) if shape is not None else steps.load_network(folder, network).topology
+    steps.generate(folder, topology, Plan(Geometry(rows, columns)), **options)
 
 
 @cli.command()
@@ -148,8 +150,8 @@ def verify(
     verifications = [steps.verify(folder, loaded, chosen, tool, **options) for tool in tools]
     for each in verifications:
         steps.console.print(verification_table(each))
-    geometry = load_manifest(folder / steps.VERILOG).geometry
-    steps.console.print(uses_table(layer_uses(loaded, geometry, verifications[0].cycles)))
+    plan = load_manifest(folder / steps.VERILOG).plan
+    steps.console.print(uses_table(layer_uses(loaded, plan, verifications[0].cycles)))
     finish(verifications)
 
 
@@ -172,22 +174,22 @@ def demo(folder: Path, rows: int, columns: int, simulators: Sequence[str], waves
     from sim.report import summarise, summary_table
     from sim.tools import find
 
-    geometry = Geometry(rows, columns)
     tools = [find(name) for name in simulators] or steps.simulators_there()
     seconds: dict[str, float] = {}
     with steps.timed(seconds, "train"):
         steps.train(folder, **options)
     network, samples = steps.load_network(folder, None), Samples.load(folder / steps.SAMPLES)
+    plan = Plan(Geometry(rows, columns)).of(network.topology)
     golden_accuracy = float(np.mean(classify(network, samples.values) == samples.labels))
     with steps.timed(seconds, "export"):
-        steps.export(folder, network, geometry, ("hex",))
+        steps.export(folder, network, plan, ("hex",))
     with steps.timed(seconds, "generate"):
-        steps.generate(folder, network.shape, geometry)
+        steps.generate(folder, network.topology, plan)
     verifications = []
     for tool in tools:
         with steps.timed(seconds, f"verify on {tool.name}"):
             verifications.append(steps.verify(folder, network, samples, tool, waves=waves))
-    summary = summarise(network, geometry, golden_accuracy, verifications, seconds)
+    summary = summarise(network, plan, golden_accuracy, verifications, seconds)
     write_whole(folder / steps.SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
     steps.wrote(folder / steps.SUMMARY)
     steps.console.print(summary_table(summary))

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from model import golden
-from model.network import random_network
+from model.random_network import random_network
 
 SHAPE = (784, 1024, 1024, 10)
 IMAGES = 10_000

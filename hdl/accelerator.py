@@ -1,117 +1,261 @@
 """The accelerator: layers joined by streams, AXI4-Stream in and out, AXI4-Lite for the host."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Flow, connect
+from amaranth.lib.wiring import Flow, In, connect
 
 from hdl.axi_lite import axi_lite
 from hdl.block import Hardware, place
 from hdl.classifier import Classifier
+from hdl.columns import Columns
 from hdl.dense import Dense
+from hdl.encoder import PlaneSplitter, StochasticEncoder
+from hdl.gather import Gather
+from hdl.grid import Grid
+from hdl.layer import Engine, Front, Layer
 from hdl.packets import RESULT_WIDTH, PacketReceiver, PacketSender, axi_stream, beats
+from hdl.pixel_receiver import PixelReceiver
+from hdl.pooling import MaxPool, PoolLayer
 from hdl.registers import ADDRESS_WIDTH, HostRegisters, LayerSize, Timing
+from hdl.sequential_classifier import SequentialClassifier
+from hdl.sequential_dense import SequentialDense
+from hdl.whitening import Whitener
+from hdl.window import Window
+from model import topology as shapes
 from model.errors import HafnetError
-from model.mapping import Geometry, LayerMap, map_layers, offset_width, threshold_width
+from model.mapping import P2S, S2P, LayerMap, offset_width, threshold_width
+from model.plan import Plan
+from model.topology import PlaneInput, StochasticInput, Topology
 
 LARGEST_INDEX = 2**16 - 1
-"""The host addresses groups, tiles, rows and neurons with 16 bits."""
+"""The host addresses groups, tiles, rows and numbers with 16 bits."""
 LARGEST_BUS = 1024
 """Widest input bus in bits: AXI allows no wider TDATA."""
+
+HardwareLayer: TypeAlias = Engine | Columns | Layer | PoolLayer
 
 
 @dataclass(frozen=True)
 class Accelerator:
-    """A pipeline of dense layers and a classifier for every network of one shape.
+    """A pipeline of layers for every network of one topology.
 
-    Members: `shape`, input bits and then the fan-out of each layer, as `Network.shape`; `geometry`, the arrays;
-    `scores`, whether result packets carry all scores after the class; `input_width`, TDATA bits of the input (a
-    multiple of 8 up to 1024; None chooses the narrowest of 32, 64 … 1024 that does not slow the pipeline down);
-    `timing`, the phase lengths after reset. Raises HafnetError where a member breaks its rule.
+    Members: `topology`, the network without its contents; `plan`, the arrays, and how each layer is read; `top`, how
+    many classes a result packet names, best first (0: none), and `scores`, whether all scores come after them;
+    `input_width`, TDATA bits of the input (a multiple of 8 up to 1024; None chooses the narrowest of 32, 64 … 1024 that
+    does not slow the pipeline down); `timing`, the phase lengths after reset. Raises HafnetError where a member breaks
+    its rule.
 
-    Ports: `clk`, `rst` (synchronous, active high); `s_axis_*`, AXI4-Stream, one image a packet, input bit 0 in bit 0 of
-    the first beat; `m_axis_*`, AXI4-Stream of 32-bit beats, one result a packet: class index, then the scores, sign-
-    extended; `s_axil_*`, AXI4-Lite, see `hdl.registers.Register`.
+    Ports: `clk`, `rst` (synchronous, active high); `s_axis_*`, AXI4-Stream, one image a packet, its codes packed without
+    gaps, bit 0 of value 0 in bit 0 of the first beat; `m_axis_*`, AXI4-Stream of 32-bit beats, one result a packet:
+    class indices, then the scores, sign-extended; `s_axil_*`, AXI4-Lite, see `hdl.registers.Register`; for stochastic
+    inputs from outside `s_raw{n}_t*`, streams of raw random bits.
 
-    All layers work at the same time on successive images. Throughput: one image in as many cycles as the largest of
-      reads of any layer, where reads = fan_out × (precharge + sense),
-      (reads + 7) / 2 of a hidden layer,
-      (reads + 7 + beats of a result packet) / 2 of the output layer, and
-      beats of an input packet + 1,
-    which is at most 4 more than the largest number of reads or beats.
+    All layers work at the same time on successive images. Throughput: one image in as many cycles as the slowest part
+    takes: a layer of neurons positions × presentations × reads × (precharge + sense) where this is not less than 8 at
+    each position (see `hdl.dense.Dense`, `hdl.classifier.Classifier`), a window what `hdl.window.Window.cycles` tells,
+    the input packet its beats + 1, the result packet its beats.
     """
 
-    shape: tuple[int, ...]
-    geometry: Geometry = field(default_factory=Geometry)
+    topology: Topology
+    plan: Plan = field(default_factory=Plan)
     scores: bool = True
+    top: int = 1
     input_width: int | None = None
     timing: Timing = field(default_factory=Timing)
 
     name = "hafnet_accelerator"
 
     def __post_init__(self) -> None:
-        if len(self.shape) < 2 or min(self.shape) < 1:
-            raise HafnetError(f"shape {self.shape} is not input bits and one fan-out or more, all at least 1")
-        if max(self.shape) > LARGEST_INDEX:
-            raise HafnetError(f"shape {self.shape} has a layer wider than {LARGEST_INDEX}, the most a host can address")
+        object.__setattr__(self, "plan", self.plan.of(self.topology))
+        classes = self.topology.output.fan_out
+        if not 0 <= self.top <= classes:
+            raise HafnetError(
+                f"results of the {self.top} best of {classes} classes are not possible, only of 0 … {classes}"
+            )
+        if not self.top and not self.scores:
+            raise HafnetError("results without classes need scores, or there is nothing in them")
+        for name, grid in zip(self.topology.names, self.maps, strict=True):
+            if grid is not None and max(grid.groups, grid.tiles, grid.fan_out) > LARGEST_INDEX:
+                raise HafnetError(
+                    f"layer {name!r} has more than {LARGEST_INDEX} neurons or groups, the most a host can address"
+                )
         if self.input_width is not None and not (8 <= self.input_width <= LARGEST_BUS and self.input_width % 8 == 0):
             raise HafnetError(f"an input bus of {self.input_width} bits is not a multiple of 8 from 8 to {LARGEST_BUS}")
 
     @property
-    def maps(self) -> tuple[LayerMap, ...]:
-        return map_layers(self.shape, self.geometry)
+    def maps(self) -> tuple[LayerMap | None, ...]:
+        return self.plan.maps(self.topology)
 
     @property
-    def reads(self) -> int:
-        """Row reads of the layer that has most."""
-        return max(grid.reads for grid in self.maps)
+    def arrays(self) -> int:
+        return sum(grid.arrays for grid in self.maps if grid is not None)
+
+    def reads(self, index: int) -> int:
+        """Row reads, one after the other, of layer `index` for an image."""
+        shape, grid = self.topology.layers[index], self.maps[index]
+        if grid is None or not isinstance(shape, shapes.Dense | shapes.Convolution):
+            return 0
+        return grid.reads * self.topology.presentations[index].count * shape.positions
+
+    @property
+    def word(self) -> tuple[int, int]:
+        """Bits of a word of the input stream, and words an image: a pixel, or all where the first layer is dense."""
+        source, depth = self.topology.source, self.topology.input.depth
+        return source.channels * depth, source.height * source.width
 
     @property
     def bus_width(self) -> int:
         """TDATA bits of the input."""
         if self.input_width is not None:
             return self.input_width
+        bits, most = self.word[0] * self.word[1], max(self.reads(index) for index in range(len(self.maps)))
         width = 32
         # An image's packet takes a cycle more than it has beats.
-        while width < LARGEST_BUS and beats(self.shape[0], width) >= max(self.reads, 2):
+        while width < LARGEST_BUS and beats(bits, width) >= max(most, 2):
             width *= 2
         return width
 
     @property
     def host_width(self) -> int:
         """Bits of the widest word that the host exchanges with a layer."""
-        integers = [threshold_width(grid.fan_in) for grid in self.maps[:-1]] + [offset_width(self.maps[-1].fan_in)]
-        return max(self.geometry.columns, *integers)
+        widths = [1]
+        for index, grid in enumerate(self.maps):
+            if grid is not None:
+                top, last = self.topology.top(index), index == len(self.maps) - 1
+                widths += [grid.word_width, offset_width(top) if last else threshold_width(top)]
+        return max(widths)
 
     @property
-    def layers(self) -> tuple[Dense | Classifier, ...]:
-        rows, columns = self.geometry.rows, self.geometry.columns
-        *hidden, last = self.maps
-        return (
-            *(Dense(grid.fan_in, grid.fan_out, rows, columns, self.host_width) for grid in hidden),
-            Classifier(last.fan_in, last.fan_out, rows, columns, self.scores, self.host_width),
+    def layers(self) -> tuple[HardwareLayer | None, ...]:
+        """The hardware of each layer; None for average pooling, which the dense layer behind it does."""
+        return tuple(self._layer(index) for index in range(len(self.maps)))
+
+    def _layer(self, index: int) -> HardwareLayer | None:
+        """The hardware of a layer."""
+        shape = self.topology.layers[index]
+        if isinstance(shape, shapes.AveragePool):
+            return None
+        if isinstance(shape, shapes.MaxPool):
+            return PoolLayer(MaxPool(*shape.source, shape.kernel, shape.stride), self.host_width)
+        front, engine = self._front(index), self._engine(index)
+        if not front:
+            return engine
+        assert not isinstance(engine, Columns)  # a layer that is fed as it reads has nothing before it
+        return Layer(front, engine)
+
+    def _front(self, index: int) -> tuple[Front, ...]:
+        """What stands before the arrays of a layer."""
+        shape, given = self.topology.layers[index], self.topology.input
+        assert isinstance(shape, shapes.Dense | shapes.Convolution)
+        front: list[Front] = []
+        if isinstance(shape, shapes.Convolution):
+            depth = given.depth if index == 0 else 1
+            height, width, channels = shape.source
+            fill = sum(shape.fill << (depth * channel) for channel in range(channels))
+            front.append(Window(height, width, channels * depth, shape.kernel, shape.stride, shape.padding, fill))
+        elif index > 0 and not isinstance(self.topology.layers[index - 1], shapes.AveragePool):
+            source = self.topology.layers[index - 1].result
+            if source.height * source.width > 1:
+                front.append(Gather(source.channels, source.height * source.width))
+        values = shape.fan_in * (shape.groups if isinstance(shape, shapes.Convolution) else 1)
+        if index == 0 and isinstance(given, PlaneInput):
+            front.append(PlaneSplitter(values, given.depth, given.planes))
+        elif index == 0 and isinstance(given, StochasticInput):
+            seed = None if given.external else given.seed
+            front.append(StochasticEncoder(values, given.depth, given.times, given.draws, seed))
+        return tuple(front)
+
+    def _engine(self, index: int) -> Engine | Columns:
+        """The arrays of a layer, with what they feed."""
+        shape, grid = self.topology.layers[index], self.maps[index]
+        assert isinstance(shape, shapes.Dense | shapes.Convolution)
+        assert grid is not None
+        presentations, last = self.topology.presentations[index], index == len(self.maps) - 1
+        if grid.dataflow == S2P:
+            return self._sequential(index, shape, grid)
+        block = Grid(
+            shape.fan_in,
+            shape.fan_out,
+            self.plan.geometry.rows,
+            self.plan.geometry.columns,
+            "offsets" if last else "thresholds",
+            self.host_width,
+            grid.lanes,
+            shape.groups if isinstance(shape, shapes.Convolution) else 1,
+            presentations.count,
+            presentations.halving,
+            shape.ternary,
         )
+        return Classifier(block, self.scores, self.top) if last else Dense(block, streamed=self.zigzag(index))
+
+    def _sequential(self, index: int, shape: shapes.Weighted, grid: LayerMap) -> Engine | Columns:
+        """The arrays of a layer that reads input by input."""
+        geometry, presentations = self.plan.geometry, self.topology.presentations[index]
+        last, streamed = index == len(self.maps) - 1, self.zigzag(index - 1)
+        size = (shape.fan_in, shape.fan_out, geometry.rows, geometry.columns)
+        numbers: Literal["thresholds", "offsets"] = "offsets" if last else "thresholds"
+        sink = Columns(*size, grid.lanes, presentations, shape.ternary, numbers, self.host_width)
+        if last:
+            return SequentialClassifier(sink, self.scores, self.top, streamed)
+        if streamed:
+            return sink
+        return SequentialDense(*size, self.host_width, grid.lanes, presentations, shape.ternary)
+
+    def zigzag(self, index: int) -> bool:
+        """Whether the neurons of layer `index` go straight into the arrays of the next one, as they come."""
+        return self.plan.zigzag(self.topology, index)
 
     @property
     def registers(self) -> HostRegisters:
-        sizes = tuple(LayerSize(grid.groups, grid.tiles, grid.fan_out) for grid in self.maps)
-        rows, columns = self.geometry.rows, self.geometry.columns
-        return HostRegisters(self.shape[0], self.shape[-1], rows, columns, sizes, self.host_width, self.timing)
+        sizes = []
+        for shape, grid in zip(self.topology.layers, self.maps, strict=True):
+            if grid is not None:
+                sizes.append(LayerSize(grid.groups, grid.tiles, *numbers_of(grid)))
+            else:
+                sizes.append(LayerSize(0, 0, 1, shape.result.channels if isinstance(shape, shapes.MaxPool) else 0))
+        given, geometry = self.topology.input, self.plan.geometry
+        return HostRegisters(
+            given.width * given.depth,
+            self.topology.output.fan_out,
+            geometry.rows,
+            geometry.columns,
+            tuple(sizes),
+            self.host_width,
+            self.timing,
+        )
+
+    @property
+    def raw_sources(self) -> int:
+        """True random sources outside."""
+        return self.topology.input.external if isinstance(self.topology.input, StochasticInput) else 0
 
     @property
     def signature(self) -> wiring.Signature:
-        return wiring.Signature(
-            {
-                **_flat("s_axis", axi_stream(self.bus_width).flip()),
-                **_flat("m_axis", axi_stream(RESULT_WIDTH)),
-                **_flat("s_axil", axi_lite(ADDRESS_WIDTH).flip()),
-            }
-        )
+        raw = {f"s_raw{index}": _bit_stream().flip() for index in range(self.raw_sources)}
+        members = {
+            **_flat("s_axis", axi_stream(self.bus_width).flip()),
+            **_flat("m_axis", axi_stream(RESULT_WIDTH)),
+            **_flat("s_axil", axi_lite(ADDRESS_WIDTH).flip()),
+        }
+        for prefix, signature in raw.items():
+            members |= _flat(prefix, signature)
+        return wiring.Signature(members)
 
     def create(self) -> "AcceleratorHardware":
         return AcceleratorHardware(self)
+
+
+def numbers_of(grid: LayerMap) -> tuple[int, int]:
+    """Lanes of a layer's numbers, and numbers in a lane; see `model.images`."""
+    return (grid.lanes, grid.reads) if grid.dataflow == P2S else (1, grid.fan_out)
+
+
+def _bit_stream() -> wiring.Signature:
+    """AXI4-Stream of single bits without packets, from its transmitter's side."""
+    return wiring.Signature({"tdata": wiring.Out(1), "tvalid": wiring.Out(1), "tready": In(1)})
 
 
 def _flat(prefix: str, signature: Any) -> dict[str, wiring.Member]:
@@ -130,36 +274,78 @@ class AcceleratorHardware(Hardware):
         m = Module()
         block = self.block
         registers = place(m, platform, "registers", block.registers)
-        receiver = place(m, platform, "receiver", PacketReceiver(block.shape[0], block.bus_width))
-        last = block.layers[-1]
-        assert isinstance(last, Classifier)
-        sender = place(m, platform, "sender", PacketSender(last.classes, last.score_width if block.scores else 0))
+        bits, words = block.word
+        if words == 1:
+            receiver = place(m, platform, "receiver", PacketReceiver(bits, block.bus_width))
+        else:
+            receiver = place(m, platform, "receiver", PixelReceiver(bits, words, block.bus_width))
+        layers = block.layers
+        last = layers[-1]
+        classifier = last.engine if isinstance(last, Layer) else last
+        assert isinstance(classifier, Classifier | SequentialClassifier)
+        width = classifier.score_width if block.scores else 0
+        sender = place(m, platform, "sender", PacketSender(classifier.classes, width, block.top))
         self._expose(m, "s_axis", receiver.axis)
         self._expose(m, "m_axis", sender.axis)
         self._expose(m, "s_axil", registers.axil)
 
-        source = receiver.o
-        for index, layer_block in enumerate(block.layers):
+        source: Any = receiver.o
+        streaming: Any = None  # the layer before, if its neurons are taken as they come
+        for index, layer_block in enumerate(layers):
+            if layer_block is None:
+                continue
             layer = place(m, platform, f"layer{index}", layer_block, image=f"layer{index}")
-            connect(m, source, layer.i)
+            if streaming is None:
+                connect(m, source, layer.i)
+            else:
+                self._zigzag(m, streaming, layer)
             connect(m, getattr(registers, f"host{index}"), layer.host)
+            if not block.zigzag(index):
+                m.d.comb += layer.timing.eq(registers.timing)
             m.d.comb += [
-                layer.timing.eq(registers.timing),
                 getattr(registers, f"done{index}").eq(layer.done),
                 getattr(registers, f"failed{index}").eq(layer.failed),
                 getattr(registers, f"read_bits{index}").eq(layer.read_bits),
             ]
-            source = layer.o
-            for signal in (source.payload, source.valid, source.ready):
+            if "entropy" in layer_block.signature.members:
+                self._whiten(m, platform, layer.entropy)
+            streaming = layer if block.zigzag(index) else None
+            source = None if streaming is not None else layer.o
+            nets = (layer.fire, layer.fired) if source is None else (source.payload, source.valid, source.ready)
+            for signal in nets:
                 net: Any = Value.cast(signal)
                 net.attrs["keep"] = 1  # the manifest names these nets for whoever watches the layers
         connect(m, source, sender.i)
+        word = Signal(range(max(2, words)))  # of the image that the first layer takes
+        with m.If(receiver.o.valid & receiver.o.ready):
+            m.d.sync += word.eq(Mux(word == words - 1, 0, word + 1))
         m.d.comb += [
-            registers.image_in.eq(receiver.o.valid & receiver.o.ready),
+            registers.image_in.eq(receiver.o.valid & receiver.o.ready & (word == words - 1)),
             registers.image_out.eq(sender.i.valid & sender.i.ready),
             registers.wrong_packet.eq(receiver.wrong),
         ]
         return m
+
+    def _zigzag(self, m: Module, before: Any, layer: Any) -> None:
+        """Two layers in one pass: each step of the one is a row that the other reads, in the pace that this one sets."""
+        m.d.comb += [
+            before.timing.eq(layer.steady),
+            before.go.eq(layer.go),
+            layer.start.eq(before.start),
+            layer.i.valid.eq(before.fired),
+            layer.i.payload.eq(before.fire),
+        ]
+
+    def _whiten(self, m: Module, platform: Any, entropy: Any) -> None:
+        """Random words from the raw bits outside."""
+        whitener = place(m, platform, "whitener", Whitener(self.block.raw_sources, len(entropy.payload)))
+        for index, raw in enumerate(whitener.raw):
+            m.d.comb += [
+                raw.payload.eq(getattr(self, f"s_raw{index}_tdata")),
+                raw.valid.eq(getattr(self, f"s_raw{index}_tvalid")),
+                getattr(self, f"s_raw{index}_tready").eq(raw.ready),
+            ]
+        connect(m, whitener.o, entropy)
 
     def _expose(self, m: Module, prefix: str, inside: Any) -> None:
         """Join an interface to the top-level ports of its name."""

@@ -8,7 +8,7 @@ the emulation or the macro stands behind it.
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import Flow, In, Out
 
@@ -47,6 +47,11 @@ def same_row(inside: Any, outside: Any) -> list[Any]:
     return [getattr(inside, line).eq(getattr(outside, line)) for line in ("row", "operation", "side")]
 
 
+def sensed_word(array: Any, ternary: bool) -> Value:
+    """What the amplifiers of an array say, as a word of an image: with X = 1, what its row holds."""
+    return Cat(array.q & ~array.qb, array.qb & ~array.q) if ternary else array.q
+
+
 @dataclass(frozen=True)
 class Array:
     """`rows` × `columns` 2T2R cells with one XNOR sense amplifier (PCSA) a column.
@@ -62,15 +67,18 @@ class Array:
       `q`, `qb`    the cycle after `sen` was high: XNOR(x, weight) and its complement; after `sen` was low: all ones
                    (precharged)
 
+    A `ternary` array's cells may also hold weight 0, both devices HRS: `q` and `qb` then stay high.
+
     Latency of a read 1 cycle; throughput 1 row a cycle.
     """
 
     rows: int
     columns: int
+    ternary: bool = False
 
     @property
     def name(self) -> str:
-        return f"hafnet_array_{self.rows}x{self.columns}"
+        return f"hafnet_array_{self.rows}x{self.columns}" + "_ternary" * self.ternary
 
     @property
     def signature(self) -> wiring.Signature:
@@ -91,7 +99,8 @@ class ArrayEmulation(Hardware):
     """The array as a memory of weights: one bit a cell, 1 = (BL low, BLb high resistance) = +1.
 
     Both devices of a cell are taken as one bit: SET of BL or RESET of BLb makes it 1, SET of BLb or RESET of BL makes
-    it 0, at the end of the pulse.
+    it 0, at the end of the pulse. A ternary array has a bit a device, 1 = low resistance; where both are equal, the
+    amplifier does not decide.
     """
 
     row: Signal
@@ -109,29 +118,44 @@ class ArrayEmulation(Hardware):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        cells = place(m, platform, "cells", Storage(self.block.columns, self.block.rows))
+        columns = self.block.columns
+        width = columns * (2 if self.block.ternary else 1)
+        cells = place(m, platform, "cells", Storage(width, self.block.rows))
 
         sensed = Signal()
-        x = Signal(self.block.columns, name="x_sensed", reset_less=True)
+        x = Signal(columns, name="x_sensed", reset_less=True)
         m.d.comb += [cells.read_en.eq(self.sen | self.hv), cells.read_addr.eq(self.row)]
         m.d.sync += [sensed.eq(self.sen), x.eq(self.x)]
-        equal = Signal(self.block.columns)
-        precharged = (1 << self.block.columns) - 1
+        positive, negative = Signal(columns), Signal(columns)  # XNOR(x, weight) is +1, is -1
+        precharged = (1 << columns) - 1
+        if self.block.ternary:
+            low, low_b = cells.read_data[:columns], cells.read_data[columns:]
+            plus, minus = low & ~low_b, low_b & ~low
+            m.d.comb += [positive.eq((x & plus) | (~x & minus)), negative.eq((~x & plus) | (x & minus))]
+        else:
+            m.d.comb += [positive.eq(~(x ^ cells.read_data)), negative.eq(~positive)]
         m.d.comb += [
-            equal.eq(~(x ^ cells.read_data)),
-            self.q.eq(Mux(sensed, equal, precharged)),
-            self.qb.eq(Mux(sensed, ~equal, precharged)),
+            self.q.eq(Mux(sensed, ~negative, precharged)),
+            self.qb.eq(Mux(sensed, ~positive, precharged)),
         ]
 
         # The cells change when the pulse is over; the row's old word was read during the pulse.
         pulsed = Signal()
         row = Signal.like(self.row, name="row_pulsed", reset_less=True)
         to_one = Signal(reset_less=True)
-        raises = (self.operation == Operation.SET) == (self.side == Side.BL)
+        pulsed_cells = Signal(width)
+        if self.block.ternary:
+            raises = self.operation == Operation.SET
+            side_b = Signal(reset_less=True)
+            m.d.sync += side_b.eq(self.side == Side.BLB)
+            m.d.comb += pulsed_cells.eq(Mux(side_b, Cat(Const(0, columns), x), x))
+        else:
+            raises = (self.operation == Operation.SET) == (self.side == Side.BL)
+            m.d.comb += pulsed_cells.eq(x)
         m.d.sync += [pulsed.eq(self.hv), row.eq(self.row), to_one.eq(raises)]
         m.d.comb += [
             cells.write_en.eq(pulsed & ~self.hv),
             cells.write_addr.eq(row),
-            cells.write_data.eq(Mux(to_one, cells.read_data | x, cells.read_data & ~x)),
+            cells.write_data.eq(Mux(to_one, cells.read_data | pulsed_cells, cells.read_data & ~pulsed_cells)),
         ]
         return m

@@ -47,7 +47,8 @@ class ArrayController:
       `q`         the outputs of the addressed array, READBACK_LATENCY cycles after the last cycle of `sen`
 
     PROGRAM of a row is four pulses, SET of BL and RESET of BLb where the bit is 1, SET of BLb and RESET of BL where it
-    is 0, each after a cycle of set-up and before a cycle of recovery with `hv` low, then a verify read with X = 1. From
+    is 0 (`ternary`: words have a bit for the device on BL, then, `columns` bits up, one for that on BLb, and each device
+    is SET where its bit is 1, RESET where it is 0), each after a cycle of set-up and before a cycle of recovery with `hv` low, then a verify read with X = 1. From
     the cycle in which it is taken to that of `done`, both counted, it takes 2 × (set + reset) + 8 cycles of pulses and
     max(precharge, 1) + sense + READBACK_LATENCY + 2; READ_BACK takes only the latter. `hv` and `sen` are never high in
     the same cycle.
@@ -57,10 +58,17 @@ class ArrayController:
     tiles: int
     rows: int
     columns: int
+    ternary: bool = False
 
     @property
     def name(self) -> str:
-        return f"hafnet_controller_{self.groups}x{self.tiles}_{self.rows}x{self.columns}"
+        size = f"{self.groups}x{self.tiles}_{self.rows}x{self.columns}"
+        return f"hafnet_controller_{size}" + "_ternary" * self.ternary
+
+    @property
+    def word_width(self) -> int:
+        """Bits of a row as the host writes and reads it."""
+        return self.columns * (2 if self.ternary else 1)
 
     @property
     def location(self) -> dict[str, int]:
@@ -70,7 +78,7 @@ class ArrayController:
     def signature(self) -> wiring.Signature:
         read = data.StructLayout({**self.location})
         host = data.StructLayout(
-            {**self.location, "tile": index_width(self.tiles), "command": Command, "bits": self.columns}
+            {**self.location, "tile": index_width(self.tiles), "command": Command, "bits": self.word_width}
         )
         return wiring.Signature(
             {
@@ -80,13 +88,13 @@ class ArrayController:
                 "host": In(stream.Signature(host)),
                 "done": Out(1),
                 "failed": Out(1),
-                "read_bits": Out(self.columns),
+                "read_bits": Out(self.word_width),
                 "group": Out(index_width(self.groups)),
                 "tile": Out(index_width(self.tiles)),
                 **control_lines(self.rows, Out),
                 "mask": Out(self.columns),
                 "masked": Out(1),
-                "q": In(self.columns),
+                "q": In(self.word_width),
             }
         )
 
@@ -106,12 +114,12 @@ class State(enum.Enum, shape=3):
     WAIT = 6
 
 
-# The four pulses of a programmed row: operation, side, and whether the columns whose bit is 1 are pulsed (or 0).
+# The four pulses of a programmed row. A device that is to be LRS is SET, one that is to be HRS is RESET.
 PULSES = (
-    (Operation.SET, Side.BL, True),
-    (Operation.RESET, Side.BLB, True),
-    (Operation.SET, Side.BLB, False),
-    (Operation.RESET, Side.BL, False),
+    (Operation.SET, Side.BL),
+    (Operation.RESET, Side.BLB),
+    (Operation.SET, Side.BLB),
+    (Operation.RESET, Side.BL),
 )
 
 
@@ -144,7 +152,7 @@ class ControllerHardware(Hardware):
         m = Module()
         state = Signal(State)
         left = Signal(16)  # cycles of this phase after the present one
-        bits = Signal(self.block.columns)
+        bits = Signal(self.block.word_width)
         verify = Signal()  # the host command is PROGRAM
         pulse = Signal(range(len(PULSES)))
         last = Signal()
@@ -159,13 +167,16 @@ class ControllerHardware(Hardware):
             m.d.comb += rest[name].eq(Mux(length == 0, 0, length - 1))
 
         def enter_pulse(index: int, bits: Any) -> None:
-            operation, side, ones = PULSES[index]
+            operation, side = PULSES[index]
+            low = bits[: self.block.columns]  # where the device on this side is to be LRS
+            if side is Side.BLB:
+                low = bits[self.block.columns :] if self.block.ternary else ~low
             m.d.sync += [
                 state.eq(State.SETUP),
                 pulse.eq(index),
                 self.operation.eq(operation),
                 self.side.eq(side),
-                self.mask.eq(bits if ones else ~bits),
+                self.mask.eq(low if operation is Operation.SET else ~low),
             ]
 
         def enter_precharge() -> None:

@@ -3,58 +3,68 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import Out, connect, flipped
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.block import Hardware, place
 from hdl.collector import Collector
-from hdl.grid import Grid, join_grid, layer_ports
+from hdl.grid import Grid, join_host, layer_ports
 from hdl.neuron import Neuron
 
 
 @dataclass(frozen=True)
 class Dense:
-    """A layer of `fan_out` threshold neurons of `fan_in` inputs on arrays of `rows` × `columns`.
+    """A layer of threshold neurons on the arrays of `grid`, whose numbers are the thresholds.
 
-    Ports: `i`, a stream of images, one word of `fan_in` bits each; `o`, a stream of one word of `fan_out` bits each,
-    neuron 0 in bit 0; `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.grid.Grid`, the numbers being the
-    neurons' thresholds.
+    Ports: `i`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.grid.Grid`; `o`, a stream of one word of
+    fan_out bits an image, neuron 0 in bit 0. With `streamed`, for a layer behind that takes neurons as they come,
+    instead of `o`: `fired` with `lanes` bits of `fire`, those of neurons s × lanes … in step s, and `start` and `go` as
+    in the grid.
 
-    Throughput: one image in max(reads, (reads + 7) / 2) cycles, where reads = fan_out × (precharge + sense): from 7
-    reads on, the arrays never pause between images. The second term is due to the room for two images behind the arrays
-    (see `hdl.collector.Collector`): two images are taken one after the other in every reads + 7 cycles. Latency
-    from taking an image to offering its result: reads + 6 cycles.
+    Throughput: one image in max(cycles, (cycles + 7) / 2) cycles, where cycles = presentations × reads × (precharge +
+    sense): from 7 on, the arrays never pause between images. The second term is due to the room for two images behind
+    the arrays (see `hdl.collector.Collector`): two images are taken one after the other in every cycles + 7. Latency
+    from taking an image to offering its result, if its words come as fast as they are taken: cycles + 6, with several
+    presentations 2 more.
     """
 
-    fan_in: int
-    fan_out: int
-    rows: int
-    columns: int
-    host_width: int
+    grid: Grid
+    streamed: bool = False
 
     @property
     def name(self) -> str:
-        return f"hafnet_dense_{self.fan_in}x{self.fan_out}_{self.rows}x{self.columns}"
+        kind = "streamed" if self.streamed else "dense"
+        return self.grid.name.replace("grid", kind).replace("_thresholds", "")
 
     @property
-    def grid(self) -> Grid:
-        return Grid(self.fan_in, self.fan_out, self.rows, self.columns, "thresholds", self.host_width)
+    def fan_out(self) -> int:
+        return self.grid.fan_out
 
     @property
     def signature(self) -> wiring.Signature:
-        return wiring.Signature({**layer_ports(self.fan_in, self.host_width), "o": Out(stream.Signature(self.fan_out))})
+        grid = self.grid
+        ports: dict[str, wiring.Member] = layer_ports(grid.slices * grid.fan_in, grid.host_width)
+        if self.streamed:
+            ports |= {"go": In(1), "start": Out(1), "fired": Out(1), "fire": Out(grid.lanes)}
+        else:
+            ports["o"] = Out(stream.Signature(grid.fan_out))
+        return wiring.Signature(ports)
 
     def create(self) -> "DenseHardware":
         return DenseHardware(self)
 
 
 class DenseHardware(Hardware):
-    """Grid -> neuron -> collector."""
+    """Grid -> neurons -> collector."""
 
     timing: Any
     i: Any
     o: Any
+    go: Signal
+    start: Signal
+    fired: Signal
+    fire: Signal
     host: Any
     done: Signal
     failed: Signal
@@ -66,18 +76,37 @@ class DenseHardware(Hardware):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        grid = place(m, platform, "grid", self.block.grid)
-        neuron = place(m, platform, "neuron", Neuron(self.block.fan_in))
-        collector = place(m, platform, "collector", Collector(self.block.fan_out, 1))
-        join_grid(m, self, grid)
-        connect(m, collector.o, flipped(self.o))
+        block = self.block.grid
+        grid = place(m, platform, "grid", block)
+        join_host(m, self, grid)
+        connect(m, flipped(self.i), grid.i)
+        neurons = []
+        for lane in range(block.lanes):
+            neuron = place(m, platform, f"neuron{lane}", Neuron(block.top))
+            m.d.comb += [
+                neuron.strobe.eq(grid.strobe),
+                neuron.popcount.eq(grid.counts.word_select(lane, block.top.bit_length())),
+                neuron.threshold.eq(grid.numbers.word_select(lane, block.number_width)),
+            ]
+            neurons.append(neuron)
+        fire = Cat(neuron.fire for neuron in neurons)
+        if self.block.streamed:
+            m.d.comb += [
+                grid.go.eq(self.go),
+                self.start.eq(grid.start),
+                self.fired.eq(neurons[0].fired),
+                self.fire.eq(fire),
+            ]
+            return m
+        collector = place(m, platform, "collector", Collector(block.map.reads, block.lanes))
         m.d.comb += [
             grid.go.eq(collector.go),
-            collector.start.eq(grid.i.valid & grid.i.ready),
-            neuron.strobe.eq(grid.strobe),
-            neuron.popcount.eq(grid.popcount),
-            neuron.threshold.eq(grid.number),
-            collector.strobe.eq(neuron.fired),
-            collector.value.eq(neuron.fire),
+            collector.start.eq(grid.start),
+            collector.strobe.eq(neurons[0].fired),
+            collector.value.eq(fire),
+            self.o.valid.eq(collector.o.valid),
+            # The last step may have lanes without a neuron: they are highest.
+            self.o.payload.eq(collector.o.payload),
+            collector.o.ready.eq(self.o.ready),
         ]
         return m

@@ -29,6 +29,24 @@ ONE_HOT = ("casez (s) // synopsys parallel_case", "(* parallel_case *) casez (s)
 """How Yosys marks a choice by one-hot selects when it writes no attributes, and the standard's way to say it."""
 TOP_IMAGE = "images/"
 """Default of the top module's parameter IMAGE: what the paths of the memory images begin with."""
+BY_PATH = "HAFNET_IMAGES_BY_PATH"
+"""Macro under which modules take no image as a parameter, and each memory finds its own: see hafnet_storage.sv."""
+IMAGES_PLUSARG = "hafnet_images"
+"""Plusarg that says what the paths of the images begin with where memories find them by their own."""
+IMAGE_MACROS = f"""\
+`ifndef HAFNET_IMAGE
+`ifdef {BY_PATH}
+`define HAFNET_IMAGE(image)
+`define HAFNET_PARAMETERS(load, image) localparam LOAD = load, localparam IMAGE = image
+`else
+`define HAFNET_IMAGE(image) .LOAD(LOAD), .IMAGE(image)
+`define HAFNET_PARAMETERS(load, image) parameter LOAD = load, parameter IMAGE = image
+`endif
+`endif
+"""
+"""How a module takes and passes on its image. A simulator that copies a module for each value of its parameters would
+make a copy for each array; without parameters it makes one for all.
+"""
 
 
 @dataclass
@@ -105,10 +123,16 @@ def emit(top: Block) -> dict[str, str]:
 
 def _with_image(body: str, name: str, load: int, image: str) -> str:
     """Let a module pass down whether memories load images, and the images' path with what each instance adds to it."""
-    header = f'module {name} #(parameter LOAD = {load}, parameter IMAGE = "{image}") ('
-    body = body.replace(f"module {name}(", header, 1)
-    body = body.replace('.IMAGE("@")', ".LOAD(LOAD),\n    .IMAGE(IMAGE)")
-    return re.sub(r'\.IMAGE\("@([^"]+)"\)', r'.LOAD(LOAD),\n    .IMAGE({IMAGE, "\1"})', body)
+    body = body.replace(f"module {name}(", f'module {name} #(`HAFNET_PARAMETERS({load}, "{image}")) (', 1)
+    # A block has no other parameter, a leaf has its own beside them.
+    body = re.sub(r'#\(\s+\.IMAGE\("@([^"]*)"\)\s+\)', lambda match: f"#(`HAFNET_IMAGE({_path(match[1])}))", body)
+    body = re.sub(r'\.IMAGE\("@([^"]*)"\)', lambda match: f".LOAD(LOAD),\n    .IMAGE({_path(match[1])})", body)
+    return IMAGE_MACROS + body
+
+
+def _path(part: str) -> str:
+    """The path of a child's images: its parent's, and what the child adds."""
+    return f'{{IMAGE, "{part}"}}' if part else "IMAGE"
 
 
 def _head(block: Block) -> str:

@@ -6,10 +6,12 @@ never weights, so the same folder serves every network of the same shape.
 
 import hashlib
 import importlib.metadata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
+from amaranth.hdl import Value
 from amaranth.lib.wiring import Flow
 from pydantic import Field, TypeAdapter
 
@@ -18,7 +20,8 @@ from hdl.emit import TOP_IMAGE, emit
 from hdl.registers import Register, Timing
 from model.errors import HafnetError
 from model.files import read_manifest, whole_folder
-from model.mapping import Geometry
+from model.plan import Plan
+from model.topology import Convolution, Dense, MaxPool, Topology
 
 VERSION = 1
 MANIFEST = "manifest.json"
@@ -26,6 +29,10 @@ WAIVERS = Path(__file__).with_name("hafnet.vlt")
 
 # Only files of these names are ever written or replaced.
 OURS = r"hafnet\w*\.(sv|vlt)|manifest\.json"
+
+
+LayerKind: TypeAlias = Literal["dense", "convolution", "max_pool", "classifier"]
+KINDS: Mapping[type, LayerKind] = {Dense: "dense", Convolution: "convolution", MaxPool: "max_pool"}
 
 
 @dataclass(frozen=True)
@@ -47,18 +54,23 @@ class File:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer's grid: `groups` × `tiles` arrays, and the nets of the top module that carry its results.
+    """A layer's arrays, `groups` × `tiles`, its numbers, `numbers` in each of `lanes`, its row reads an image, and the
+    nets of the top module that carry its results, `words` of `width` bits an image.
 
-    A result passes when `valid` and `ready` are both high at a rising edge of the clock.
+    A result passes when `valid` and `ready` are both high at a rising edge of the clock. `index` is the layer's in the
+    topology; average pooling is not listed, because the layer behind it does it.
     """
 
-    kind: Literal["dense", "classifier"]
+    index: int
+    kind: LayerKind
     instance: str
-    fan_in: int
-    fan_out: int
     groups: int
     tiles: int
+    lanes: int
+    numbers: int
     reads: int
+    words: int
+    width: int
     payload: str
     valid: str
     ready: str
@@ -69,7 +81,8 @@ class Manifest:
     """`manifest.json` beside generated Verilog.
 
     While the top module's parameter `LOAD` is 1, arrays load `{images}layer{L}_g{G}_t{T}.hex`, numbers
-    `{images}layer{L}_thresholds.hex` or `…_offsets.hex`, where `images` is the top module's parameter `IMAGE`.
+    `{images}layer{L}_thresholds_l{lane}.hex`, `…_offsets_l{lane}.hex` or `…_modes_l0.hex`, where `images` is the top
+    module's parameter `IMAGE`.
     """
 
     version: Annotated[int, Field(ge=1)]
@@ -79,8 +92,9 @@ class Manifest:
     reset: str
     image_parameter: str
     image_default: str
-    shape: tuple[int, ...]
-    geometry: Geometry
+    topology: str
+    plan: Plan
+    top_classes: int
     scores: bool
     input_width: int
     timing: Timing
@@ -93,7 +107,8 @@ class Manifest:
     @property
     def accelerator(self) -> Accelerator:
         """The block that the folder was generated from."""
-        return Accelerator(self.shape, self.geometry, self.scores, self.input_width, self.timing)
+        topology = Topology.parse(self.topology)
+        return Accelerator(topology, self.plan, self.scores, self.top_classes, self.input_width, self.timing)
 
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -117,18 +132,35 @@ def generate(accelerator: Accelerator, folder: Path | str) -> Manifest:
 
 def _describe(accelerator: Accelerator, version: str, files: tuple[File, ...]) -> Manifest:
     layers = []
-    for index, (block, grid) in enumerate(zip(accelerator.layers, accelerator.maps, strict=True)):
-        last = index == len(accelerator.layers) - 1
+    sizes = accelerator.registers.layers
+    for index, (shape, size, block) in enumerate(
+        zip(accelerator.topology.layers, sizes, accelerator.layers, strict=True)
+    ):
+        if block is None:
+            continue
+        last = index == len(sizes) - 1
+        kind: LayerKind = "classifier" if last else KINDS[type(shape)]
+        result = shape.result
+        nets, words = ("payload", "valid", "ready"), 1 if last else result.height * result.width
+        ports = block.signature.create()
+        if accelerator.zigzag(index):
+            payload, prefix, words = ports.fire, f"layer{index}__", size.numbers
+            nets = ("fire", "fired", "fired")
+        else:
+            payload, prefix = Value.cast(ports.o.payload), f"layer{index}__o__"
         layers.append(
             Layer(
-                "classifier" if last else "dense",
+                index,
+                kind,
                 f"layer{index}",
-                block.fan_in,
-                block.fan_out,
-                grid.groups,
-                grid.tiles,
-                grid.reads,
-                *(f"layer{index}__o__{name}" for name in ("payload", "valid", "ready")),
+                size.groups,
+                size.tiles,
+                size.lanes,
+                size.numbers,
+                accelerator.reads(index),
+                words,
+                len(payload),
+                *(prefix + net for net in nets),
             )
         )
     ports = [Port("clk", "input", 1), Port("rst", "input", 1)]
@@ -143,12 +175,13 @@ def _describe(accelerator: Accelerator, version: str, files: tuple[File, ...]) -
         reset="rst",
         image_parameter="IMAGE",
         image_default=TOP_IMAGE,
-        shape=accelerator.shape,
-        geometry=accelerator.geometry,
+        topology=str(accelerator.topology),
+        plan=accelerator.plan,
+        top_classes=accelerator.top,
         scores=accelerator.scores,
         input_width=accelerator.bus_width,
         timing=accelerator.timing,
-        arrays=sum(grid.arrays for grid in accelerator.maps),
+        arrays=accelerator.arrays,
         layers=tuple(layers),
         ports=tuple(ports),
         registers={register.name: register.value for register in Register},

@@ -1,63 +1,57 @@
-"""A grid: the arrays of one layer, walked row by row, so that each image yields one popcount a neuron.
+"""A grid: the arrays of one layer, walked row by row, so that each image yields one count a neuron.
 
-Dataflow `parallel_to_sequential`: all inputs of an image stand on the X lines while the controller reads row after row.
+Dataflow `parallel_to_sequential`: all inputs of an image stand on the X lines while the controller reads row after row,
+in every lane at once.
 """
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from hdl.accumulator import Accumulator
 from hdl.array import same_row
-from hdl.block import Hardware, place
-from hdl.controller import TIMING, ArrayController, Command
+from hdl.block import Hardware, index_width, place
+from hdl.controller import ArrayController
 from hdl.group import Group
+from hdl.host_access import HostAccess, host_ports
 from hdl.popcount import tree_or
 from hdl.storage import Storage
-from model.mapping import Geometry, LayerMap, offset_width, threshold_width
+from model.mapping import P2S, Geometry, LayerMap, offset_width, threshold_width
 
 POPCOUNT_LATENCY = 3
 """Cycles from the last cycle of `sen` to the popcount: array, tile, group."""
 
 
-class HostCommand(enum.Enum, shape=3):
-    """What the host asks of one layer: one row of one array, or one neuron's number (threshold or offset)."""
-
-    NONE = 0
-    PROGRAM_ROW = 1
-    READ_ROW = 2
-    WRITE_NUMBER = 3
-    READ_NUMBER = 4
+def layer_ports(width: int, host_width: int) -> dict[str, wiring.Member]:
+    """The ports that every layer of neurons has: its input, and the way of the host to its arrays and numbers."""
+    return {"i": In(stream.Signature(width)), **host_ports(host_width)}
 
 
-def host_layout(width: int) -> data.StructLayout:
-    """A host command: `index` is the row, or the neuron of an number; `bits` is as wide as the widest word."""
-    return data.StructLayout({"command": HostCommand, "group": 16, "tile": 16, "index": 16, "bits": width})
-
-
-def layer_ports(fan_in: int, host_width: int) -> dict[str, wiring.Member]:
-    """The ports that every layer has: its input, and the way of the host to its arrays and numbers."""
-    return {
-        "timing": In(TIMING),
-        "i": In(stream.Signature(fan_in)),
-        "host": In(stream.Signature(host_layout(host_width))),
-        "done": Out(1),
-        "failed": Out(1),
-        "read_bits": Out(host_width),
-    }
-
-
-def join_grid(m: Module, layer: Any, grid: Any) -> None:
-    """Give a layer's `layer_ports` to its grid."""
-    connect(m, flipped(layer.i), grid.i)
-    connect(m, flipped(layer.host), grid.host)
+def join_host(m: Module, layer: Any, inside: Any) -> None:
+    """Give a layer's `host_ports` to the block inside that has them."""
+    connect(m, flipped(layer.host), inside.host)
     m.d.comb += [
-        grid.timing.eq(layer.timing),
-        layer.done.eq(grid.done),
-        layer.failed.eq(grid.failed),
-        layer.read_bits.eq(grid.read_bits),
+        inside.timing.eq(layer.timing),
+        layer.done.eq(inside.done),
+        layer.failed.eq(inside.failed),
+        layer.read_bits.eq(inside.read_bits),
+    ]
+
+
+def join_access(m: Module, layer: Any, access: Any, controller: Any) -> None:
+    """Put `hdl.host_access.HostAccess` between a layer's host ports and its controller."""
+    connect(m, flipped(layer.host), access.host)
+    connect(m, access.order, controller.host)
+    m.d.comb += [
+        layer.done.eq(access.done),
+        layer.failed.eq(access.failed),
+        layer.read_bits.eq(access.read_bits),
+        access.ended.eq(controller.done),
+        access.ended_failed.eq(controller.failed),
+        access.row_bits.eq(controller.read_bits),
     ]
 
 
@@ -65,17 +59,25 @@ def join_grid(m: Module, layer: Any, grid: Any) -> None:
 class Grid:
     """The arrays of a layer of `fan_in` × `fan_out` with their controller and one number of each neuron.
 
+    `lanes` neurons are read at once, as `model.mapping.LayerMap` has it. `slices` (the groups of a convolution) split
+    neurons and inputs alike: a word of the input is `slices` words of `fan_in` bits, the first fan_out / slices neurons
+    see the first of them, and so on; lanes must be read within a slice, or be as many whole slices. An image is
+    `presentations` words, whose counts are summed as `hdl.accumulator.Accumulator` does. With `numbers_in_arrays` the
+    numbers are read from rows behind the weights before the first image, and after each programmed row.
+
     Ports:
       `timing`    phase lengths, see `hdl.controller.TIMING`
-      `i`         stream of one image a word: `fan_in` bits. Taken when its first row is read
-      `go`        the layer behind has room for the results of one more image
-      `strobe`    a neuron's `popcount` and `number` (threshold or offset) are valid; neurons come in order, `fan_out`
-                  of them an image; `last` marks an image's last neuron
+      `i`         stream of words of slices × fan_in bits. Taken when a word's first row is read
+      `go`        the layer behind has room for the results of one more image; `start` tells that one has begun
+      `strobe`    `lanes` counts and `numbers` (thresholds or offsets), lane 0 lowest, are valid: those of neurons
+                  s × lanes … in step s, steps in order; `last` marks an image's last step, in which lanes that have no
+                  neuron left mean nothing
       `host`      stream of `host_layout(host_width)`: taken between images only, when nothing is under way
       `done`      high for one cycle when a host command is finished, with `failed` and `read_bits`
 
-    Throughput: fan_out × (precharge + sense) cycles an image, with no gap between images. Latency from an image's
-    acceptance to its first popcount: precharge + sense + POPCOUNT_LATENCY cycles.
+    Throughput: presentations × reads × (precharge + sense) cycles an image, where reads = ceil(fan_out / lanes), with no
+    gap between words or images. Latency from the acceptance of an image's last word to the image's first counts:
+    precharge + sense + POPCOUNT_LATENCY cycles, with several presentations 2 more.
     """
 
     fan_in: int
@@ -84,37 +86,64 @@ class Grid:
     columns: int
     numbers: Literal["thresholds", "offsets"]
     host_width: int
+    lanes: int = 1
+    slices: int = 1
+    presentations: int = 1
+    halving: bool = False
+    ternary: bool = False
+    numbers_in_arrays: bool = False
 
     @property
     def name(self) -> str:
-        return f"hafnet_grid_{self.fan_in}x{self.fan_out}_{self.rows}x{self.columns}_{self.numbers}"
+        text = f"hafnet_grid_{self.fan_in}x{self.fan_out}_{self.rows}x{self.columns}_{self.numbers}"
+        text += f"_lanes{self.lanes}" * (self.lanes > 1) + f"_slices{self.slices}" * (self.slices > 1)
+        times = f"_times{self.presentations}" + "h" * self.halving
+        return text + times * (self.presentations > 1) + "_ternary" * self.ternary + "_rows" * self.numbers_in_arrays
 
     @property
     def map(self) -> LayerMap:
-        return LayerMap(self.fan_in, self.fan_out, Geometry(self.rows, self.columns))
+        geometry = Geometry(self.rows, self.columns)
+        bits = self.number_width if self.numbers_in_arrays else 0
+        return LayerMap(self.fan_in, self.fan_out, geometry, P2S, self.lanes, self.ternary, bits)
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """What sums the presentations; where there is but one, its sums are the counts."""
+        reads = -(-self.fan_out // self.lanes)
+        return Accumulator(reads, self.lanes, self.group.top, self.presentations, self.halving)
+
+    @property
+    def top(self) -> int:
+        """The largest count of an image."""
+        return self.accumulator.total
 
     @property
     def number_width(self) -> int:
-        return threshold_width(self.fan_in) if self.numbers == "thresholds" else offset_width(self.fan_in)
+        return threshold_width(self.top) if self.numbers == "thresholds" else offset_width(self.top)
 
     @property
     def group(self) -> Group:
-        return Group(self.fan_in, self.rows, self.columns)
+        return Group(self.fan_in, self.rows, self.columns, self.ternary)
+
+    @property
+    def access(self) -> HostAccess:
+        return HostAccess(self.map, self.number_width, self.host_width)
 
     @property
     def controller(self) -> ArrayController:
-        return ArrayController(self.map.groups, self.map.tiles, self.rows, self.columns)
+        return ArrayController(self.map.groups, self.map.tiles, self.rows, self.columns, self.ternary)
 
     @property
     def signature(self) -> wiring.Signature:
         return wiring.Signature(
             {
-                **layer_ports(self.fan_in, self.host_width),
+                **layer_ports(self.slices * self.fan_in, self.host_width),
                 "go": In(1),
+                "start": Out(1),
                 "strobe": Out(1),
                 "last": Out(1),
-                "popcount": Out(self.fan_in.bit_length()),
-                "number": Out(self.number_width),
+                "counts": Out(self.lanes * self.top.bit_length()),
+                "numbers": Out(self.lanes * self.number_width),
             }
         )
 
@@ -128,10 +157,11 @@ class GridHardware(Hardware):
     timing: Any
     i: Any
     go: Signal
+    start: Signal
     strobe: Signal
     last: Signal
-    popcount: Signal
-    number: Signal
+    counts: Signal
+    numbers: Signal
     host: Any
     done: Signal
     failed: Signal
@@ -146,99 +176,158 @@ class GridHardware(Hardware):
         controller = place(m, platform, "controller", self.block.controller)
         m.d.comb += controller.timing.eq(self.timing)
         first = Signal()  # the next read begins an image
-        x = self._walk(m, controller, first)
-        popcount = self._arrays(m, platform, controller, x)
+        clear = Signal()  # the host lets one begin
+        x = self._walk(m, controller, first, clear)
+        counts = self._arrays(m, platform, controller, x)
+        access = place(m, platform, "access", self.block.access)
+        join_access(m, self, access, controller)
+        m.d.comb += clear.eq(access.clear)
 
         sampled = Signal(POPCOUNT_LATENCY)
         m.d.sync += sampled.eq(Cat(controller.sampled, sampled))
-        quiet = Signal()  # between images, nothing on its way
-        m.d.comb += [
-            self.strobe.eq(sampled[-1]),
-            self.popcount.eq(popcount),
-            quiet.eq(first & controller.host.ready & ~controller.sampled & ~sampled.any()),
-        ]
-        self._numbers(m, platform, controller, coming=sampled[-2], quiet=quiet)
+        under_way: Value = controller.sampled | sampled.any()
+        if self.block.presentations > 1:
+            accumulator = place(m, platform, "accumulator", self.block.accumulator)
+            coming, adding = accumulator.coming, Signal(2)
+            m.d.sync += adding.eq(Cat(sampled[-1], adding))
+            m.d.comb += [
+                accumulator.strobe.eq(sampled[-1]),
+                accumulator.counts.eq(counts),
+                self.counts.eq(accumulator.sums),
+            ]
+            under_way = under_way | adding.any()
+        else:
+            coming = sampled[-2]
+            m.d.comb += self.counts.eq(counts)
+        m.d.sync += self.strobe.eq(coming)
+        m.d.comb += access.quiet.eq(first & controller.host.ready & ~under_way)
+        step, lanes = self._numbers(m, platform, coming)
+        self._access(m, access, coming, step, lanes)
         return m
 
-    def _walk(self, m: Module, controller: Any, first: Signal) -> Signal:
-        """Read row after row of each image; returns the image that stands before the arrays."""
-        grid = self.block.map
-        group, row = Signal.like(controller.group, name="next_group"), Signal.like(controller.row, name="next_row")
-        x = Signal(self.block.fan_in, reset_less=True)
-        is_final = Signal()
-        last_row = (self.block.fan_out - 1) % self.block.rows
+    def _walk(self, m: Module, controller: Any, first: Signal, clear: Signal) -> Signal:
+        """Read row after row for each word of each image; returns the word that stands before the arrays, the slice
+        that is read lowest.
+        """
+        block, grid = self.block, self.block.map
+        stack, row = Signal(index_width(grid.blocks), name="next_block"), Signal.like(controller.row, name="next_row")
+        x = Signal(block.slices * block.fan_in, reset_less=True)
+        opens, is_final, taken = Signal(), Signal(), Signal()
+        last_row = (grid.reads - 1) % block.rows
         m.d.comb += [
-            first.eq((group == 0) & (row == 0)),
-            is_final.eq((group == grid.groups - 1) & (row == last_row)),
-            controller.read.payload.group.eq(group),
+            opens.eq((stack == 0) & (row == 0)),
+            is_final.eq((stack == grid.blocks - 1) & (row == last_row)),
+            controller.read.payload.group.eq(stack),
             controller.read.payload.row.eq(row),
-            controller.read.valid.eq(Mux(first, self.i.valid & self.go & ~self.host.valid, 1)),
-            self.i.ready.eq(first & self.go & ~self.host.valid & controller.read.ready),
+            taken.eq(controller.read.valid & controller.read.ready),
+            self.start.eq(taken & first),
         ]
-        with m.If(controller.read.valid & controller.read.ready):
-            with m.If(first):
-                m.d.sync += x.eq(self.i.payload)
+        may_start = self.go & clear
+        if block.presentations > 1:
+            turn, begun = Signal(range(block.presentations)), Signal()
+            with m.If(taken & is_final):
+                m.d.sync += turn.eq(Mux(turn == block.presentations - 1, 0, turn + 1))
+            m.d.comb += [first.eq(opens & (turn == 0)), begun.eq(~first | may_start)]
+        else:
+            begun = Signal()
+            m.d.comb += [first.eq(opens), begun.eq(may_start)]
+        m.d.comb += [
+            controller.read.valid.eq(Mux(opens, self.i.valid & begun, 1)),
+            self.i.ready.eq(opens & begun & controller.read.ready),
+        ]
+        with m.If(taken):
             with m.If(is_final):
-                m.d.sync += [group.eq(0), row.eq(0)]
-            with m.Elif(row == self.block.rows - 1):
-                m.d.sync += [group.eq(group + 1), row.eq(0)]
+                m.d.sync += [stack.eq(0), row.eq(0)]
+            with m.Elif(row == block.rows - 1):
+                m.d.sync += [stack.eq(stack + 1), row.eq(0)]
             with m.Else():
                 m.d.sync += row.eq(row + 1)
+            with m.If(opens):
+                m.d.sync += x.eq(self.i.payload)
+        if block.slices > 1:
+            self._next_slice(m, taken, opens, x)
         return x
 
+    def _next_slice(self, m: Module, taken: Value, opens: Value, x: Signal) -> None:
+        """Move the slices down when the next read is of neurons that see other ones."""
+        block = self.block
+        neurons = block.fan_out // block.slices
+        steps, move = max(1, neurons // block.lanes), max(1, block.lanes // neurons)
+        passed = Signal(range(max(2, steps)))  # steps since this slice's first
+        ended = Signal()
+        m.d.comb += ended.eq(passed == steps - 1)
+        with m.If(taken):
+            with m.If(opens):
+                m.d.sync += passed.eq(0)
+            with m.Else():
+                m.d.sync += passed.eq(Mux(ended, 0, passed + 1))
+                with m.If(ended):
+                    m.d.sync += x.eq(x >> (move * block.fan_in))
+
     def _arrays(self, m: Module, platform: Any, controller: Any, x: Signal) -> Value:
-        """The groups behind the controller; returns the popcount of the group that was read."""
-        grid = self.block.map
-        lines = Signal(grid.tiles * self.block.columns, name="x_lines")
-        m.d.comb += lines.eq(Mux(controller.masked, controller.mask.replicate(grid.tiles), x))
-        groups = []
-        for index in range(grid.groups):
-            group = place(m, platform, f"group{index}", self.block.group, image=f"_g{index}")
-            here = Signal(name=f"group{index}_here")
-            m.d.comb += [
-                here.eq(controller.group == index),
-                group.tile.eq(controller.tile),
-                *same_row(group, controller),
-                group.hv.eq(controller.hv & here),
-                group.sen.eq(controller.sen & here),
-                group.x.eq(lines),
-            ]
-            groups.append(group)
-        m.d.comb += controller.q.eq(tree_or(m, [group.q for group in groups], "q"))
-        return tree_or(m, [group.popcount for group in groups], "popcount")
+        """The groups behind the controller; returns the counts of the rows that were read, lane 0 lowest."""
+        block, grid = self.block, self.block.map
+        neurons = block.fan_out // block.slices
+        words: list[Value] = []
+        for lane in range(block.lanes):
+            seen = lane // neurons if block.slices > 1 else 0  # which of the slices that are read
+            if seen == len(words):
+                lines = Signal(grid.tiles * block.columns, name=f"x_lines{seen}" if block.slices > 1 else "x_lines")
+                word = x[seen * block.fan_in : (seen + 1) * block.fan_in]
+                m.d.comb += lines.eq(Mux(controller.masked, controller.mask.replicate(grid.tiles), word))
+                words.append(lines)
+        outputs: list[Value] = []
+        counts: list[Value] = []
+        for lane in range(block.lanes):
+            lane_counts = []
+            for stack in range(grid.blocks):
+                index = lane * grid.blocks + stack
+                group = place(m, platform, f"group{index}", block.group, image=f"_g{index}")
+                here = Signal(name=f"group{index}_here")
+                m.d.comb += [
+                    # The host addresses one group, a read the same block of every lane.
+                    here.eq(controller.group == Mux(controller.masked, index, stack)),
+                    group.tile.eq(controller.tile),
+                    *same_row(group, controller),
+                    group.hv.eq(controller.hv & here),
+                    group.sen.eq(controller.sen & here),
+                    group.x.eq(words[lane // neurons if block.slices > 1 else 0]),
+                ]
+                outputs.append(group.q)
+                lane_counts.append(group.popcount)
+            counts.append(tree_or(m, lane_counts, f"count{lane}"))
+        m.d.comb += controller.q.eq(tree_or(m, outputs, "q"))
+        return Cat(counts)
 
-    def _numbers(self, m: Module, platform: Any, controller: Any, coming: Value, quiet: Signal) -> None:
-        """The neurons' numbers, read in step with their popcounts, and the host's way to them and to the arrays."""
-        storage = Storage(self.block.number_width, self.block.fan_out)
-        numbers = place(m, platform, "numbers", storage, image=f"_{self.block.numbers}")
-        neuron = Signal(numbers.read_addr.shape())
-        last_neuron = Signal()
-        m.d.comb += [last_neuron.eq(neuron == self.block.fan_out - 1), self.number.eq(numbers.read_data)]
+    def _numbers(self, m: Module, platform: Any, coming: Value) -> tuple[Value, list[Any]]:
+        """The neurons' numbers, read in step with their counts; returns that, and the memories of the lanes."""
+        block = self.block
+        step, last_step = Signal(index_width(block.map.reads)), Signal()
+        m.d.comb += last_step.eq(step == block.map.reads - 1)
         with m.If(coming):
-            m.d.sync += neuron.eq(Mux(last_neuron, 0, neuron + 1))
-        m.d.sync += self.last.eq(coming & last_neuron)
-
-        order = self.host.payload
-        on_arrays, on_numbers, finished = Signal(), Signal(), Signal()
-        m.d.comb += [
-            on_arrays.eq((order.command == HostCommand.PROGRAM_ROW) | (order.command == HostCommand.READ_ROW)),
-            self.host.ready.eq(quiet),
-            controller.host.valid.eq(self.host.valid & on_arrays & quiet),
-            controller.host.payload.command.eq(
-                Mux(order.command == HostCommand.PROGRAM_ROW, Command.PROGRAM, Command.READ_BACK)
-            ),
-            controller.host.payload.group.eq(order.group),
-            controller.host.payload.tile.eq(order.tile),
-            controller.host.payload.row.eq(order.index),
-            controller.host.payload.bits.eq(order.bits),
-            on_numbers.eq(self.host.valid & ~on_arrays & quiet),
-            numbers.read_en.eq(coming | on_numbers),
-            numbers.read_addr.eq(Mux(coming, neuron, order.index)),
-            numbers.write_en.eq(on_numbers & (order.command == HostCommand.WRITE_NUMBER)),
-            numbers.write_addr.eq(order.index),
-            numbers.write_data.eq(order.bits),
-            self.done.eq(controller.done | finished),
-            self.failed.eq(controller.failed & ~finished),
-            self.read_bits.eq(Mux(finished, numbers.read_data, controller.read_bits)),
+            m.d.sync += step.eq(Mux(last_step, 0, step + 1))
+        m.d.sync += self.last.eq(coming & last_step)
+        storage = Storage(block.number_width, block.map.reads, image=not block.numbers_in_arrays)
+        lanes = [
+            place(m, platform, f"numbers{lane}", storage, image=f"_{block.numbers}_l{lane}" * storage.image)
+            for lane in range(block.lanes)
         ]
-        m.d.sync += finished.eq(on_numbers)
+        m.d.comb += self.numbers.eq(Cat(lane.read_data for lane in lanes))
+        return step, lanes
+
+    def _access(self, m: Module, access: Any, coming: Value, step: Value, lanes: list[Any]) -> None:
+        """The host's way, or the loader's, to the numbers."""
+        asked = Signal(index_width(len(lanes)))
+        m.d.sync += asked.eq(access.lane)
+        for index, numbers in enumerate(lanes):
+            m.d.comb += [
+                numbers.read_en.eq(coming | access.select),
+                numbers.read_addr.eq(Mux(coming, step, access.index)),
+                numbers.write_en.eq(access.write & (access.lane == index)),
+                numbers.write_addr.eq(access.index),
+                numbers.write_data.eq(access.number),
+            ]
+        with m.Switch(asked):
+            for index, numbers in enumerate(lanes):
+                with m.Case(index):
+                    m.d.comb += access.selected.eq(numbers.read_data)

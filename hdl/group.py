@@ -18,23 +18,26 @@ from model.mapping import Geometry, LayerMap
 class Group:
     """The tiles along the input of a layer, `fan_in` columns of them in use, with a registered popcount of them all.
 
+    `popcount` is the count of `hdl.tile.Tile`: of `ternary` arrays positives - negatives + fan-in.
+
     Ports: `row`, `operation`, `side`, `sen` go to all tiles, `hv` to the tile whose index is `tile`; `x` is the X lines
     of all columns, tile after tile; `popcount` is the sum over all tiles 3 cycles after `sen`, and 0 where `sen` was
-    low; `q` is the addressed tile's outputs 2 cycles after `sen`, and 0 where it was low. Throughput 1 row a cycle.
+    low; `q` is the addressed tile's `q` 2 cycles after `sen`, and 0 where it was low. Throughput 1 row a cycle.
     """
 
     fan_in: int
     rows: int
     columns: int
+    ternary: bool = False
 
     @property
     def name(self) -> str:
-        return f"hafnet_group_{self.fan_in}_{self.rows}x{self.columns}"
+        return f"hafnet_group_{self.fan_in}_{self.rows}x{self.columns}" + "_ternary" * self.ternary
 
     @property
     def map(self) -> LayerMap:
         """The group as a layer of its own."""
-        return LayerMap(self.fan_in, self.rows, Geometry(self.rows, self.columns))
+        return LayerMap(self.fan_in, self.rows, Geometry(self.rows, self.columns), ternary=self.ternary)
 
     @property
     def tiles(self) -> int:
@@ -42,7 +45,12 @@ class Group:
 
     def tile(self, index: int) -> Tile:
         """The tile at this place; the last one may have padding columns."""
-        return Tile(self.rows, self.columns, self.map.used_columns(index))
+        return Tile(self.rows, self.columns, self.map.used_columns(index), self.ternary)
+
+    @property
+    def top(self) -> int:
+        """The largest count."""
+        return self.fan_in * (2 if self.ternary else 1)
 
     @property
     def signature(self) -> wiring.Signature:
@@ -51,8 +59,8 @@ class Group:
                 "tile": In(index_width(self.tiles)),
                 **control_lines(self.rows, In),
                 "x": In(self.tiles * self.columns),
-                "q": Out(self.columns),
-                "popcount": Out(self.fan_in.bit_length()),
+                "q": Out(self.map.word_width),
+                "popcount": Out(self.top.bit_length()),
             }
         )
 
@@ -94,7 +102,7 @@ class GroupHardware(Hardware):
                 tile.sen.eq(self.sen),
                 tile.x.eq(self.x[index * columns : (index + 1) * columns]),
             ]
-            selected.append(tile.q & here.replicate(columns))
+            selected.append(tile.q & here.replicate(self.block.map.word_width))
         addressed = tree_or(m, selected, "q")
         sensed, counted = Signal(), Signal()
         total = Signal.like(self.popcount)

@@ -20,7 +20,21 @@ module hafnet_bank #(
     (* mem2reg, ram_style = "registers" *)
     reg [WIDTH-1:0] words [0:DEPTH-1];
 
+`ifdef HAFNET_IMAGES_BY_PATH
+    // In simulation only: see hafnet_storage.sv.
+    string image;
+    integer file;
+    initial
+        if ($value$plusargs("hafnet_images=%s", image)) begin
+            image = {image, $sformatf("%m"), ".hex"};
+            file = $fopen(image, "r");
+            if (file == 0) $fatal(1, "no image %s", image);
+            $fclose(file);
+            $readmemh(image, words);
+        end
+`else
     initial if (LOAD != 0) $readmemh({IMAGE, ".hex"}, words);
+`endif
 
     genvar index;
     generate

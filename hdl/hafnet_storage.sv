@@ -5,6 +5,7 @@ module hafnet_storage #(
     parameter WIDTH = 1,
     parameter DEPTH = 1,
     parameter ADDRESS = 1,
+    parameter BLANK = 0,  // 1: never filled from an image, because it holds what passes through
     parameter LOAD = 0,   // 1: filled from the image, 0: not initialised
     parameter IMAGE = ""  // path of a $readmemh file without its ".hex"
 ) (
@@ -18,7 +19,22 @@ module hafnet_storage #(
 );
     reg [WIDTH-1:0] words [0:DEPTH-1];
 
-    initial if (LOAD != 0) $readmemh({IMAGE, ".hex"}, words);
+`ifdef HAFNET_IMAGES_BY_PATH
+    // In simulation only: the image is named by the place of this memory in the design, and +hafnet_images= says what
+    // the paths begin with. Without it nothing is loaded.
+    string image;
+    integer file;
+    initial
+        if (BLANK == 0 && $value$plusargs("hafnet_images=%s", image)) begin
+            image = {image, $sformatf("%m"), ".hex"};
+            file = $fopen(image, "r");
+            if (file == 0) $fatal(1, "no image %s", image);
+            $fclose(file);
+            $readmemh(image, words);
+        end
+`else
+    initial if (LOAD != 0 && BLANK == 0) $readmemh({IMAGE, ".hex"}, words);
+`endif
 
     always @(posedge clk) begin
         if (read_en) read_data <= words[read_addr];

@@ -13,25 +13,26 @@ from model.mapping import threshold_width
 
 @dataclass(frozen=True)
 class Neuron:
-    """`fire` = (`popcount` >= `threshold`) for a neuron of `fan_in` inputs.
+    """`fire` = (`popcount` >= `threshold`) for a neuron whose largest count is `top` (its fan-in, if its weights are
+    binary and its input comes in a single presentation).
 
-    Thresholds run from 0 (always fires) to fan_in + 1 (never fires). `strobe` goes with the popcount, `fired` with
+    Thresholds run from 0 (always fires) to top + 1 (never fires). `strobe` goes with the popcount, `fired` with
     `fire`, 1 cycle later. Throughput 1 neuron a cycle.
     """
 
-    fan_in: int
+    top: int
 
     @property
     def name(self) -> str:
-        return f"hafnet_neuron_{self.fan_in}"
+        return f"hafnet_neuron_{self.top}"
 
     @property
     def signature(self) -> wiring.Signature:
         return wiring.Signature(
             {
                 "strobe": In(1),
-                "popcount": In(self.fan_in.bit_length()),
-                "threshold": In(threshold_width(self.fan_in)),
+                "popcount": In(self.top.bit_length()),
+                "threshold": In(threshold_width(self.top)),
                 "fired": Out(1),
                 "fire": Out(1),
             }

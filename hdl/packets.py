@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.block import Hardware
-from hdl.classifier import result_layout
+from hdl.block import Hardware, index_width
 
 RESULT_WIDTH = 32
 """Bits of a beat of a result packet."""
@@ -22,6 +21,14 @@ def axi_stream(width: int) -> wiring.Signature:
 def beats(bits: int, width: int) -> int:
     """Beats of a packet of `bits` bits on a bus of `width`."""
     return -(-bits // width)
+
+
+def result_layout(classes: int, score_width: int, top: int = 1) -> data.StructLayout:
+    """The result of one image: `indices`, the `top` classes, the best lowest, and `scores`, class 0 lowest; each unless
+    it has no bits.
+    """
+    members = {"indices": top * index_width(classes), "scores": classes * score_width}
+    return data.StructLayout({name: width for name, width in members.items() if width})
 
 
 @dataclass(frozen=True)
@@ -95,16 +102,17 @@ class PacketSender:
 
     classes: int
     score_width: int
+    top: int = 1
 
     @property
     def name(self) -> str:
-        return f"hafnet_packet_sender_{self.classes}x{self.score_width}"
+        return f"hafnet_packet_sender_{self.classes}x{self.score_width}_top{self.top}"
 
     @property
     def signature(self) -> wiring.Signature:
         return wiring.Signature(
             {
-                "i": In(stream.Signature(result_layout(self.classes, self.score_width))),
+                "i": In(stream.Signature(result_layout(self.classes, self.score_width, self.top))),
                 "axis": Out(axi_stream(RESULT_WIDTH)),
             }
         )
@@ -125,7 +133,8 @@ class PacketSenderHardware(Hardware):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        words: list[Value] = [self.i.payload.index]
+        index = index_width(self.block.classes)
+        words: list[Value] = [self.i.payload.indices.word_select(k, index) for k in range(self.block.top)]
         if self.block.score_width:
             width = self.block.score_width
             words += [self.i.payload.scores.word_select(k, width).as_signed() for k in range(self.block.classes)]

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.bank import Bank, word_ports
 from hdl.block import Hardware, place
+from hdl.host_access import HostCommand, host_ports
 from hdl.popcount import tree_or
 from hdl.window import Window
 from model.windows import NO_PADDING, Pair
@@ -93,4 +94,62 @@ class MaxPoolHardware(Hardware):
             modes.write_addr.eq(self.write_addr),
             modes.write_data.eq(self.write_data),
         ]
+        return m
+
+
+@dataclass(frozen=True)
+class PoolLayer:
+    """Max-pooling as a layer of the accelerator: its modes are numbers for the host, one a channel, in lane 0.
+
+    Ports: `i`, `o` as in `MaxPool`; `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.grid.host_ports`. A mode
+    that the host writes holds at once, for the map that is passing too. Throughput and latency are those of `MaxPool`.
+    """
+
+    pool: MaxPool
+    host_width: int
+
+    @property
+    def name(self) -> str:
+        return self.pool.name.replace("max_pool", "pool_layer")
+
+    @property
+    def signature(self) -> wiring.Signature:
+        pixels = stream.Signature(self.pool.channels)
+        return wiring.Signature({"i": In(pixels), "o": Out(pixels), **host_ports(self.host_width)})
+
+    def create(self) -> "PoolLayerHardware":
+        return PoolLayerHardware(self)
+
+
+class PoolLayerHardware(Hardware):
+    """The pooling, and the host's way to its modes."""
+
+    timing: Any
+    i: Any
+    o: Any
+    host: Any
+    done: Signal
+    failed: Signal
+    read_bits: Signal
+
+    def __init__(self, block: PoolLayer) -> None:
+        self.block = block
+        super().__init__(block.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        pool = place(m, platform, "pool", self.block.pool)
+        connect(m, flipped(self.i), pool.i)
+        connect(m, pool.o, flipped(self.o))
+        order, taken = self.host.payload, self.host.valid & self.host.ready
+        m.d.comb += [
+            self.host.ready.eq(1),
+            pool.read_en.eq(taken),
+            pool.read_addr.eq(order.index),
+            pool.write_en.eq(taken & (order.command == HostCommand.WRITE_NUMBER)),
+            pool.write_addr.eq(order.index),
+            pool.write_data.eq(order.bits),
+            self.read_bits.eq(pool.read_data),
+        ]
+        m.d.sync += self.done.eq(taken)
         return m

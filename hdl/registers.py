@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hdl.axi_lite import AxiLiteBridge, axi_lite
 from hdl.block import Hardware, place
 from hdl.controller import TIMING
-from hdl.grid import HostCommand, host_layout
+from hdl.host_access import HostCommand, host_layout
 from model.errors import HafnetError
 
 IDENTIFICATION = int.from_bytes(b"TNFH", "little")
@@ -49,7 +49,7 @@ class Register(IntEnum):
     GROUP = 0x024
     TILE = 0x028
     INDEX = 0x02C
-    """Row of the array, or neuron of a number (threshold, offset) (GROUP and TILE do not matter then)."""
+    """Row of the array, or place of a number (threshold, offset, mode) in its lane, which is then GROUP."""
     FAILURES = 0x030
     """Read-only: rows that failed their verify read since reset (wraps at 2^32)."""
     FAILED_INDEX = 0x034
@@ -68,11 +68,12 @@ class Register(IntEnum):
 
 @dataclass(frozen=True)
 class LayerSize:
-    """What can be addressed in one layer: groups, tiles of a group, neurons."""
+    """What can be addressed in one layer: groups, tiles of a group; lanes of numbers, numbers of a lane."""
 
     groups: int
     tiles: int
-    neurons: int
+    lanes: int
+    numbers: int
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ class HostRegistersHardware(Hardware):
                 with m.Case(number):
                     m.d.comb += [
                         row.eq((group < size.groups) & (tile < size.tiles) & (index < self.block.rows)),
-                        number_there.eq(index < size.neurons),
+                        number_there.eq((group < size.lanes) & (index < size.numbers)),
                     ]
         with m.Switch(command):
             with m.Case(HostCommand.PROGRAM_ROW.value, HostCommand.READ_ROW.value):

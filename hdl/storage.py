@@ -30,7 +30,9 @@ class Storage:
 
     @property
     def parameters(self) -> dict[str, int]:
-        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)}
+        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)} | (
+            {} if self.image else {"BLANK": 1}
+        )
 
     @property
     def signature(self) -> wiring.Signature:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.array import Array, control_lines, same_row
+from hdl.array import Array, control_lines, same_row, sensed_word
 from hdl.block import Hardware, place
 from hdl.popcount import Popcount
 
@@ -18,19 +18,29 @@ class Tile:
 
     The other columns are padding: whatever they hold, they are not counted.
 
-    Ports: `row`, `operation`, `side`, `hv`, `sen`, `x` go to the array (see `hdl.array.Array`); `q` are its outputs,
-    1 cycle after `sen`; `count` is their popcount, 2 cycles after `sen`. Throughput 1 row a cycle. Where `sen` was low
+    A `ternary` tile counts two bits a column, the product as a thermometer code: 00 for -1 (Q low), 01 for 0 (Q and Qb
+    high), 11 for +1 (Qb low); so that the count is positives - negatives + used columns.
+
+    Ports: `row`, `operation`, `side`, `hv`, `sen`, `x` go to the array (see `hdl.array.Array`); `q` is what its
+    amplifiers say, 1 cycle after `sen`: a bit a column, or, ternary, whether it is positive, and `columns` bits further
+    up whether it is negative; `count` is the count, 2 cycles after `sen`. Throughput 1 row a cycle. Where `sen` was low
     the count is that of precharged outputs and means nothing.
     """
 
     rows: int
     columns: int
     used: int
+    ternary: bool = False
 
     @property
     def name(self) -> str:
         partial = "" if self.used == self.columns else f"_used{self.used}"
-        return f"hafnet_tile_{self.rows}x{self.columns}{partial}"
+        return f"hafnet_tile_{self.rows}x{self.columns}{partial}" + "_ternary" * self.ternary
+
+    @property
+    def rails(self) -> int:
+        """Bits that a column adds to the count at most."""
+        return 2 if self.ternary else 1
 
     @property
     def signature(self) -> wiring.Signature:
@@ -38,8 +48,8 @@ class Tile:
             {
                 **control_lines(self.rows, In),
                 "x": In(self.columns),
-                "q": Out(self.columns),
-                "count": Out(self.used.bit_length()),
+                "q": Out(self.rails * self.columns),
+                "count": Out((self.rails * self.used).bit_length()),
             }
         )
 
@@ -65,15 +75,19 @@ class TileHardware(Hardware):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        array = place(m, platform, "array", Array(self.block.rows, self.block.columns))
-        popcount = place(m, platform, "popcount", Popcount(self.block.used))
+        array = place(m, platform, "array", Array(self.block.rows, self.block.columns, self.block.ternary))
+        popcount = place(m, platform, "popcount", Popcount(self.block.rails * self.block.used))
+        used = self.block.used
         m.d.comb += [
             *same_row(array, self),
             array.hv.eq(self.hv),
             array.sen.eq(self.sen),
             array.x.eq(self.x),
-            self.q.eq(array.q),
-            popcount.bits.eq(array.q[: self.block.used]),
+            self.q.eq(sensed_word(array, self.block.ternary)),
         ]
+        if self.block.ternary:
+            m.d.comb += popcount.bits.eq(Cat((array.q & ~array.qb)[:used], (array.q | ~array.qb)[:used]))
+        else:
+            m.d.comb += popcount.bits.eq(array.q[:used])
         m.d.sync += self.count.eq(popcount.count)
         return m

@@ -1,53 +1,62 @@
 """Memory images: what stands in each array and each layer's integers, in files, with a manifest beside them.
 
-An array's image `layer{L}_g{G}_t{T}` holds one word of `columns` bits a row, row 0 first, bit 0 = column 0. A hidden
-layer's `layer{L}_thresholds` (unsigned) and the output layer's `layer{L}_offsets` (two's complement) hold one word a
-neuron. `manifest.json` says what the network is and lists every file with its CRC-32, so that a folder of images is
-the whole network: reading it back yields the identical `Network`.
+An array's image `layer{L}_g{G}_t{T}` holds one word a row, row 0 first, bit 0 = column 0; see `model.mapping` for what a
+word is. A layer's numbers, one word each, are `layer{L}_thresholds_l{lane}` (unsigned), of the output layer
+`layer{L}_offsets_l{lane}` (two's complement), of a max-pooling layer `layer{L}_modes_l0` (a channel's bit is 1 for AND).
+Parallel_to_sequential, lane l holds those of neurons l, l + lanes, … and fills up with 0; else all are in lane 0.
+`manifest.json` says what the network is and lists every file with its CRC-32, so that a folder of images is the whole
+network: reading it back yields the identical `Network`.
 """
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, TypeAdapter
 
 from model import bits
 from model.errors import HafnetError
 from model.files import read_manifest, whole_folder
 from model.formats import FORMATS
-from model.mapping import Geometry, LayerMap, map_layers, offset_width, threshold_width
-from model.network import DenseLayer, Int32, Network, OutputLayer, Signs, Thermometer
+from model.mapping import P2S, Cell, LayerMap, offset_width, threshold_width
+from model.network import MaxPoolLayer, Network, Signs, WeightedLayer
+from model.network_file import ENCODINGS, KINDS, describe, hidden_layer, output_layer, understand
+from model.plan import Plan
+from model.topology import LayerShape, MaxPool, Topology
 
 VERSION = 1
 MANIFEST = "manifest.json"
 
 # Only files of these names are ever written, read or replaced.
-FILE = rf"layer[0-9]+_(g[0-9]+_t[0-9]+|thresholds|offsets)\.({'|'.join(FORMATS)})"
+FILE = rf"layer[0-9]+_(g[0-9]+_t[0-9]+|(thresholds|offsets|modes)_l[0-9]+)\.({'|'.join(FORMATS)})"
 
-Kind: TypeAlias = Literal["array", "thresholds", "offsets"]
+Kind: TypeAlias = Literal["array", "thresholds", "offsets", "modes"]
 Size: TypeAlias = Annotated[int, Field(ge=1)]
 Index: TypeAlias = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)
 class Place:
-    """What an image is for. `group` and `tile` are None unless it is an array's; `width` is in bits a word."""
+    """What an image is for: an array's `group` and `tile`, or numbers, whose lane is `group` and whose tile is 0.
+
+    `width` is in bits a word.
+    """
 
     kind: Kind
     layer: Index
-    group: Index | None
-    tile: Index | None
+    group: Index
+    tile: Index
     width: Size
 
     @property
     def name(self) -> str:
         """The file's name without its extension."""
-        part = f"g{self.group}_t{self.tile}" if self.kind == "array" else self.kind
+        part = f"g{self.group}_t{self.tile}" if self.kind == "array" else f"{self.kind}_l{self.group}"
         return f"layer{self.layer}_{part}"
 
 
@@ -69,52 +78,64 @@ class ImageFile(Place):
 
 
 @dataclass(frozen=True)
-class LayerShape:
-    """One layer of the manifest's network."""
-
-    name: str
-    fan_in: Size
-    fan_out: Size
-
-
-@dataclass(frozen=True)
 class ImageManifest:
-    """`manifest.json` of a folder of images: all of the network but its weights, the geometry, and the files."""
+    """`manifest.json` of a folder of images: all of the network but its arrays, the plan, and the files."""
 
     version: Size
-    encoding: Thermometer
-    layers: Annotated[tuple[LayerShape, ...], Field(min_length=1)]
+    topology: str
+    encoding: dict[str, Any]
+    layers: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
     origin: dict[str, str | int | float | bool]
-    geometry: Geometry
+    plan: Plan
     images: Annotated[tuple[ImageFile, ...], Field(min_length=1)]
 
 
 _MANIFEST = TypeAdapter(ImageManifest)
 
 
-def _integers_place(layer: int, fan_in: int, hidden: bool) -> Place:
-    if hidden:
-        return Place("thresholds", layer, None, None, threshold_width(fan_in))
-    return Place("offsets", layer, None, None, offset_width(fan_in))
-
-
 def _array_places(layer: int, grid: LayerMap) -> Iterator[Place]:
     for group in range(grid.groups):
         for tile in range(grid.tiles):
-            yield Place("array", layer, group, tile, grid.geometry.columns)
+            yield Place("array", layer, group, tile, grid.word_width)
 
 
-def words(network: Network, geometry: Geometry) -> Iterator[Image]:
-    """The contents of every memory: layer by layer, the arrays in order of group and tile, then the integers."""
-    for index, (layer, grid) in enumerate(zip(network.layers, map_layers(network.shape, geometry), strict=True)):
-        rows = bits.to_ints(grid.scatter(layer.weights).reshape(-1, geometry.columns))
-        for number, place in enumerate(_array_places(index, grid)):
-            yield Image(**vars(place), words=rows[number * geometry.rows : (number + 1) * geometry.rows])
-        place = _integers_place(index, layer.fan_in, isinstance(layer, DenseLayer))
-        yield Image(**vars(place), words=[value % (1 << place.width) for value in layer.integers.tolist()])
+def _number_places(topology: Topology, plan: Plan, layer: int) -> tuple[list[Place], int]:
+    """Where the numbers of a layer are, and how many each place holds; places that hold them in turn."""
+    grid, top = plan.maps(topology)[layer], 0
+    if grid is None:
+        modes = isinstance(topology.layers[layer], MaxPool)
+        return ([Place("modes", layer, 0, 0, 1)], topology.layers[layer].result.channels) if modes else ([], 0)
+    top = topology.top(layer)
+    last = layer == len(topology.layers) - 1
+    kind: Kind = "offsets" if last else "thresholds"
+    width = offset_width(top) if last else threshold_width(top)
+    if grid.dataflow == P2S:
+        return [Place(kind, layer, lane, 0, width) for lane in range(grid.lanes)], grid.reads
+    return [Place(kind, layer, 0, 0, width)], grid.fan_out
 
 
-def export(network: Network, geometry: Geometry, folder: Path | str, formats: Sequence[str] = ("hex",)) -> Path:
+def words(network: Network, plan: Plan) -> Iterator[Image]:
+    """The contents of every memory: layer by layer, the arrays in order of group and tile, then the numbers."""
+    plan = plan.of(network.topology)
+    for index, (layer, grid) in enumerate(zip(network.layers, plan.maps(network.topology), strict=True)):
+        numbers: npt.NDArray[Any] = np.zeros(0, dtype=np.int64)
+        if isinstance(layer, MaxPoolLayer):
+            numbers = layer.conjunctive
+        elif isinstance(layer, WeightedLayer):
+            assert grid is not None  # a weighted layer has arrays
+            count = grid.geometry.rows
+            rows = bits.to_ints(grid.scatter(layer.matrix).reshape(-1, grid.word_width))
+            for number, place in enumerate(_array_places(index, grid)):
+                yield Image(**vars(place), words=rows[number * count : (number + 1) * count])
+            numbers = layer.integers
+        places, count = _number_places(network.topology, plan, index)
+        for place in places:
+            held = numbers[place.group :: len(places)].tolist()
+            held += [0] * (count - len(held))
+            yield Image(**vars(place), words=[value % (1 << place.width) for value in held])
+
+
+def export(network: Network, plan: Plan, folder: Path | str, formats: Sequence[str] = ("hex",)) -> Path:
     """Write all images in each of the formats, and the manifest, whose path is returned.
 
     The folder is written whole or not at all and replaces an older export. Raises HafnetError for an unknown format,
@@ -127,16 +148,17 @@ def export(network: Network, geometry: Geometry, folder: Path | str, formats: Se
         raise HafnetError(f"no format is given, but at least one of {', '.join(FORMATS)} is needed")
     listed = []
     with whole_folder(folder, rf"{re.escape(MANIFEST)}|{FILE}") as partial:
-        for image in words(network, geometry):
+        for image in words(network, plan):
             for format in dict.fromkeys(formats):
                 data = FORMATS[format].write(image.words, image.width)
                 file = f"{image.name}.{format}"
                 (partial / file).write_bytes(data)
                 described = {**vars(image), "words": len(image.words)}
                 listed.append(ImageFile(**described, file=file, format=format, crc32=_crc32(data)))
-        layers = tuple(LayerShape(layer.name, layer.fan_in, layer.fan_out) for layer in network.layers)
-        origin = dict(sorted(network.origin.items()))
-        manifest = ImageManifest(VERSION, network.encoding, layers, origin, geometry, tuple(listed))
+        layers = tuple({"name": layer.name, **describe(KINDS, layer.shape)} for layer in network.layers)
+        encoding, origin = describe(ENCODINGS, network.encoding), dict(sorted(network.origin.items()))
+        whole_plan = plan.of(network.topology)
+        manifest = ImageManifest(VERSION, str(network.topology), encoding, layers, origin, whole_plan, tuple(listed))
         (partial / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=2) + b"\n")
     return Path(folder) / MANIFEST
 
@@ -149,8 +171,8 @@ def check(folder: Path | str) -> ImageManifest:
     return _checked(Path(folder))[0]
 
 
-def load(folder: Path | str, format: str | None = None) -> tuple[Network, Geometry]:
-    """The exported network and its geometry, read from one of the formats present (None: the first listed).
+def load(folder: Path | str, format: str | None = None) -> tuple[Network, Plan]:
+    """The exported network and its plan, read from one of the formats present (None: the first listed).
 
     Raises HafnetError as `check` does, for a format that the folder has not, and for contents that break a rule, naming
     the file and the line or word.
@@ -162,16 +184,28 @@ def load(folder: Path | str, format: str | None = None) -> tuple[Network, Geomet
     if format not in FORMATS or not files:
         present = ", ".join(sorted({file.format for file in manifest.images}))
         raise HafnetError(f"{folder}: no images in format {format!r}, only in {present}")
-    source = _Source(folder, format, manifest, files, contents)
-    parts = [source.layer(index) for index in range(len(manifest.layers))]
+    try:
+        encoding = understand(ENCODINGS, manifest.encoding, "encoding")
+        names = tuple(str(each["name"]) for each in manifest.layers)
+        plain = [{key: value for key, value in each.items() if key != "name"} for each in manifest.layers]
+        shapes = [understand(KINDS, each, f"layer {name!r}") for name, each in zip(names, plain, strict=True)]
+        topology = Topology(encoding.input, tuple(shapes), names)
+        plan = manifest.plan.of(topology)
+    except HafnetError as error:
+        raise HafnetError(f"{folder / MANIFEST}: {error}") from None
+    except KeyError as error:
+        raise HafnetError(f"{folder / MANIFEST}: a layer or the encoding lacks {error}") from None
+    source = _Source(folder, format, topology, plan, files, contents)
+    *hidden, last = [
+        (name, shape, source.reader(index)) for index, (name, shape) in enumerate(zip(names, shapes, strict=True))
+    ]
+    try:
+        network = Network(encoding, tuple(hidden_layer(*each) for each in hidden), output_layer(*last), manifest.origin)
+    except HafnetError as error:
+        raise error if str(error).startswith(str(folder)) else HafnetError(f"{folder}: {error}") from None
     if source.files:
         raise HafnetError(f"{folder / MANIFEST}: {min(source.files)!r} is listed, but belongs to no layer")
-    try:
-        hidden = tuple(DenseLayer(*part) for part in parts[:-1])
-        network = Network(manifest.encoding, hidden, OutputLayer(*parts[-1]), manifest.origin)
-    except HafnetError as error:
-        raise HafnetError(f"{folder}: {error}") from None
-    return network, manifest.geometry
+    return network, plan
 
 
 def _crc32(data: bytes) -> str:
@@ -200,7 +234,8 @@ class _Source:
 
     folder: Path
     format: str
-    manifest: ImageManifest
+    topology: Topology
+    plan: Plan
     files: dict[str, ImageFile]
     contents: dict[str, bytes]
 
@@ -208,34 +243,52 @@ class _Source:
         name = f"{place.name}.{self.format}"
         file = self.files.pop(name, None)
         if file is None:
-            raise HafnetError(f"{self.folder / MANIFEST}: {name!r} is not listed, but the network and geometry need it")
+            raise HafnetError(f"{self.folder / MANIFEST}: {name!r} is not listed, but the network and plan need it")
         if (file.words, file.width) != (count, place.width):
             raise HafnetError(
                 f"{self.folder / MANIFEST}: {name!r} has {file.words} words of {file.width} bits, but the network and "
-                f"geometry need {count} of {place.width}"
+                f"plan need {count} of {place.width}"
             )
         try:
             return FORMATS[self.format].read(self.contents[name], place.width, count)
         except HafnetError as error:
             raise HafnetError(f"{self.folder / name}: {error}") from None
 
-    def layer(self, index: int) -> tuple[str, Signs, Int32]:
-        """Name, weights and integers of a layer."""
-        shape, geometry = self.manifest.layers[index], self.manifest.geometry
-        grid = LayerMap(shape.fan_in, shape.fan_out, geometry)
-        rows = [row for place in _array_places(index, grid) for row in self.read(place, geometry.rows)]
-        arrays = bits.from_ints(rows, geometry.columns)
-        arrays = arrays.reshape(grid.groups, grid.tiles, geometry.rows, geometry.columns)
+    def reader(self, index: int) -> Callable[[str, LayerShape], npt.NDArray[Any]]:
+        """What gives a layer's contents by their names; see `model.network_file.hidden_layer`."""
+        return lambda kind, shape: self.weights(index) if kind == "weights" else self.numbers(index)
+
+    def weights(self, index: int) -> Signs:
+        """(fan_out, fan_in) weights of a layer."""
+        grid = self.plan.maps(self.topology)[index]
+        assert grid is not None  # only a layer of neurons has weights
+        count = grid.geometry.rows
+        rows = [row for place in _array_places(index, grid) for row in self.read(place, count)]
+        arrays = bits.from_ints(rows, grid.word_width).reshape(grid.groups, grid.tiles, count, grid.word_width)
         weights = grid.gather(arrays)
-        padding = np.argwhere(grid.scatter(weights) != arrays)
-        if len(padding):
-            group, tile, row, column = padding[0].tolist()
-            file = Place("array", index, group, tile, geometry.columns).name
+        wrong = np.argwhere(grid.scatter(weights) != arrays)
+        if len(wrong):
+            group, tile, row, bit = wrong[0].tolist()
+            file = self.folder / f"{Place('array', index, group, tile, grid.word_width).name}.{self.format}"
+            column = bit % grid.geometry.columns
+            if grid.synapse(Cell(group, tile, row, column)) is not None:
+                raise HafnetError(f"{file}: row {row}, column {column} is both +1 and -1")
+            raise HafnetError(f"{file}: row {row}, column {column} holds 1, but is padding and must be 0")
+        return weights
+
+    def numbers(self, index: int) -> npt.NDArray[np.int64]:
+        """The numbers of a layer's neurons or channels."""
+        places, count = _number_places(self.topology, self.plan, index)
+        lanes = np.array([self.read(place, count) for place in places], dtype=np.int64)
+        flat, shape = lanes.T.reshape(-1), self.topology.layers[index]
+        used = shape.result.channels
+        if flat[used:].any():
+            place = places[(used + int(np.argmax(flat[used:] != 0))) % len(places)]
             raise HafnetError(
-                f"{self.folder / file}.{self.format}: row {row}, column {column} holds 1, but is padding and must be 0"
+                f"{self.folder / place.name}.{self.format}: the last word belongs to no neuron and must be 0"
             )
-        place = _integers_place(index, shape.fan_in, index < len(self.manifest.layers) - 1)
-        integers = np.array(self.read(place, shape.fan_out), dtype=np.int64)
-        if place.kind == "offsets":
-            integers = np.where(integers >> (place.width - 1), integers - (1 << place.width), integers)
-        return shape.name, weights, integers.astype(np.int32)
+        integers = flat[:used]
+        if places[0].kind == "offsets":
+            width = places[0].width
+            integers = np.where(integers >> (width - 1), integers - (1 << width), integers)
+        return integers

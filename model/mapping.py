@@ -1,28 +1,46 @@
 """Which weight is in which array, row and column, and back.
 
-Dataflow `parallel_to_sequential`: one read presents all inputs at once and yields one output neuron, so a layer of
-fan-in n and fan-out m on arrays of R rows by C columns is a grid of `groups` = ceil(m / R) by `tiles` = ceil(n / C)
-arrays. Neuron j is row j mod R of group j div R; input i is column i mod C of tile i div C. Cells that hold no weight
-(padding) are written as 0 and never counted: the hardware of the last tile leaves its padding columns out.
+A layer is a matrix of fan_out × fan_in weights on arrays of R rows by C columns. Its dataflow says which side of the
+matrix the rows of the arrays are:
+
+- `parallel_to_sequential` (P2S): a row is a neuron, a column an input. A read presents all inputs of a neuron at once.
+- `sequential_to_parallel` (S2P): a row is an input, a column a neuron. A read presents one input to all neurons.
+
+`lanes` rows are read at once, each in arrays of its own: row k of the matrix (of its transpose for S2P) is read in step
+k div lanes by lane k mod lanes, so that successive rows are read together. A lane is a stack of `blocks` arrays: step s
+is row s mod R of block s div R. Group `lane · blocks + block` is one array high and `tiles` = ceil(columns of the matrix
+/ C) arrays wide. Cells that hold no weight (padding) are written as 0 and never counted.
+
+Where the numbers of the neurons (thresholds or offsets) live in the arrays too, they are behind the weights: lane l
+(S2P: lane 0) has, from the step after its last read on, its numbers of `number_bits` bits each, one behind the other,
+lowest bit first, in the columns of tile 0, tile 1 and so on, row after row.
+
+A cell of an image is one bit, 1 = +1, or in ternary layers two: whether the device on BL is LRS (+1), and, `columns`
+bits further up in the word, whether the one on BLb is (-1); neither for 0.
 """
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from model.bits import Bits, to_bits, to_signs
+from model.bits import Bits
+from model.encoding import integer
 from model.errors import HafnetError
-from model.network import Signs, integer
+from model.network import Signs
 
 LARGEST = 4096
+
+Dataflow: TypeAlias = Literal["parallel_to_sequential", "sequential_to_parallel"]
+P2S: Dataflow = "parallel_to_sequential"
+S2P: Dataflow = "sequential_to_parallel"
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Everything about the arrays that is not in the network.
+    """The size of the arrays.
 
     Members: `rows` and `columns` of one array, 1 … 4096 each; the default is the published kilobit test chip.
     Raises HafnetError for any other size.
@@ -40,7 +58,7 @@ class Geometry:
 
 
 class Cell(NamedTuple):
-    """One 2T2R cell of a layer's grid."""
+    """One 2T2R cell of a layer's arrays."""
 
     group: int
     tile: int
@@ -57,86 +75,173 @@ class Synapse(NamedTuple):
 
 @dataclass(frozen=True)
 class LayerMap:
-    """The grid of arrays of one layer: `groups` × `tiles` arrays of the geometry's size."""
+    """The arrays of one layer: `groups` × `tiles` of the geometry's size. Raises HafnetError for impossible lanes."""
 
     fan_in: int
     fan_out: int
     geometry: Geometry
+    dataflow: Dataflow = P2S
+    lanes: int = 1
+    ternary: bool = False
+    number_bits: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.lanes <= self.matrix_rows:
+            what = "neurons" if self.dataflow == P2S else "inputs"
+            raise HafnetError(f"{self.lanes} lanes are not possible for {self.matrix_rows} {what}, only 1 … as many")
+
+    @property
+    def matrix_rows(self) -> int:
+        """Rows of the matrix that are read one after the other or in lanes: neurons (P2S) or inputs (S2P)."""
+        return self.fan_out if self.dataflow == P2S else self.fan_in
+
+    @property
+    def matrix_columns(self) -> int:
+        """Columns that a read senses at once: inputs (P2S) or neurons (S2P)."""
+        return self.fan_in if self.dataflow == P2S else self.fan_out
+
+    @property
+    def reads(self) -> int:
+        """Row reads, one after the other, for one presentation of one input word."""
+        return -(-self.matrix_rows // self.lanes)
+
+    @property
+    def blocks(self) -> int:
+        """Arrays in the stack of a lane."""
+        return -(-(self.reads + self.number_rows) // self.geometry.rows)
+
+    @property
+    def number_lanes(self) -> int:
+        """Lanes that have numbers: each its own (P2S), or the first one all (S2P)."""
+        return self.lanes if self.dataflow == P2S else 1
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of such a lane; the last one is nobody's where the lanes do not come out even."""
+        return self.reads if self.dataflow == P2S else self.fan_out
+
+    @property
+    def number_rows(self) -> int:
+        """Rows of a lane that hold its numbers; 0 where these live elsewhere."""
+        return -(-self.numbers * self.number_bits // (self.tiles * self.geometry.columns))
 
     @property
     def groups(self) -> int:
-        """Arrays along the output: each group of R neurons has a row of arrays of its own."""
-        return -(-self.fan_out // self.geometry.rows)
+        """Arrays along the rows of the matrix."""
+        return self.lanes * self.blocks
 
     @property
     def tiles(self) -> int:
-        """Arrays along the input."""
-        return -(-self.fan_in // self.geometry.columns)
+        """Arrays along the columns of the matrix."""
+        return -(-self.matrix_columns // self.geometry.columns)
 
     @property
     def arrays(self) -> int:
         return self.groups * self.tiles
 
     @property
-    def reads(self) -> int:
-        """Row reads per image: one for each neuron."""
-        return self.fan_out
-
-    @property
     def fill(self) -> float:
         """Share of all cells that hold a weight."""
         return self.fan_in * self.fan_out / (self.arrays * self.geometry.rows * self.geometry.columns)
 
+    @property
+    def word_width(self) -> int:
+        """Bits of a row of an array in an image."""
+        return self.geometry.columns * (2 if self.ternary else 1)
+
     def used_columns(self, tile: int) -> int:
         """Columns of a tile that hold weights; the others are padding."""
-        return min(self.geometry.columns, self.fan_in - tile * self.geometry.columns)
+        return min(self.geometry.columns, self.matrix_columns - tile * self.geometry.columns)
 
     def cell(self, synapse: Synapse) -> Cell:
         """Where a weight is. Raises HafnetError for a neuron or input that the layer has not."""
         if not (0 <= synapse.neuron < self.fan_out and 0 <= synapse.source < self.fan_in):
             raise HafnetError(f"{synapse} is not in a layer of fan-in {self.fan_in} and fan-out {self.fan_out}")
-        group, row = divmod(synapse.neuron, self.geometry.rows)
-        tile, column = divmod(synapse.source, self.geometry.columns)
-        return Cell(group, tile, row, column)
+        along, across = synapse if self.dataflow == P2S else reversed(synapse)
+        step, lane = divmod(along, self.lanes)
+        block, row = divmod(step, self.geometry.rows)
+        tile, column = divmod(across, self.geometry.columns)
+        return Cell(lane * self.blocks + block, tile, row, column)
 
     def synapse(self, cell: Cell) -> Synapse | None:
-        """Which weight a cell holds, None for padding. Raises HafnetError for a cell that the grid has not."""
+        """Which weight a cell holds, None for padding. Raises HafnetError for a cell that the layer has not."""
         shape = (self.groups, self.tiles, self.geometry.rows, self.geometry.columns)
         if not all(0 <= index < size for index, size in zip(cell, shape, strict=True)):
-            raise HafnetError(f"{cell} is not in a grid of {shape} groups, tiles, rows and columns")
-        neuron = cell.group * self.geometry.rows + cell.row
-        source = cell.tile * self.geometry.columns + cell.column
-        return Synapse(neuron, source) if neuron < self.fan_out and source < self.fan_in else None
+            raise HafnetError(f"{cell} is not in {shape} groups, tiles, rows and columns")
+        lane, block = divmod(cell.group, self.blocks)
+        along = (block * self.geometry.rows + cell.row) * self.lanes + lane
+        across = cell.tile * self.geometry.columns + cell.column
+        if along >= self.matrix_rows or across >= self.matrix_columns:
+            return None
+        return Synapse(along, across) if self.dataflow == P2S else Synapse(across, along)
 
     def scatter(self, weights: Signs) -> Bits:
-        """(fan_out, fan_in) of ±1 to (groups, tiles, rows, columns) of bits, padding 0."""
-        rows, columns = self.geometry.rows, self.geometry.columns
-        padded = np.zeros((self.groups * rows, self.tiles * columns), dtype=np.uint8)
-        padded[: self.fan_out, : self.fan_in] = to_bits(weights)
-        return padded.reshape(self.groups, rows, self.tiles, columns).transpose(0, 2, 1, 3)
+        """(fan_out, fan_in) weights to (groups, tiles, rows, word_width) of bits, padding 0."""
+        planes = [self._scatter(weights > 0)]
+        if self.ternary:
+            planes.append(self._scatter(weights < 0))
+        return np.concatenate(planes, axis=3)
+
+    def scatter_numbers(self, arrays: Bits, numbers: Bits) -> None:
+        """Write (number_lanes, numbers, number_bits) bits, lowest first, into arrays as `scatter` gives them."""
+        columns = self.geometry.columns
+        for held, places in zip(numbers.reshape(self.number_lanes, -1), self._number_places(), strict=True):
+            index = tuple(each[: held.size] for each in places)
+            arrays[index] = held
+            if self.ternary:  # a 0 is as clear a difference as a 1
+                group, tile, row, column = index
+                arrays[group, tile, row, column + columns] = 1 - held
+
+    def gather_numbers(self, arrays: Bits) -> Bits:
+        """The inverse of `scatter_numbers`."""
+        size = self.numbers * self.number_bits
+        lanes = [arrays[tuple(each[:size] for each in places)] for places in self._number_places()]
+        return np.array(lanes, dtype=np.uint8).reshape(self.number_lanes, self.numbers, self.number_bits)
+
+    def _number_places(self) -> Iterator[tuple[npt.NDArray[np.intp], ...]]:
+        """For each lane with numbers: group, tile, row and column of each bit that its number rows have room for."""
+        columns = self.geometry.columns
+        place = np.arange(self.number_rows * self.tiles * columns)
+        step, across = np.divmod(place, self.tiles * columns)
+        block, row = np.divmod(self.reads + step, self.geometry.rows)
+        tile, column = np.divmod(across, columns)
+        for lane in range(self.number_lanes):
+            yield lane * self.blocks + block, tile, row, column
 
     def gather(self, arrays: Bits) -> Signs:
-        """The inverse of `scatter`; what the padding cells hold is left out."""
+        """The inverse of `scatter`; what the padding cells hold is left out. Both devices LRS reads as 0."""
+        columns = self.geometry.columns
+        plus = self._gather(arrays[..., :columns]).astype(np.int8)
+        minus = self._gather(arrays[..., columns:]).astype(np.int8) if self.ternary else 1 - plus
+        signs: Signs = plus - minus
+        return signs
+
+    def _scatter(self, marked: np.ndarray) -> Bits:
         rows, columns = self.geometry.rows, self.geometry.columns
-        flat = arrays.transpose(0, 2, 1, 3).reshape(self.groups * rows, self.tiles * columns)
-        return to_signs(flat[: self.fan_out, : self.fan_in])
+        matrix = marked if self.dataflow == P2S else marked.T
+        padded = np.zeros((self.blocks * rows * self.lanes, self.tiles * columns), dtype=np.uint8)
+        padded[: matrix.shape[0], : matrix.shape[1]] = matrix
+        parts = padded.reshape(self.blocks, rows, self.lanes, self.tiles, columns)
+        return parts.transpose(2, 0, 3, 1, 4).reshape(self.groups, self.tiles, rows, columns)
+
+    def _gather(self, arrays: Bits) -> Bits:
+        rows, columns = self.geometry.rows, self.geometry.columns
+        parts = arrays.reshape(self.lanes, self.blocks, self.tiles, rows, columns).transpose(1, 3, 0, 2, 4)
+        flat = parts.reshape(self.blocks * rows * self.lanes, self.tiles * columns)
+        matrix = flat[: self.matrix_rows, : self.matrix_columns]
+        return matrix if self.dataflow == P2S else matrix.T
 
 
-def map_layers(shape: Sequence[int], geometry: Geometry) -> tuple[LayerMap, ...]:
-    """The grids of all layers of a network of this shape (`Network.shape`), in order."""
-    return tuple(LayerMap(fan_in, fan_out, geometry) for fan_in, fan_out in itertools.pairwise(shape))
+def threshold_width(top: int) -> int:
+    """Bits of a threshold: 0 … top + 1, unsigned, where `top` is the largest count."""
+    return (top + 1).bit_length()
 
 
-def threshold_width(fan_in: int) -> int:
-    """Bits of a threshold: 0 … fan-in + 1, unsigned."""
-    return (fan_in + 1).bit_length()
+def offset_width(top: int) -> int:
+    """Bits of a class's offset: -top … top, two's complement."""
+    return top.bit_length() + 1
 
 
-def offset_width(fan_in: int) -> int:
-    """Bits of a class's offset: -fan-in … fan-in, two's complement."""
-    return fan_in.bit_length() + 1
-
-
-def score_width(fan_in: int) -> int:
-    """Bits of a class's score: -fan-in … 2 fan-in, two's complement."""
-    return (2 * fan_in).bit_length() + 1
+def score_width(top: int) -> int:
+    """Bits of a class's score: -top … 2 top, two's complement."""
+    return (2 * top).bit_length() + 1

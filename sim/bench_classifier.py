@@ -1,43 +1,60 @@
 """Bench of the classifier: random images at full rate and with back-pressure, while the host reads back.
 
-Job: `block`, the members of the `hdl.classifier.Classifier`; `network`, the file of a network without hidden layers
-that it is; `program`, whether the host writes arrays and offsets first; `seed`. Answer: `rates`, the cycles per image
-of each timing of the arrays (precharge, sense, cycles).
+Job: `block`, the members of the `hdl.classifier.Classifier`; `network`, the file of a network whose only layer of
+neurons it is; `program`, whether the host writes arrays and offsets first; `seed`. Answer: `rates`, the cycles per
+image of each timing of the arrays (precharge, sense, cycles).
 """
 
 from typing import Any
 
 import cocotb
-import numpy as np
 
-from hdl.classifier import Classifier, result_layout
-from model import bits, golden, images
-from model.mapping import Geometry
+from hdl.classifier import Classifier
+from hdl.grid import Grid
+from hdl.packets import result_layout
+from model import golden
 from model.network import Network
 from sim import job
+from sim.first_layer import first_layer, memories
 from sim.layer_ports import IMAGES, LayerPorts, exercise
 
-BEHIND = (7, 8)
-"""Cycles from an image's last read to its result, and to when the next but one may begin."""
+SUMMED = 2
+"""Cycles that several presentations take more."""
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+def results(trace: golden.Trace, block: Classifier) -> list[int]:
+    """What the classifier must give for each image, as the word on its port."""
+    width = block.score_width if block.scores else 0
+    layout: Any = result_layout(block.classes, width, block.top)
+    ranks = golden.rank(trace.scores, block.top).tolist()
+    index = (block.classes - 1).bit_length() or 1
+    words = []
+    for indices, scores in zip(ranks, trace.scores.tolist(), strict=True):
+        members = {}
+        if block.top:
+            members["indices"] = sum(each << (index * place) for place, each in enumerate(indices))
+        if width:
+            members["scores"] = sum(score % (1 << width) << (width * place) for place, score in enumerate(scores))
+        words.append(layout.const(members).as_bits())
+    return words
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 async def classifier(dut: Any) -> None:
     task = job.load()
-    block, network = Classifier(**task["block"]), Network.load(task["network"])
-    memories = [each for each in images.words(network, Geometry(block.rows, block.columns)) if each.layer == 0]
-    inputs = np.random.default_rng(task["seed"]).integers(0, 2, (IMAGES, block.fan_in))
-    trace = golden.infer(network, inputs)
-    width = block.score_width if block.scores else 0
-    layout: Any = result_layout(block.classes, width)
-    expected = []
-    for index, scores in zip(trace.classes.tolist(), trace.scores.tolist(), strict=True):
-        word = sum(score % (1 << width) << (number * width) for number, score in enumerate(scores))
-        expected.append(layout.const({"index": index, "scores": word} if width else {"index": index}).as_bits())
+    members = task["block"]
+    block = Classifier(**members | {"grid": Grid(**members["grid"])})
+    network = Network.load(task["network"])
+    first = first_layer(network, IMAGES, task["seed"])
+    expected = results(first.trace, block)
 
-    def explain(results: list[int]) -> str:
-        image = next(number for number, pair in enumerate(zip(results, expected, strict=True)) if pair[0] != pair[1])
-        return f"image {image}: expected {expected[image]:#x}, got {results[image]:#x} of layout {layout}"
+    def explain(found: list[int]) -> str:
+        image = next(number for number, pair in enumerate(zip(found, expected, strict=True)) if pair[0] != pair[1])
+        return f"image {image}: expected {expected[image]:#x}, got {found[image]:#x}"
 
-    layer = LayerPorts(dut, block)
-    job.answer({"rates": await exercise(layer, task, memories, bits.to_ints(inputs), expected, BEHIND, explain)})
+    grid = block.grid
+    latency = 6 + (block.ranking.latency if block.top else 0) + (SUMMED if grid.presentations > 1 else 0)
+    layer = LayerPorts(dut, grid.map.reads, first.count, grid.host_width)
+    contents = memories(network, grid, first.index)
+    behind = (latency, latency + 1)
+    job.answer({"rates": await exercise(layer, task, contents, first.words, expected, behind, explain)})

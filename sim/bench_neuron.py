@@ -20,14 +20,14 @@ RANDOM_PAIRS = 1000
 GAP_PROBABILITY = 0.2
 
 
-def pairs_for(fan_in: int, source: random.Random) -> list[tuple[int, int]]:
+def pairs_for(top: int, source: random.Random) -> list[tuple[int, int]]:
     """(popcount, threshold) in random order: all, or the neighbours of equality, the extremes, and random ones."""
-    if fan_in <= EXHAUSTIVE:
-        pairs = [(count, threshold) for count in range(fan_in + 1) for threshold in range(fan_in + 2)]
+    if top <= EXHAUSTIVE:
+        pairs = [(count, threshold) for count in range(top + 1) for threshold in range(top + 2)]
     else:
-        pairs = [(count, threshold) for count in (0, 1, fan_in - 1, fan_in) for threshold in (0, 1, fan_in, fan_in + 1)]
-        pairs += [(count, count + more) for count in range(1, fan_in) for more in (-1, 0, 1)]
-        pairs += [(source.randint(0, fan_in), source.randint(0, fan_in + 1)) for _ in range(RANDOM_PAIRS)]
+        pairs = [(count, threshold) for count in (0, 1, top - 1, top) for threshold in (0, 1, top, top + 1)]
+        pairs += [(count, count + more) for count in range(1, top) for more in (-1, 0, 1)]
+        pairs += [(source.randint(0, top), source.randint(0, top + 1)) for _ in range(RANDOM_PAIRS)]
     source.shuffle(pairs)
     return pairs
 
@@ -35,9 +35,9 @@ def pairs_for(fan_in: int, source: random.Random) -> list[tuple[int, int]]:
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def neuron(dut: Any) -> None:
     task = job.load()
-    fan_in = Neuron(**task["block"]).fan_in
+    top = Neuron(**task["block"]).top
     source = random.Random(task["seed"])
-    pairs = pairs_for(fan_in, source)
+    pairs = pairs_for(top, source)
     counts, thresholds = np.array(pairs, dtype=np.int32).T
     expected = golden.fire(counts[np.newaxis], thresholds)[0].tolist()
     dut.strobe.value = dut.popcount.value = dut.threshold.value = 0
@@ -45,14 +45,14 @@ async def neuron(dut: Any) -> None:
     position, before = 0, None
     while position < len(pairs) or before is not None:
         strobe = position < len(pairs) and source.random() >= GAP_PROBABILITY
-        count, threshold = pairs[position] if strobe else (source.randint(0, fan_in), source.randint(0, fan_in + 1))
+        count, threshold = pairs[position] if strobe else (source.randint(0, top), source.randint(0, top + 1))
         dut.strobe.value, dut.popcount.value, dut.threshold.value = int(strobe), count, threshold
         await RisingEdge(dut.clk)
         assert int(dut.fired.value) == (before is not None), "`fired` is not `strobe` of 1 cycle before"
         if before is not None:
             got = int(dut.fire.value)
             assert got == expected[before], (
-                f"fan-in {fan_in}, (popcount, threshold) {pairs[before]}: expected {expected[before]}, got {got}"
+                f"largest count {top}, (popcount, threshold) {pairs[before]}: expected {expected[before]}, got {got}"
             )
         before = position if strobe else None
         position += strobe

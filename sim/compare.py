@@ -1,57 +1,75 @@
 """RTL against golden: what each layer gave for each image, and the first places where they differ."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from model import bits
-from model.golden import Trace
+from model.golden import Trace, rank
 from model.network import Network
 
 CLASS = "class"
-"""Name under which the classes are compared, after the layers."""
+"""Name under which the best classes are compared, after the layers."""
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """One value that differs. `neuron` is None for the class of an image."""
+    """One value that differs. `neuron` is a value's place in what the layer gives for an image (of a map: row by row, a
+    pixel's channels together); of the layer `class`, the place in the order of the best classes.
+    """
 
     simulator: str
     sample: int
     layer: str
-    neuron: int | None
+    neuron: int
     expected: int
     got: int
 
     def __str__(self) -> str:
-        where = f"layer {self.layer!r}, neuron {self.neuron}" if self.neuron is not None else "class"
+        where = f"layer {self.layer!r}, neuron {self.neuron}"
+        if self.layer is CLASS:
+            where = f"class in place {self.neuron}" if self.neuron else "class"
         return f"{self.simulator}: sample {self.sample}, {where}: expected {self.expected}, got {self.got}"
 
 
-def disagreements(
-    simulator: str,
-    network: Network,
-    expected: Trace,
-    hidden: Sequence[Sequence[int]],
-    results: Sequence[Sequence[int]],
-) -> Iterator[Disagreement]:
-    """Every value that differs, sample by sample and layer by layer.
-
-    There may be fewer samples than in `expected`: the first ones. `hidden` holds for each hidden layer the word of bits
-    of each sample; `results` for each sample the class and then, where the accelerator gives them, the scores as 32-bit
-    words.
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What the RTL gave for the first samples: `hidden`, for each hidden layer by its name (samples, values) bits;
+    `scores`, (samples, classes) or (samples, 0) where the accelerator gives none; `classes`, (samples, places), the best
+    first, as many as it gives.
     """
-    scores = expected.scores
-    for sample, (winner, *given) in enumerate(results):
-        for layer, words in zip(network.hidden, hidden, strict=True):
-            right = expected.bits[layer.name][sample]
-            found = bits.from_int(words[sample], layer.fan_out)
-            for neuron in np.flatnonzero(right != found).tolist():
-                yield Disagreement(simulator, sample, layer.name, neuron, int(right[neuron]), int(found[neuron]))
-        for neuron, word in enumerate(given):
-            score = word - (1 << 32) if word >> 31 else word
-            if score != scores[sample, neuron]:
-                yield Disagreement(simulator, sample, network.output.name, neuron, int(scores[sample, neuron]), score)
-        if winner != expected.classes[sample]:
-            yield Disagreement(simulator, sample, CLASS, None, int(expected.classes[sample]), winner)
+
+    hidden: Mapping[str, bits.Bits]
+    scores: npt.NDArray[np.int64]
+    classes: npt.NDArray[np.int64]
+
+    @property
+    def values(self) -> int:
+        """How many values there are to compare."""
+        return sum(each.size for each in self.hidden.values()) + self.scores.size + self.classes.size
+
+
+def compare(
+    simulator: str, network: Network, expected: Trace, found: Found, most: int
+) -> tuple[int, list[Disagreement]]:
+    """How many values differ, and the first of them (`most` or fewer), sample by sample and layer by layer."""
+    count = len(found.classes)
+    columns: list[tuple[str, npt.NDArray[Any], npt.NDArray[Any]]]
+    columns = [(name, expected.bits[name][:count].reshape(count, -1), given) for name, given in found.hidden.items()]
+    if found.scores.shape[1]:
+        columns.append((network.output.name, expected.scores[:count], found.scores))
+    columns.append((CLASS, rank(expected.scores[:count], found.classes.shape[1]), found.classes))
+    differs = [right != given for _, right, given in columns]
+
+    def places() -> Iterator[Disagreement]:
+        for sample in np.flatnonzero(np.any([each.any(axis=1) for each in differs], axis=0)).tolist():
+            for (name, right, given), wrong in zip(columns, differs, strict=True):
+                for neuron in np.flatnonzero(wrong[sample]).tolist():
+                    values = int(right[sample, neuron]), int(given[sample, neuron])
+                    yield Disagreement(simulator, sample, name, neuron, *values)
+
+    return int(sum(each.sum() for each in differs)), list(islice(places(), most))

@@ -4,7 +4,7 @@ from typing import Any
 
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
-from hdl.grid import HostCommand
+from hdl.host_access import HostCommand
 from hdl.registers import IDENTIFICATION, Register
 
 

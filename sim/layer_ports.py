@@ -9,7 +9,7 @@ import cocotb
 from cocotb.triggers import ClockCycles, Event, RisingEdge
 
 from hdl.controller import TIMING
-from hdl.grid import HostCommand, host_layout
+from hdl.host_access import HostCommand, host_layout
 from model.images import Image
 from sim import clocking
 from sim.streams import Stall, never, stalls
@@ -38,10 +38,13 @@ class Pass:
 
 
 class LayerPorts:
-    """A layer (`hdl.dense.Dense`, `hdl.classifier.Classifier`) on its own: `dut` is its hardware."""
+    """A layer of neurons on its own: `dut` is its hardware; `words` of its input make an image, each takes `steps` reads
+    of the arrays; `host_width` are the bits of a host's word.
+    """
 
-    def __init__(self, dut: Any, block: Any) -> None:
-        self.dut, self.block = dut, block
+    def __init__(self, dut: Any, steps: int, words: int, host_width: int) -> None:
+        self.dut, self.words, self.host_width = dut, words, host_width
+        self.steps = steps * words
         self.reads = 0
         for port in ("i__valid", "i__payload", "o__ready", "host__valid", "host__payload"):
             getattr(dut, port).value = 0
@@ -55,13 +58,13 @@ class LayerPorts:
         lengths = {"precharge": precharge, "sense": sense, "set_pulse": 1, "reset_pulse": 2}
         layout: Any = TIMING
         self.dut.timing.value = layout.const(lengths).as_bits()
-        self.reads = self.block.fan_out * (precharge + sense)
+        self.reads = self.steps * (precharge + sense)
 
     async def order(self, command: HostCommand, group: int, tile: int, index: int, word: int = 0) -> tuple[int, int]:
         """Run one host command; `failed` and `read_bits`."""
         dut = self.dut
         order = {"command": command.value, "group": group, "tile": tile, "index": index, "bits": word}
-        layout: Any = host_layout(self.block.host_width)
+        layout: Any = host_layout(self.host_width)
         dut.host__payload.value = layout.const(order).as_bits()
         dut.host__valid.value = 1
         await RisingEdge(dut.clk)
@@ -78,13 +81,13 @@ class LayerPorts:
         for memory in memories:
             command = HostCommand.PROGRAM_ROW if memory.kind == "array" else HostCommand.WRITE_NUMBER
             for index, word in enumerate(memory.words):
-                failed, _ = await self.order(command, memory.group or 0, memory.tile or 0, index, word)
+                failed, _ = await self.order(command, memory.group, memory.tile, index, word)
                 assert not failed, f"{memory.name}: the verify read of row {index} failed"
 
     async def read_back(self, memory: Image, index: int) -> None:
         """Read one word of a memory and compare it."""
         command = HostCommand.READ_ROW if memory.kind == "array" else HostCommand.READ_NUMBER
-        failed, word = await self.order(command, memory.group or 0, memory.tile or 0, index)
+        failed, word = await self.order(command, memory.group, memory.tile, index)
         right = memory.words[index]
         assert (failed, word) == (0, right), (
             f"{memory.name}: word {index} read back: expected {right:#x}, got {word:#x}"
@@ -98,21 +101,22 @@ class LayerPorts:
             await self.read_back(memory, source.randrange(len(memory.words)))
             await ClockCycles(self.dut.clk, source.randint(1, 4 * self.reads))
 
-    async def run(self, images: list[int], stall: tuple[Stall, Stall] = (never, never)) -> Pass:
-        """Send all images, pausing where `stall` says so; afterwards nothing more may come.
+    async def run(self, words: list[int], stall: tuple[Stall, Stall] = (never, never)) -> Pass:
+        """Send all words, pausing where `stall` says so; afterwards nothing more may come.
 
         An offered result may neither change nor go before it is taken.
         """
         dut, found = self.dut, Pass()
         held: int | None = None
         offer = False
+        images = len(words) // self.words
         quiet, rest = 0, DRAIN + self.reads
-        while quiet < rest or len(found.results) < len(images):
-            assert quiet < PATIENCE * rest, f"{len(images)} images gave {len(found.results)} results"
+        while quiet < rest or len(found.results) < images:
+            assert quiet < PATIENCE * rest, f"{images} images gave {len(found.results)} results"
             sent = len(found.taken)
-            if not offer and sent < len(images) and not stall[0]():
+            if not offer and sent < len(words) and not stall[0]():
                 offer = True
-                dut.i__payload.value = images[sent]
+                dut.i__payload.value = words[sent]
             ready = not stall[1]()
             dut.i__valid.value, dut.o__ready.value = int(offer), int(ready)
             await RisingEdge(dut.clk)
@@ -129,7 +133,7 @@ class LayerPorts:
                 found.results.append(word)
                 quiet = 0
         dut.i__valid.value = dut.o__ready.value = 0
-        assert len(found.results) == len(images), f"{len(images)} images gave {len(found.results)} results"
+        assert len(found.results) == images, f"{images} images gave {len(found.results)} results"
         return found
 
 
@@ -137,7 +141,7 @@ async def exercise(
     layer: LayerPorts,
     task: Any,
     memories: Sequence[Image],
-    images: list[int],
+    words: list[int],
     expected: list[int],
     behind: tuple[int, int],
     explain: Callable[[list[int]], str],
@@ -157,11 +161,11 @@ async def exercise(
     rates = []
     for precharge, sense in TIMINGS:
         layer.set_timing(precharge, sense)
-        found = await layer.run(images)
+        found = await layer.run(words)
         assert found.results == expected, explain(found.results)
         latency = found.offered[0] - found.taken[0]
         assert latency == layer.reads + behind[0], f"latency is {latency}, not {layer.reads + behind[0]} cycles"
-        rate = (found.offered[-1] - found.offered[0]) / (len(images) - 1)
+        rate = (found.offered[-1] - found.offered[0]) / (len(expected) - 1)
         contract = max(layer.reads, (layer.reads + behind[1]) / 2)
         assert rate == contract, f"an image took {rate} cycles, not {contract}"
         rates.append((precharge, sense, rate))
@@ -169,7 +173,7 @@ async def exercise(
         layer.set_timing(*TIMINGS[number % len(TIMINGS)])
         over = Event()
         host = cocotb.start_soon(layer.curious_host(memories, task["seed"] + number, over))
-        found = await layer.run(images, (stalls(task["seed"] + number, source), stalls(task["seed"] - number, sink)))
+        found = await layer.run(words, (stalls(task["seed"] + number, source), stalls(task["seed"] - number, sink)))
         over.set()
         await host
         assert found.results == expected, explain(found.results)

@@ -7,8 +7,9 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from model.mapping import Geometry, map_layers
-from model.network import Network, dashed
+from model.network import Network, WeightedLayer
+from model.plan import Plan
+from model.topology import Convolution, Dense
 from sim.verify import Verification
 
 
@@ -16,52 +17,65 @@ from sim.verify import Verification
 class LayerUse:
     """How a layer uses its arrays.
 
-    `fill` is the share of its cells that hold a weight, `reads` its row reads per image, `utilisation` the useful XNORs
-    of an image as a share of those that all its arrays could do in the cycles of an image, a row of each a cycle.
+    `fill` is the share of its cells that hold a weight, `reads` its row reads per image, one after the other,
+    `utilisation` the useful XNORs of an image as a share of those that all its arrays could do in the cycles of an image,
+    a row of each a cycle.
     """
 
     name: str
     fan_in: int
     fan_out: int
+    lanes: int
     arrays: int
     fill: float
     reads: int
     utilisation: float
 
 
-def layer_uses(network: Network, geometry: Geometry, cycles: float | None) -> list[LayerUse]:
-    """The use of each layer's arrays when an image takes `cycles` cycles; utilisation is 0 where that is not known."""
-    return [
-        LayerUse(
-            name=layer.name,
-            fan_in=layer.fan_in,
-            fan_out=layer.fan_out,
-            arrays=grid.arrays,
-            fill=grid.fill,
-            reads=grid.reads,
-            utilisation=layer.fan_in * layer.fan_out / (grid.arrays * geometry.columns * cycles) if cycles else 0,
+def layer_uses(network: Network, plan: Plan, cycles: float | None) -> list[LayerUse]:
+    """The use of the arrays of each layer of neurons when an image takes `cycles` cycles; utilisation is 0 where that is
+    not known.
+    """
+    topology, uses = network.topology, []
+    for index, (layer, grid) in enumerate(zip(network.layers, plan.maps(topology), strict=True)):
+        if grid is None or not isinstance(layer, WeightedLayer):
+            continue
+        shape = topology.layers[index]
+        assert isinstance(shape, Dense | Convolution)
+        times = topology.presentations[index].count * shape.positions
+        useful = layer.fan_in * layer.fan_out * times
+        uses.append(
+            LayerUse(
+                name=layer.name,
+                fan_in=layer.fan_in,
+                fan_out=layer.fan_out,
+                lanes=grid.lanes,
+                arrays=grid.arrays,
+                fill=grid.fill,
+                reads=grid.reads * times,
+                utilisation=useful / (grid.arrays * plan.geometry.columns * cycles) if cycles else 0,
+            )
         )
-        for layer, grid in zip(network.layers, map_layers(network.shape, geometry), strict=True)
-    ]
+    return uses
 
 
 def summarise(
     network: Network,
-    geometry: Geometry,
+    plan: Plan,
     golden_accuracy: float,
     verifications: Sequence[Verification],
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     """Everything that the demo found, as plain values for JSON."""
     cycles = verifications[0].cycles
-    uses = layer_uses(network, geometry, cycles)
+    uses = layer_uses(network, plan, cycles)
     arrays = sum(use.arrays for use in uses)
     weights = sum(use.fan_in * use.fan_out for use in uses)
     return {
-        "network": dashed(network.shape),
+        "network": str(network.topology),
         "origin": dict(network.origin),
-        "rows": geometry.rows,
-        "columns": geometry.columns,
+        "rows": plan.geometry.rows,
+        "columns": plan.geometry.columns,
         "accuracy": {
             "torch": network.origin["accuracy"],
             "golden": golden_accuracy,
@@ -72,7 +86,7 @@ def summarise(
         "mismatches": sum(each.mismatches for each in verifications),
         "cycles_per_image": cycles,
         "arrays": arrays,
-        "cells_full": weights / (arrays * geometry.rows * geometry.columns),
+        "cells_full": weights / (arrays * plan.geometry.rows * plan.geometry.columns),
         "layers": [asdict(use) for use in uses],
         "simulators": [{"simulator": each.simulator, "version": each.version} for each in verifications],
         "seconds": dict(seconds),
@@ -120,9 +134,16 @@ def verification_table(each: Verification) -> Table:
 def uses_table(uses: Sequence[LayerUse]) -> Table:
     """A row for each layer's arrays."""
     table = Table("layer", box=box.SIMPLE_HEAD)
-    for heading in ("fan-in", "fan-out", "arrays", "cells full", "row reads", "XNORs used"):
+    for heading in ("fan-in", "fan-out", "lanes", "arrays", "cells full", "row reads", "XNORs used"):
         table.add_column(heading, justify="right")
     for use in uses:
-        numbers = (f"{use.fan_in}", f"{use.fan_out}", f"{use.arrays}", f"{use.fill:.1%}", f"{use.reads}")
+        numbers = (
+            f"{use.fan_in}",
+            f"{use.fan_out}",
+            f"{use.lanes}",
+            f"{use.arrays}",
+            f"{use.fill:.1%}",
+            f"{use.reads}",
+        )
         table.add_row(use.name, *numbers, f"{use.utilisation:.1%}")
     return table

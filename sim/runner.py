@@ -16,6 +16,7 @@ from typing import Any
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
+from hdl.emit import BY_PATH
 from model.errors import HafnetError
 from sim.tools import Tool
 
@@ -48,11 +49,17 @@ class Design:
         return self.folder / f"{self.top}.fst" if self.tool.name == "icarus" else run_folder / "dump.vcd"
 
     def run(
-        self, bench: str, folder: Path, job: Mapping[str, Any], progress: Callable[[int], None] | None = None
+        self,
+        bench: str,
+        folder: Path,
+        job: Mapping[str, Any],
+        progress: Callable[[int], None] | None = None,
+        *,
+        plusargs: Sequence[str] = (),
     ) -> Any:
         """Run the bench module `bench` with working folder `folder`; returns its result.
 
-        `progress` is called now and then with what the bench says of its progress. Raises SimulationError where the
+        `plusargs` are given to the simulation. `progress` is called now and then with what the bench says of its progress. Raises SimulationError where the
         bench fails or leaves no result.
         """
         folder = folder.resolve()
@@ -69,6 +76,7 @@ class Design:
                     hdl_toplevel_lang="verilog",
                     build_dir=self.folder,
                     test_dir=folder,
+                    plusargs=list(plusargs),
                     extra_env={JOB: str(job_file)},
                     results_xml=str(folder / "results.xml"),
                     timescale=TIMESCALE,
@@ -114,12 +122,15 @@ def build(
     *,
     ports: Sequence[str],
     probes: Sequence[str] = (),
+    shared: Sequence[str] = (),
     waves: bool = False,
 ) -> Design:
     """Build the module `top` from `sources` (.sv and .vlt) in `folder`, unless just this was built there before.
 
-    `ports` are the top module's ports that a bench drives or reads, `probes` its inner nets that a bench reads. Raises
-    SimulationError where the simulator refuses the sources, HafnetError where the folder cannot be built in.
+    `ports` are the top module's ports that a bench drives or reads, `probes` its inner nets that a bench reads.
+    `shared` are modules that Verilator builds once for all their instances; memories then load images by their own
+    path (see `hdl.emit.BY_PATH`). Raises SimulationError where the simulator refuses the sources, HafnetError where the
+    folder cannot be built in.
     """
     folder = folder.resolve()
     if tool.name == "verilator" and any(letter.isspace() for letter in str(folder)):
@@ -133,9 +144,9 @@ def build(
     arguments: list[str] = []
     if tool.name == "verilator":
         access = folder / "access.vlt"
-        access.write_text(_access(top, ports, probes))
+        access.write_text(_access(top, ports, probes, shared))
         control.append(access)
-        arguments = VERILATOR_ARGUMENTS
+        arguments = [*VERILATOR_ARGUMENTS, *(["--hierarchical", f"-D{BY_PATH}"] if shared else [])]
         verilog = [*control, *verilog]
     stamp, fingerprint = folder / "built", _fingerprint(design, verilog, arguments)
     if stamp.exists() and stamp.read_text() == fingerprint:
@@ -161,10 +172,11 @@ def build(
     return design
 
 
-def _access(top: str, ports: Sequence[str], probes: Sequence[str]) -> str:
-    """Verilator control file: what the bench may touch."""
+def _access(top: str, ports: Sequence[str], probes: Sequence[str], shared: Sequence[str]) -> str:
+    """Verilator control file: what the bench may touch, and what is built by itself."""
     lines = [f'public_flat_rw -module "{top}" -var "{port}"' for port in ports]
     lines += [f'public_flat_rd -module "{top}" -var "{probe}"' for probe in probes]
+    lines += [f'hier_block -module "{module}"' for module in shared]
     return "\n".join(["`verilator_config", *lines, ""])
 
 

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from model.errors import HafnetError
-from model.mapping import Geometry, map_layers
-from model.network import Network, dashed
+from model.network import Network
+from model.plan import Plan
 from model.samples import Samples
+from model.topology import Topology
 
 NETWORK, SAMPLES, IMAGES, VERILOG, SIMULATION, SUMMARY = (
     "network.safetensors",
@@ -46,23 +47,23 @@ def train(folder: Path, **options: Any) -> None:
         trained = run(data, recipe, device, progress)
     trained.network.save(folder / NETWORK)
     data.test.save(folder / SAMPLES)
-    say(f"trained {dashed(trained.network.shape)} on {data.name}: {trained.accuracy:.2%} of the test samples are right")
+    say(f"trained {trained.network.topology} on {data.name}: {trained.accuracy:.2%} of the test samples are right")
     wrote(folder / NETWORK, folder / SAMPLES)
 
 
-def export(folder: Path, network: Network, geometry: Geometry, formats: Sequence[str]) -> None:
+def export(folder: Path, network: Network, plan: Plan, formats: Sequence[str]) -> None:
     """Write memory images."""
     from model import images
 
-    count = sum(grid.arrays for grid in map_layers(network.shape, geometry))
+    count = sum(grid.arrays for grid in plan.maps(network.topology) if grid is not None)
     with console.status(f"exporting {count} arrays"):
-        manifest = images.export(network, geometry, folder / IMAGES, formats)
-    size = f"{geometry.rows} x {geometry.columns}"
-    say(f"exported {count} arrays of {size} and {len(network.layers)} tables of thresholds and offsets")
+        manifest = images.export(network, plan, folder / IMAGES, formats)
+    size = f"{plan.geometry.rows} x {plan.geometry.columns}"
+    say(f"exported {count} arrays of {size}, and the numbers of {len(network.layers)} layers")
     wrote(manifest)
 
 
-def generate(folder: Path, shape: Sequence[int], geometry: Geometry, **options: Any) -> None:
+def generate(folder: Path, topology: Topology, plan: Plan, **options: Any) -> None:
     """Write Verilog."""
     from hdl.accelerator import Accelerator
     from hdl.generate import MANIFEST
@@ -71,11 +72,11 @@ def generate(folder: Path, shape: Sequence[int], geometry: Geometry, **options: 
 
     phases = ("precharge", "sense", "set_pulse", "reset_pulse")
     timing = Timing(**{name: options.pop(name) for name in phases if name in options})
-    accelerator = Accelerator(tuple(shape), geometry, timing=timing, **options)
-    with console.status(f"generating {sum(grid.arrays for grid in accelerator.maps)} arrays"):
+    accelerator = Accelerator(topology, plan, timing=timing, **options)
+    with console.status(f"generating {accelerator.arrays} arrays"):
         manifest = run(accelerator, folder / VERILOG)
     size = sum((folder / VERILOG / listed.file).stat().st_size for listed in manifest.files)
-    say(f"generated {dashed(shape)} with {manifest.arrays} arrays: {len(manifest.files)} files, {size / 1000:.0f} kB")
+    say(f"generated {topology} with {manifest.arrays} arrays: {len(manifest.files)} files, {size / 1000:.0f} kB")
     wrote(folder / VERILOG / MANIFEST)
 
 
@@ -117,7 +118,7 @@ def choose_samples(
         for name, other in (("--samples", given), ("--count", count)):
             if other is not None:
                 raise HafnetError(f"--random {random_count} and {name} {other} exclude each other")
-        low, high = network.encoding.levels[0] - 1, network.encoding.levels[-1]
+        low, high = network.encoding.range
         source = np.random.default_rng(seed)
         return Samples(source.integers(low, high, (random_count, network.encoding.values), endpoint=True))
     samples = Samples.load(given or folder / SAMPLES)

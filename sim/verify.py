@@ -1,28 +1,43 @@
 """`hafnet verify`: generated Verilog with its memory images against the golden model, value by value."""
 
+import itertools
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from hdl.emit import TOP_IMAGE
+from hdl.emit import IMAGES_PLUSARG, TOP_IMAGE
 from hdl.generate import Manifest, load_manifest
-from hdl.packets import beats
+from hdl.instances import Tree
+from hdl.packets import RESULT_WIDTH
 from model import bits, images
 from model.errors import HafnetError
 from model.golden import Trace, infer
-from model.network import Network, dashed
+from model.network import Network
+from model.plan import Plan
 from model.samples import Samples
-from sim.compare import Disagreement, disagreements
+from model.topology import Topology
+from sim import harness, records
+from sim.compare import Disagreement, Found, compare
 from sim.runner import Design, SimulationError, build
 from sim.tools import Tool
 
 STALLED = 32
 """So many of the samples are sent a second time, with random back-pressure on both sides."""
+GAPS = 154
+"""Chance in 1/256 that a source or sink pauses in a cycle of that pass."""
+SHOWN = 10
+"""So many differences are told one by one."""
+PATIENCE = 64
+"""So many times as long as all row reads of one image together nothing may pass before the simulation is given up."""
+MANY_ARRAYS = 200
+"""From so many arrays on, Verilator builds blocks that occur at least OFTEN times once for all of them."""
+OFTEN = 5
 
 
 @dataclass(frozen=True)
@@ -53,18 +68,17 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[
     Raises HafnetError otherwise.
     """
     manifest = load_manifest(verilog)
-    _refuse_other_shape(network, manifest.shape, verilog)
     exported = images.check(images_folder)
-    shape = (exported.layers[0].fan_in, *(layer.fan_out for layer in exported.layers))
-    _refuse_other_shape(network, shape, images_folder)
-    if exported.geometry != manifest.geometry:
-        ours, theirs = exported.geometry, manifest.geometry
-        raise HafnetError(
-            f"{images_folder} holds arrays of {ours.rows} x {ours.columns}, but {verilog} was generated for "
-            f"{theirs.rows} x {theirs.columns}"
-        )
+    for folder, topology in ((verilog, manifest.topology), (images_folder, exported.topology)):
+        if topology != str(network.topology):
+            raise HafnetError(
+                f"the network is {network.topology}, but {folder} was made for {topology}; they must be equal"
+            )
+    if exported.plan != manifest.plan:
+        what = _difference(exported.plan, manifest.plan)
+        raise HafnetError(f"{images_folder} and {verilog} were made with different plans: {what}")
     files = {image.file for image in exported.images if image.format == "hex"}
-    contents = list(images.words(network, manifest.geometry))
+    contents = list(images.words(network, manifest.plan))
     needed = {f"{image.name}.hex" for image in contents}
     if files != needed:
         missing = min(needed - files) if needed - files else min(files - needed)
@@ -75,19 +89,42 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[
     return manifest, contents
 
 
-def _refuse_other_shape(network: Network, shape: Sequence[int], folder: Path) -> None:
-    if network.shape != tuple(shape):
-        raise HafnetError(
-            f"the network is {dashed(network.shape)}, but {folder} was made for {dashed(shape)}; shapes must be equal"
-        )
+def _difference(one: Plan, other: Plan) -> str:
+    """What differs first, for whoever must make one of them anew."""
+    if one.geometry != other.geometry:
+        ours, theirs = one.geometry, other.geometry
+        return f"arrays of {ours.rows} x {ours.columns} and of {theirs.rows} x {theirs.columns}"
+    layers = enumerate(zip(one.layers, other.layers, strict=True))
+    index, (here, there) = next((index, pair) for index, pair in layers if pair[0] != pair[1])
+    return f"layer {index} is {here.dataflow} in {here.lanes} lanes and {there.dataflow} in {there.lanes}"
 
 
-def build_accelerator(tool: Tool, verilog: Path, manifest: Manifest, folder: Path, waves: bool = False) -> Design:
-    """Build the accelerator of `verilog` in `folder`, with every layer's results open to the bench."""
+def build_accelerator(tool: Tool, verilog: Path, manifest: Manifest, folder: Path) -> Design:
+    """Build the accelerator of `verilog` in `folder` as a top of its own."""
     sources = [verilog / listed.file for listed in manifest.files]
-    probes = [net for layer in manifest.layers for net in (layer.payload, layer.valid, layer.ready)]
-    ports = [port.name for port in manifest.ports]
-    return build(tool, sources, manifest.top, folder, ports=ports, probes=probes, waves=waves)
+    return build(tool, sources, manifest.top, folder, ports=[port.name for port in manifest.ports])
+
+
+def shared_blocks(tree: Tree, tool: Tool, manifest: Manifest, waves: bool) -> list[str]:
+    """What Verilator builds once for all its instances: nothing for Icarus, small designs, and those with waveforms.
+
+    Verilator writes C++ for every array otherwise, and optimises all of it together.
+    """
+    if tool.name != "verilator" or waves or manifest.arrays < MANY_ARRAYS:
+        return []
+    return tree.repeated(manifest.top, OFTEN)
+
+
+def build_harness(
+    tool: Tool, verilog: Path, manifest: Manifest, folder: Path, shared: Sequence[str] = (), waves: bool = False
+) -> Design:
+    """Build the accelerator of `verilog` in its harness (`sim.harness`) in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    top = folder / f"{harness.TOP}.sv"
+    top.write_text(harness.harness(manifest))
+    sources = [*(verilog / listed.file for listed in manifest.files), *harness.PARTS, top]
+    ports = harness.ports(manifest)
+    return build(tool, sources, harness.TOP, folder / "build", ports=ports, shared=shared, waves=waves)
 
 
 def verify(
@@ -110,28 +147,40 @@ def verify(
     where files do not fit each other, SimulationError where the simulator or the bench fails.
     """
     manifest, contents = check_folder(network, verilog, images_folder)
-    expected = infer(network, samples.values)
+    count = len(samples)
+    expected = [infer(network, samples.values)]
+    # A generator of random bits runs on, so that the same samples are no longer the same bits.
+    expected.append(infer(network, samples.values[:STALLED], first=count))
     started = time.monotonic()
     progress("building", 0, None)
-    design = build_accelerator(tool, verilog, manifest, folder / "build", waves)
+    tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
+    shared = shared_blocks(tree, tool, manifest, waves)
+    design = build_harness(tool, verilog, manifest, folder, shared, waves)
     built = time.monotonic()
-    count = len(samples.values)
     progress("simulating", 0, count)
     run_folder = folder / "run"
-    _lay_images(run_folder / TOP_IMAGE, images_folder, [f"{image.name}.hex" for image in contents], blank=program)
+    names = {f"{image.name}.hex": f"{image.name}.hex" for image in contents}
+    if shared:
+        paths = tree.memories(manifest.top, shared)
+        names = {f"{image}.hex": f"{harness.TOP}.{harness.DUT}.{path}.hex" for path, image in paths}
+    _lay_images(run_folder / TOP_IMAGE, images_folder, names, blank=program)
     memories = [_memory(image) for image in contents] if program else None
+    for number, trace in enumerate(expected):
+        path = records.file(run_folder, number, harness.INPUT)
+        records.write_packets(path, code_bits(trace.inputs, network.topology.input.depth), manifest.input_width)
+    row = manifest.timing.precharge + manifest.timing.sense
     result = design.run(
         "sim.bench_accelerator",
         run_folder,
         {
-            "probes": [[layer.payload, layer.valid, layer.ready] for layer in manifest.layers],
-            "beats": input_beats(expected.inputs, manifest.input_width),
-            "result_beats": 1 + (manifest.shape[-1] if manifest.scores else 0),
-            "stalled": min(STALLED, count),
+            "passes": [{"images": len(trace.inputs), "gaps": GAPS * number} for number, trace in enumerate(expected)],
+            "result_beats": _result_beats(manifest),
+            "patience": PATIENCE * sum(layer.reads for layer in manifest.layers) * row + PATIENCE,
             "seed": seed,
             "program": memories,
         },
         lambda done: progress("simulating", done, count),
+        plusargs=[f"+{IMAGES_PLUSARG}={TOP_IMAGE}"] if shared else [],
     )
     finished = time.monotonic()
     for memory, words in zip(memories or [], result["read_back"], strict=True):
@@ -142,25 +191,64 @@ def verify(
         tool,
         network,
         samples,
-        expected,
-        result["passes"],
+        [
+            (trace, *_found(run_folder, number, manifest, network.topology, len(trace.inputs)))
+            for number, trace in enumerate(expected)
+        ],
         (built - started, finished - built),
         design.waves_file(run_folder),
     )
 
 
-def input_beats(inputs: bits.Bits, width: int) -> list[list[int]]:
-    """The input packet of each image: beats of `width` bits."""
-    count, mask = beats(inputs.shape[1], width), (1 << width) - 1
-    return [[word >> (width * beat) & mask for beat in range(count)] for word in bits.to_ints(inputs)]
+def _result_beats(manifest: Manifest) -> int:
+    return manifest.top_classes + (manifest.accelerator.topology.output.fan_out if manifest.scores else 0)
 
 
-def _lay_images(target: Path, images_folder: Path, names: Sequence[str], blank: bool) -> None:
-    """Put the images where the simulation looks for them; with `blank`, files of the same length full of zeros."""
+def _found(
+    folder: Path, number: int, manifest: Manifest, topology: Topology, count: int
+) -> tuple[Found, npt.NDArray[np.int64]]:
+    """What a pass of `count` samples left in files, and the cycle in which each result ended."""
+
+    def record(stream: str, width: int, words: int) -> records.Record:
+        path = records.file(folder, number, stream)
+        try:
+            found = records.read(path, width)
+        except ValueError as error:
+            raise SimulationError(f"{path}: a word with unknown bits has passed ({error})") from None
+        if len(found.bits) != words:
+            raise SimulationError(f"{path}: {count} samples gave {len(found.bits)} words, not {words}")
+        return found
+
+    size = _result_beats(manifest)
+    packets = record(harness.RESULT, RESULT_WIDTH + 1, count * size)
+    last = packets.bits[:, RESULT_WIDTH].reshape(count, size)
+    if last[:, :-1].any() or not last[:, -1].all():
+        raise SimulationError(f"{folder}: TLAST is not at the last beat of each result of pass {number}")
+    words = bits.pack_bytes(packets.bits[:, :RESULT_WIDTH]).view("<i4").astype(np.int64).reshape(count, size)
+    hidden = {}
+    for layer in harness.watched(manifest):
+        passed = record(layer.instance, layer.width, count * layer.words).bits
+        # The last of several lanes' words may have bits beyond the last neuron.
+        values = topology.layers[layer.index].result.bits
+        hidden[topology.names[layer.index]] = passed.reshape(count, -1)[:, :values]
+    classes = manifest.top_classes
+    return Found(hidden, words[:, classes:], words[:, :classes]), packets.cycles.reshape(count, size)[:, -1]
+
+
+def code_bits(codes: npt.NDArray[Any], depth: int) -> bits.Bits:
+    """(samples, values) codes of `depth` bits to the (samples, values × depth) bits of their packets."""
+    places = np.arange(depth, dtype=codes.dtype)
+    return ((codes[:, :, np.newaxis] >> places) & 1).astype(np.uint8).reshape(len(codes), -1)
+
+
+def _lay_images(target: Path, images_folder: Path, names: Mapping[str, str], blank: bool) -> None:
+    """Put the images where the simulation looks for them, each under its name there; with `blank`, files of the same
+    length full of zeros.
+    """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for name in names:
-        image = images_folder / name
+    for file, name in names.items():
+        image = images_folder / file
         if blank:
             lines = image.read_text().splitlines()
             (target / name).write_text("".join("0" * len(line) + "\n" for line in lines))
@@ -173,8 +261,8 @@ def _memory(image: images.Image) -> dict[str, Any]:
         "name": image.name,
         "layer": image.layer,
         "array": image.kind == "array",
-        "group": image.group or 0,
-        "tile": image.tile or 0,
+        "group": image.group,
+        "tile": image.tile,
         "width": image.width,
         "words": image.words,
     }
@@ -184,27 +272,23 @@ def _judge(
     tool: Tool,
     network: Network,
     samples: Samples,
-    expected: Trace,
-    passes: Any,
+    passes: Sequence[tuple[Trace, Found, npt.NDArray[np.int64]]],
     seconds: tuple[float, float],
     waves: Path | None,
 ) -> Verification:
-    found: list[Disagreement] = []
-    values = 0
-    for each in passes:
-        found += disagreements(tool.name, network, expected, each["hidden"], each["results"])
-        values += len(each["results"]) * (sum(layer.fan_out for layer in network.hidden) + len(each["results"][0]))
-    full = passes[0]
-    classes = np.array([result[0] for result in full["results"]])
+    judged = [compare(tool.name, network, expected, found, SHOWN) for expected, found, _ in passes]
+    _, full, ends = passes[0]
     return Verification(
         simulator=tool.name,
         version=tool.version,
-        samples=len(classes),
-        values=values,
-        mismatches=len(found),
-        first=tuple(found[:10]),
-        accuracy=None if samples.labels is None else float(np.mean(classes == samples.labels)),
-        cycles=(full["ends"][-1] - full["ends"][0]) / (len(classes) - 1) if len(classes) > 1 else None,
+        samples=len(samples),
+        values=sum(found.values for _, found, _ in passes),
+        mismatches=sum(differ for differ, _ in judged),
+        first=tuple(itertools.chain.from_iterable(first for _, first in judged))[:SHOWN],
+        accuracy=None
+        if samples.labels is None or not full.classes.shape[1]
+        else float(np.mean(full.classes[:, 0] == samples.labels)),
+        cycles=float(ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else None,
         build_seconds=seconds[0],
         run_seconds=seconds[1],
         waves=waves,

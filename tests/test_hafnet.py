@@ -13,7 +13,8 @@ from rich.console import Console
 
 import hafnet
 from model.mapping import Geometry
-from model.network import Network, random_network
+from model.network import Network
+from model.random_network import random_network
 from model.training.recipe import Recipe
 from sim import steps
 from sim.tools import Tool

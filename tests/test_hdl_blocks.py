@@ -13,12 +13,13 @@ from hdl.block import Hardware
 from hdl.classifier import Argmax
 from hdl.collector import Collector
 from hdl.dense import Dense
-from hdl.grid import HostCommand
+from hdl.host_access import HostCommand
 from hdl.registers import HostRegisters, LayerSize, Register, Timing
 from model import bits, images
 from model.golden import infer
 from model.mapping import Geometry
-from model.network import DenseLayer, random_network
+from model.network import DenseLayer
+from model.random_network import random_network
 
 
 def simulate(hardware: Hardware, bench: Callable[[Any], Awaitable[None]]) -> None:

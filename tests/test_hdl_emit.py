@@ -20,7 +20,7 @@ from hdl.emit import Emission, emit
 from hdl.generate import WAIVERS, Manifest, generate
 from model import images
 from model.mapping import Geometry
-from model.network import random_network
+from model.random_network import random_network
 from sim.tools import Tool
 
 ACCELERATORS = {

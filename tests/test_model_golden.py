@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from model import golden
 from model.bits import to_signs
+from model.encoding import Thermometer
 from model.errors import HafnetError
-from model.network import DenseLayer, Network, OutputLayer, Thermometer, random_network
+from model.network import DenseLayer, Network, OutputLayer
+from model.random_network import random_network
 
 METHODS = get_args(golden.Method)
 

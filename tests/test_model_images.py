@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import formats, images
+from model.encoding import Thermometer
 from model.errors import HafnetError
 from model.formats import FORMATS
 from model.mapping import Geometry, Synapse, map_layers
-from model.network import DenseLayer, Network, OutputLayer, Thermometer, random_network
+from model.network import DenseLayer, Network, OutputLayer
+from model.random_network import random_network
 
 NETWORK = random_network((13, 9, 4), seed=7)
 GEOMETRY = Geometry(5, 6)

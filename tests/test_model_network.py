@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from model.encoding import Thermometer
 from model.errors import HafnetError
-from model.network import VERSION, DenseLayer, Network, OutputLayer, Thermometer, random_network
+from model.network import DenseLayer, Network, OutputLayer
+from model.network_file import VERSION
+from model.random_network import random_network
 
 ONES = np.ones((2, 3), dtype=np.int8)
 

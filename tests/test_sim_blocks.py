@@ -26,7 +26,8 @@ from hdl.popcount import Popcount
 from hdl.tile import Tile, TileHardware
 from model.images import words
 from model.mapping import Geometry, offset_width, threshold_width
-from model.network import Network, random_network
+from model.network import Network
+from model.random_network import random_network
 from sim.blocks import build_block, run_block
 from sim.runner import SimulationError
 from sim.tools import Tool

@@ -14,7 +14,8 @@ from hdl.generate import generate
 from model import images
 from model.golden import Trace, infer
 from model.mapping import Geometry
-from model.network import DenseLayer, Network, random_network
+from model.network import DenseLayer, Network
+from model.random_network import random_network
 from sim.tools import Tool
 from sim.verify import build_accelerator, input_beats
 

@@ -16,7 +16,8 @@ from hdl.generate import generate
 from hdl.registers import Timing
 from model import images
 from model.mapping import Geometry, map_layers
-from model.network import DenseLayer, Network, OutputLayer, random_network
+from model.network import DenseLayer, Network, OutputLayer
+from model.random_network import random_network
 from model.samples import Samples
 from sim.tools import Tool
 from sim.verify import verify

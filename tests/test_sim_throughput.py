@@ -12,7 +12,7 @@ from hdl.generate import generate
 from hdl.packets import beats
 from model import images
 from model.mapping import Geometry
-from model.network import random_network
+from model.random_network import random_network
 from model.samples import Samples
 from sim.tools import Tool
 from sim.verify import verify

@@ -15,7 +15,8 @@ from model import images
 from model.errors import HafnetError
 from model.golden import infer
 from model.mapping import Geometry, Synapse, map_layers
-from model.network import DenseLayer, Network, random_network
+from model.network import DenseLayer, Network
+from model.random_network import random_network
 from model.samples import Samples
 from sim.runner import SimulationError
 from sim.tools import Tool

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from model import golden
 from model.bits import to_bits, to_signs
+from model.encoding import Thermometer
 from model.errors import HafnetError
-from model.network import Network, Thermometer
+from model.network import Network
 from model.samples import Integers
 from model.training.datasets import load_digits
 from model.training.fold import fold

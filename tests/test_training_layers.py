@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.network import Thermometer
+from model.encoding import Thermometer
 from model.training.layers import BinaryLinear, BinaryNetwork, FoldableNorm, ScoreLayer, binarize, round_straight
 
 

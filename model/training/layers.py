@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from model.network import Thermometer
+from model.encoding import Thermometer
 
 # Latent weights start near 0, where a few steps of Adam can still turn a sign.
 SPREAD = 0.1

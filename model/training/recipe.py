@@ -12,8 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from model.encoding import Thermometer
 from model.errors import HafnetError
-from model.network import Network, Origin, Thermometer
+from model.network import Network, Origin
 from model.samples import Integers, Samples
 from model.training.datasets import DataSet
 from model.training.fold import fold

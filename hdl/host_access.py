@@ -1,0 +1,191 @@
+"""The host's way to a layer's arrays and numbers, and the numbers' way out of the arrays where these hold them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.block import Hardware, index_width, place
+from hdl.controller import TIMING, ArrayController, Command
+from hdl.number_loader import NumberLoader
+from model.mapping import LayerMap
+
+
+class HostCommand(enum.Enum, shape=3):
+    """What the host asks of one layer: one row of one array, or one neuron's number (threshold, offset or mode)."""
+
+    NONE = 0
+    PROGRAM_ROW = 1
+    READ_ROW = 2
+    WRITE_NUMBER = 3
+    READ_NUMBER = 4
+
+
+def host_layout(width: int) -> data.StructLayout:
+    """A host command: `index` is the row, or the place of a number in its lane; the lane is then `group`; `bits` is as
+    wide as the widest word.
+    """
+    return data.StructLayout({"command": HostCommand, "group": 16, "tile": 16, "index": 16, "bits": width})
+
+
+def host_ports(host_width: int) -> dict[str, wiring.Member]:
+    """The way of the host to a layer."""
+    return {
+        "timing": In(TIMING),
+        "host": In(stream.Signature(host_layout(host_width))),
+        "done": Out(1),
+        "failed": Out(1),
+        "read_bits": Out(host_width),
+    }
+
+
+@dataclass(frozen=True)
+class HostAccess:
+    """Host commands for the arrays of `map`, of which `controller` is the controller, and for its numbers.
+
+    Ports:
+      `host`, `done`, `failed`, `read_bits`   as in `host_ports`
+      `quiet`       between images, and nothing is on its way: the controller takes a command, the numbers may be used
+      `clear`       an image may begin: no command waits or is under way, and the numbers are those of the arrays
+      `order`, `ended`, `ended_failed`, `row_bits`   to and from the controller: `host`, `done`, `failed`, `read_bits`
+      `select`, `write`, `lane`, `index`, `number`   a number is read (`selected`, one cycle later) or written
+
+    Where the map keeps its numbers in its arrays, they are read from there after reset and after each programmed row,
+    before the next image (see `hdl.number_loader.NumberLoader`); the host then writes rows and no numbers.
+    """
+
+    map: LayerMap
+    number_width: int
+    host_width: int
+
+    @property
+    def name(self) -> str:
+        grid, size = self.map, self.map.geometry
+        text = f"hafnet_host_access_{grid.groups}x{grid.tiles}_{size.rows}x{size.columns}"
+        text += f"_{grid.number_lanes}x{grid.numbers}_{self.number_width}to{self.host_width}"
+        return text + "_ternary" * grid.ternary + "_rows" * bool(grid.number_bits)
+
+    @property
+    def controller(self) -> ArrayController:
+        grid, size = self.map, self.map.geometry
+        return ArrayController(grid.groups, grid.tiles, size.rows, size.columns, grid.ternary)
+
+    @property
+    def signature(self) -> wiring.Signature:
+        ports = host_ports(self.host_width)
+        ports.pop("timing")
+        rows = self.controller.signature.members
+        return wiring.Signature(
+            {
+                **ports,
+                "quiet": In(1),
+                "clear": Out(1),
+                "order": rows["host"].flip(),
+                "ended": In(1),
+                "ended_failed": In(1),
+                "row_bits": In(self.map.word_width),
+                "select": Out(1),
+                "write": Out(1),
+                "lane": Out(index_width(self.map.number_lanes)),
+                "index": Out(index_width(self.map.numbers)),
+                "number": Out(self.number_width),
+                "selected": In(self.number_width),
+            }
+        )
+
+    def create(self) -> "HostAccessHardware":
+        return HostAccessHardware(self)
+
+
+class HostAccessHardware(Hardware):
+    """A switch between host and loader."""
+
+    host: Any
+    done: Signal
+    failed: Signal
+    read_bits: Signal
+    quiet: Signal
+    clear: Signal
+    order: Any
+    ended: Signal
+    ended_failed: Signal
+    row_bits: Signal
+    select: Signal
+    write: Signal
+    lane: Signal
+    index: Signal
+    number: Signal
+    selected: Signal
+
+    def __init__(self, block: HostAccess) -> None:
+        self.block = block
+        super().__init__(block.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        asked, order = self.host.payload, self.order.payload
+        on_arrays, on_numbers, finished, busy = Signal(), Signal(), Signal(), Signal()
+        taken = Signal()  # a command on the arrays begins
+        m.d.comb += [
+            on_arrays.eq((asked.command == HostCommand.PROGRAM_ROW) | (asked.command == HostCommand.READ_ROW)),
+            on_numbers.eq(self.host.valid & self.host.ready & ~on_arrays),
+            self.host.ready.eq(self.quiet & ~busy),
+            self.order.valid.eq(self.host.valid & self.host.ready & on_arrays),
+            order.command.eq(Mux(asked.command == HostCommand.PROGRAM_ROW, Command.PROGRAM, Command.READ_BACK)),
+            order.group.eq(asked.group),
+            order.tile.eq(asked.tile),
+            order.row.eq(asked.index),
+            order.bits.eq(asked.bits),
+            self.select.eq(on_numbers),
+            self.write.eq(on_numbers & (asked.command == HostCommand.WRITE_NUMBER)),
+            self.lane.eq(asked.group),
+            self.index.eq(asked.index),
+            self.number.eq(asked.bits),
+            self.done.eq(self.ended | finished),
+            self.failed.eq(self.ended_failed & ~finished),
+            self.read_bits.eq(Mux(finished, self.selected, self.row_bits)),
+            self.clear.eq(~self.host.valid & ~busy),
+            taken.eq(self.order.valid & self.order.ready),
+        ]
+        m.d.sync += finished.eq(on_numbers)
+        with m.If(taken):
+            m.d.sync += busy.eq(1)
+        with m.Elif(self.ended):
+            m.d.sync += busy.eq(0)
+        if self.block.map.number_bits:
+            self._load(m, platform, taken, busy)
+        return m
+
+    def _load(self, m: Module, platform: Any, taken: Value, busy: Signal) -> None:
+        """Read the numbers from the arrays while they are stale, before host or images come in."""
+        loader = place(m, platform, "loader", NumberLoader(self.block.map))
+        stale = Signal(init=1)
+        programs = self.order.payload.command == Command.PROGRAM
+        with m.If(taken & programs & ~loader.busy):
+            m.d.sync += stale.eq(1)
+        with m.Elif(loader.ended):
+            m.d.sync += stale.eq(0)
+        m.d.comb += [
+            loader.start.eq(stale & self.quiet & ~busy & ~self.host.valid),
+            loader.row_ended.eq(self.ended),
+            loader.row_bits.eq(self.row_bits),
+            loader.order.ready.eq(self.order.ready & loader.busy),
+        ]
+        with m.If(stale | loader.busy):
+            m.d.comb += self.clear.eq(0)
+        with m.If(loader.busy):
+            order = self.order.payload
+            m.d.comb += [
+                self.host.ready.eq(0),
+                self.done.eq(0),
+                self.failed.eq(0),
+                self.order.valid.eq(loader.order.valid),
+                order.eq(loader.order.payload),
+                self.select.eq(0),
+                self.write.eq(loader.write),
+                self.lane.eq(loader.lane),
+                self.index.eq(loader.index),
+                self.number.eq(loader.number),
+            ]

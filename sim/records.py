@@ -1,0 +1,42 @@
+"""The files by which words enter and leave a simulation: see hafnet_source.sv and hafnet_monitor.sv."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from model import bits
+
+CYCLE_BYTES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What passed on a stream: (words,) cycles, and (words, width) bits."""
+
+    cycles: npt.NDArray[np.int64]
+    bits: bits.Bits
+
+
+def file(folder: Path, number: int, stream: str) -> Path:
+    """The file of a stream in pass `number`."""
+    return folder / f"pass{number}_{stream}.hex"
+
+
+def write_packets(path: Path, rows: bits.Bits, width: int) -> None:
+    """Write (packets, n) bits as beats of `width` bits (a multiple of 8) with TLAST above them."""
+    count = -(-rows.shape[1] // width)
+    padded = np.pad(rows, ((0, 0), (0, count * width - rows.shape[1])))
+    digits = bits.pack_bytes(padded.reshape(-1, width))[:, ::-1].tobytes().hex()
+    size = width // 4
+    beats = (digits[start : start + size] for start in range(0, len(digits), size))
+    path.write_text("".join(f"{int(beat % count == count - 1)}{word}\n" for beat, word in enumerate(beats)))
+
+
+def read(path: Path, width: int) -> Record:
+    """Read what a monitor of `width` bits wrote. Raises ValueError where it holds unknown bits (x or z)."""
+    size = CYCLE_BYTES + -(-width // 8)
+    lines = np.frombuffer(bytes.fromhex(path.read_text()), dtype=np.uint8).reshape(-1, size)
+    cycles = np.ascontiguousarray(lines[:, :CYCLE_BYTES]).view(">i8").astype(np.int64).reshape(-1)
+    return Record(cycles, bits.unpack_bytes(np.ascontiguousarray(lines[:, : CYCLE_BYTES - 1 : -1]), width))
