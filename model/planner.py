@@ -20,8 +20,8 @@ from typing import NamedTuple, TypeAlias
 
 from model.costs import Results, costs, layer_bits, layer_pace, packet_paces, pool_pace
 from model.errors import HafnetError
-from model.mapping import LARGEST, P2S, S2P, Dataflow, Geometry, LayerMap
-from model.plan import LayerPlan, Plan, check_groups
+from model.mapping import LARGEST, P2S, S2P, Dataflow, Geometry
+from model.plan import LayerPlan, Plan, layer_map
 from model.topology import Convolution, Dense, Topology, Weighted
 
 
@@ -33,8 +33,8 @@ class Override:
     lanes: int | None = None
 
 
-Overrides: TypeAlias = Mapping[str | int, Override]
-"""By a layer's name or number."""
+Overrides: TypeAlias = Mapping[str, Override]
+"""By a layer's name, or its number as text."""
 
 
 class _Size(NamedTuple):
@@ -71,17 +71,19 @@ def choose(
     cycles: int | None = None,
     arrays: int | None = None,
     overrides: Overrides | None = None,
+    numbers_in_arrays: bool = False,
     results: Results = Results(),  # noqa: B008 (immutable)
 ) -> Plan:
     """The plan for `topology` on arrays of `geometry`, or larger ones where `arrays` needs them.
 
     `cycles`: at most so many cycles an image, at one cycle a read. `arrays`: at most so many arrays. `results`: what
-    result packets hold, which bounds the cycles. Raises HafnetError for both targets at once, for a target that cannot
-    be met, with the nearest one that can, and for overrides of layers or with lanes that do not exist.
+    result packets hold, which bounds the cycles. `numbers_in_arrays` as in `Plan`. Raises HafnetError for both targets
+    at once, for a target that cannot be met, with the nearest one that can, and for overrides of layers or with lanes
+    that do not exist.
     """
     if cycles is not None and arrays is not None:
         raise HafnetError(f"targets of {cycles} cycles per image and of {arrays} arrays exclude each other")
-    search = _Search(topology, geometry, _by_index(topology, overrides or {}), results)
+    search = _Search(topology, geometry, _by_index(topology, overrides or {}), numbers_in_arrays, results)
     if cycles is not None:
         return search.in_cycles(cycles)
     if arrays is None:
@@ -93,7 +95,7 @@ def choose(
             raise HafnetError(
                 f"{arrays} arrays are not enough for {topology}: the fewest are {search.fewest}, of {size}"
             )
-        search = _Search(topology, larger, search.overrides, results)
+        search = _Search(topology, larger, search.overrides, numbers_in_arrays, results)
     return search.fastest(arrays)
 
 
@@ -110,9 +112,9 @@ def _by_index(topology: Topology, overrides: Overrides) -> dict[int, Override]:
     """Overrides by the number of the layer."""
     found = {}
     for layer, override in overrides.items():
-        index = layer if isinstance(layer, int) else int(layer) if layer.isdecimal() else -1
+        index = int(layer) if layer.isdecimal() else -1
         if layer in topology.names:
-            index = topology.names.index(str(layer))
+            index = topology.names.index(layer)
         if not 0 <= index < len(topology.layers):
             raise HafnetError(f"layer {layer!r} is none of {', '.join(topology.names)}")
         if not isinstance(topology.layers[index], Dense | Convolution):
@@ -127,9 +129,15 @@ class _Search:
     """All ways to read the layers on arrays of one size."""
 
     def __init__(
-        self, topology: Topology, geometry: Geometry, overrides: Mapping[int, Override], results: Results
+        self,
+        topology: Topology,
+        geometry: Geometry,
+        overrides: Mapping[int, Override],
+        numbers_in_arrays: bool,
+        results: Results,
     ) -> None:
-        self.topology, self.geometry, self.overrides, self.results = topology, geometry, overrides, results
+        self.topology, self.geometry, self.overrides = topology, geometry, overrides
+        self.numbers_in_arrays, self.results = numbers_in_arrays, results
         self.options = [self._options(index) for index in range(len(topology.layers))]
         # No plan is faster than packets, pooling, and the fastest way to read each layer.
         fixed = [*packet_paces(topology, results), *map(pool_pace, topology.layers)]
@@ -154,7 +162,7 @@ class _Search:
         return self._plan(self.bounds[found])
 
     def _plan(self, bound: int) -> Plan:
-        return Plan(self.geometry, self._solve(bound)[1])
+        return Plan(self.geometry, self._solve(bound)[1], self.numbers_in_arrays)
 
     def _solve(self, bound: int) -> _Way:
         """The smallest plan of which no layer takes more than `bound` cycles, which is not below the floor."""
@@ -195,7 +203,7 @@ class _Search:
                 except HafnetError as error:
                     refusal = error
         if not options:
-            raise HafnetError(f"layer {self.topology.names[index]!r}: {refusal}")
+            raise refusal
         return options
 
     def _lanes(self, shape: Weighted, dataflow: Dataflow) -> list[int]:
@@ -210,11 +218,8 @@ class _Search:
         return sorted(given.union(_fewest(count)))
 
     def _option(self, index: int, plan: LayerPlan) -> _Option:
-        shape = self.topology.layers[index]
-        assert isinstance(shape, Dense | Convolution)
-        if isinstance(shape, Convolution) and shape.groups > 1:
-            check_groups(shape, plan)
-        grid = LayerMap(shape.fan_in, shape.fan_out, self.geometry, plan.dataflow, plan.lanes, shape.ternary)
+        grid = layer_map(self.topology, index, self.geometry, plan, self.numbers_in_arrays)
+        assert grid is not None  # the layer has neurons
 
         def bits(before: bool, behind: bool) -> tuple[int, int]:
             return layer_bits(self.topology, index, plan, (before, behind), self.results)
