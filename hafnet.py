@@ -17,13 +17,13 @@ from typing import Any
 import click
 import numpy as np
 
+from model.costs import Results
 from model.errors import HafnetError
 from model.files import write_whole
-from model.mapping import Geometry
-from model.plan import Plan
 from model.samples import Samples
 from model.topology import Topology
 from sim import steps
+from sim.plans import Wish, plan_options
 
 
 def folder_argument(command: Callable[..., None]) -> Callable[..., None]:
@@ -33,13 +33,6 @@ def folder_argument(command: Callable[..., None]) -> Callable[..., None]:
 def network_option(command: Callable[..., None]) -> Callable[..., None]:
     text = "The network's file, if it is not FOLDER/network.safetensors."
     return click.option("--network", type=click.Path(path_type=Path), help=text)(command)
-
-
-def geometry_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The size of the arrays."""
-    for name in ("columns", "rows"):
-        command = click.option(f"--{name}", default=32, show_default=True, help=f"{name.title()} of an array.")(command)
-    return command
 
 
 def simulator_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -88,33 +81,53 @@ def train(folder: Path, **options: Any) -> None:
 @cli.command()
 @folder_argument
 @network_option
-@geometry_options
+@plan_options
 @click.option("--format", "formats", multiple=True, help="hex, bin, ihex, coe or mif; may be repeated.  [default: hex]")
-def export(folder: Path, network: Path | None, rows: int, columns: int, formats: Sequence[str]) -> None:
-    """Write the memory image of every array, with a manifest, into FOLDER/images."""
-    steps.export(folder, steps.load_network(folder, network), Plan(Geometry(rows, columns)), formats or ("hex",))
+def export(folder: Path, network: Path | None, wish: Wish, formats: Sequence[str]) -> None:
+    """Write the memory image of every array, with a manifest, into FOLDER/images.
+
+    Without options of the plan, it is that of FOLDER/verilog, if this was generated for the same topology.
+    """
+    loaded = steps.load_network(folder, network)
+    steps.export(folder, loaded, wish.plan(loaded.topology, folder / steps.VERILOG), formats or ("hex",))
 
 
 @cli.command()
 @folder_argument
 @network_option
-@geometry_options
+@plan_options
+@click.option("--plan", "only_plan", is_flag=True, help="Only print the plan and what it costs.")
 @click.option("--shape", metavar="N-N…-N", help="Input bits and fan-outs (784-1024-1024-10), in place of a network.")
+@click.option("--top", default=1, show_default=True, help="Classes that a result packet names, the best first.")
 @click.option("--scores/--no-scores", default=True, show_default=True, help="Result packets carry all scores.")
 @click.option("--input-width", type=int, help="TDATA bits of the input.  [default: enough not to slow the arrays]")
 @click.option("--precharge", default=0, show_default=True, help="Cycles of SEN low before each read, after reset.")
 @click.option("--sense", default=1, show_default=True, help="Cycles of SEN high in each read, after reset.")
 @click.option("--set-pulse", default=100, show_default=True, help="Cycles of a SET pulse, after reset.")
 @click.option("--reset-pulse", default=100, show_default=True, help="Cycles of a RESET pulse, after reset.")
-def generate(folder: Path, network: Path | None, shape: str | None, rows: int, columns: int, **options: Any) -> None:
+def generate(
+    folder: Path,
+    network: Path | None,
+    shape: str | None,
+    wish: Wish,
+    only_plan: bool,
+    top: int,
+    scores: bool,
+    **options: Any,
+) -> None:
     """Write the SystemVerilog of an accelerator, with a manifest, into FOLDER/verilog.
 
-    It serves every network of the same shape.
+    It serves every network of the same topology. Without options of the plan, it is that of FOLDER/images, if these
+    were exported for the same topology.
     """
     if shape is not None and network is not None:
         raise HafnetError(f"--shape {shape} and --network {network} exclude each other")
     topology = Topology.parse(shape) if shape is not None else steps.load_network(folder, network).topology
-    steps.generate(folder, topology, Plan(Geometry(rows, columns)), **options)
+    plan = wish.plan(topology, folder / steps.IMAGES, Results(top, scores))
+    if only_plan:
+        steps.show_plan(topology, plan, top=top, scores=scores, **options)
+    else:
+        steps.generate(folder, topology, plan, top=top, scores=scores, **options)
 
 
 @cli.command()
@@ -165,10 +178,10 @@ def verify(
     help="Folder to work in.",
 )
 @training_options
-@geometry_options
+@plan_options
 @simulator_option("[default: all that are there]")
 @waves_option
-def demo(folder: Path, rows: int, columns: int, simulators: Sequence[str], waves: bool, **options: Any) -> None:
+def demo(folder: Path, wish: Wish, simulators: Sequence[str], waves: bool, **options: Any) -> None:
     """Everything: train on handwritten digits, export, generate, verify on every test image, and sum up."""
     from model.golden import classify
     from sim.report import summarise, summary_table
@@ -179,7 +192,7 @@ def demo(folder: Path, rows: int, columns: int, simulators: Sequence[str], waves
     with steps.timed(seconds, "train"):
         steps.train(folder, **options)
     network, samples = steps.load_network(folder, None), Samples.load(folder / steps.SAMPLES)
-    plan = Plan(Geometry(rows, columns)).of(network.topology)
+    plan = wish.plan(network.topology)
     golden_accuracy = float(np.mean(classify(network, samples.values) == samples.labels))
     with steps.timed(seconds, "export"):
         steps.export(folder, network, plan, ("hex",))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,14 +21,6 @@ def axi_stream(width: int) -> wiring.Signature:
 def beats(bits: int, width: int) -> int:
     """Beats of a packet of `bits` bits on a bus of `width`."""
     return -(-bits // width)
-
-
-def result_layout(classes: int, score_width: int, top: int = 1) -> data.StructLayout:
-    """The result of one image: `indices`, the `top` classes, the best lowest, and `scores`, class 0 lowest; each unless
-    it has no bits.
-    """
-    members = {"indices": top * index_width(classes), "scores": classes * score_width}
-    return data.StructLayout({name: width for name, width in members.items() if width})
 
 
 @dataclass(frozen=True)
@@ -91,18 +83,35 @@ class PacketReceiverHardware(Hardware):
         return m
 
 
+def result_layout(classes: int, score_width: int, top: int = 1) -> data.StructLayout:
+    """The result of one image: `indices`, the `top` best classes, the best lowest, unless `top` is 0; and `scores`,
+    class 0 lowest, unless their width is 0.
+    """
+    members: dict[str, Any] = {}
+    if top:
+        members["indices"] = top * index_width(classes)
+    if score_width:
+        members["scores"] = classes * score_width
+    return data.StructLayout(members)
+
+
 @dataclass(frozen=True)
 class PacketSender:
-    """A packet of each result: the class index, then, where `score_width` is not 0, the scores of all classes,
-    sign-extended.
+    """A packet of each result: the `top` class indices, the best first, then, where `score_width` is not 0, the scores
+    of all classes, sign-extended. At least one of both: top > 0 or score_width > 0.
 
-    Ports: `i`, the stream of results as `hdl.classifier.Classifier` gives them; `axis`, packets of 32-bit beats.
-    Throughput: one packet in as many cycles as it has beats (1, or 1 + classes).
+    Ports: `i`, the stream of results, see `result_layout`, each taken with its last beat; `axis`, packets of 32-bit
+    beats. Throughput: one packet in as many cycles as it has beats. Latency from `i.valid` to the first beat 1 cycle.
     """
 
     classes: int
     score_width: int
     top: int = 1
+
+    @property
+    def beats(self) -> int:
+        """Beats of a packet."""
+        return self.top + (self.classes if self.score_width else 0)
 
     @property
     def name(self) -> str:
@@ -122,7 +131,7 @@ class PacketSender:
 
 
 class PacketSenderHardware(Hardware):
-    """A beat counter over the words of a result that waits until its last beat has gone."""
+    """A beat counter that selects a word of the result, and the register of the beat that stands on the bus."""
 
     i: Any
     axis: Any
@@ -133,26 +142,24 @@ class PacketSenderHardware(Hardware):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        index = index_width(self.block.classes)
-        words: list[Value] = [self.i.payload.indices.word_select(k, index) for k in range(self.block.top)]
-        if self.block.score_width:
-            width = self.block.score_width
-            words += [self.i.payload.scores.word_select(k, width).as_signed() for k in range(self.block.classes)]
-        beat = Signal(range(max(2, len(words))))
-        word = Signal(signed(RESULT_WIDTH))
-        with m.Switch(beat):
-            for index, value in enumerate(words):
-                with m.Case(index):
-                    m.d.comb += word.eq(value)
+        block, indices = self.block, index_width(self.block.classes)
+        # The beat counter is the number of a score, negative while the indices go, so that it needs no arithmetic to
+        # select one of a thousand scores; a case for each would be a megabyte of Verilog and a sixth more logic.
+        beat = Signal(signed(index_width(max(block.top, block.classes)) + 1), init=-block.top)
+        room, last, word = Signal(), Signal(), Signal(signed(RESULT_WIDTH))
+        if block.score_width:
+            m.d.comb += word.eq(self.i.payload.scores.word_select(beat[:-1], block.score_width).as_signed())
+        if block.top:
+            place = (beat + block.top)[: index_width(block.top)]
+            with m.If(beat < 0):
+                m.d.comb += word.eq(self.i.payload.indices.word_select(place, indices))
         m.d.comb += [
-            self.axis.tdata.eq(word),
-            self.axis.tvalid.eq(self.i.valid),
-            self.axis.tlast.eq(beat == len(words) - 1),
-            self.i.ready.eq(self.axis.tready & self.axis.tlast),
+            room.eq(~self.axis.tvalid | self.axis.tready),
+            last.eq(beat == block.beats - block.top - 1),
+            self.i.ready.eq(room & last),
         ]
-        with m.If(self.axis.tvalid & self.axis.tready):
-            with m.If(self.axis.tlast):
-                m.d.sync += beat.eq(0)
-            with m.Else():
-                m.d.sync += beat.eq(beat + 1)
+        with m.If(room):
+            m.d.sync += [self.axis.tvalid.eq(self.i.valid), self.axis.tlast.eq(last), self.axis.tdata.eq(word)]
+            with m.If(self.i.valid):
+                m.d.sync += beat.eq(Mux(last, -block.top, beat + 1))
         return m

@@ -63,38 +63,13 @@ class Window:
     @property
     def positions(self) -> int:
         """Positions of a map that are walked."""
-        return walked(self.sliding.rows) * walked(self.sliding.columns)
+        return self.sliding.positions
 
     def cycles(self, interval: int = 1) -> int:
-        """Cycles of a map where pixels always wait and the consumer takes a window every `interval` cycles at most.
-
-        Never less than `positions`, nor than windows × `interval`. Between the completion of one window and the next
-        lie `gap` positions: the stride within a row, more at the start of a row and of a map. Where the consumer finds
-        no window, it waits: a window that completes `ahead` cycles before it is taken (at least 1, and at most
-        `interval`, because there is room for one window besides that on offer) is followed by one that completes
-        min(ahead + interval - gap, interval) cycles ahead or, where this is below 1, makes the consumer wait for the
-        difference. The result is the steady state, once as many maps have passed as it takes to gain the lead.
+        """Cycles of a map where pixels always wait and the consumer takes a window every `interval` cycles at most: see
+        `model.windows.Sliding.cycles`.
         """
-        rows, columns = self.sliding.rows, self.sliding.columns
-        span, line = (columns.outputs - 1) * columns.stride, walked(columns)
-        next_row, area = rows.stride * line - span, (rows.outputs - 1) * rows.stride * line + span
-        in_row = (columns.stride, columns.outputs - 1)
-        gaps = [(self.positions - area, 1), in_row, *((next_row, 1), in_row) * (rows.outputs - 1)]
-        most = interval if self.buffered else 1
-
-        def walk(ahead: int) -> tuple[int, int]:
-            """How far ahead the walk is after one more map, and how long the consumer waited during it."""
-            waited = 0
-            for gap, times in gaps:
-                ahead += times * (interval - gap)
-                waited += max(0, 1 - ahead)
-                ahead = min(max(ahead, 1), most)
-            return ahead, waited
-
-        windows = rows.outputs * columns.outputs
-        # A map moves the lead by a constant between two limits: from the limit it moves to, it no longer changes.
-        steady, _ = walk(most if windows * interval >= self.positions else 1)
-        return windows * interval + walk(steady)[1]
+        return self.sliding.cycles(interval)
 
     @property
     def buffered(self) -> bool:
@@ -113,11 +88,6 @@ class Window:
 
     def create(self) -> "WindowHardware":
         return WindowHardware(self)
-
-
-def walked(axis: Axis) -> int:
-    """Positions along a direction up to the last that a window or a pixel reaches."""
-    return max((axis.outputs - 1) * axis.stride + axis.kernel, axis.before + axis.size)
 
 
 class WindowHardware(Hardware):
@@ -176,7 +146,7 @@ class WindowHardware(Hardware):
         kernel_rows, kernel_columns = block.kernel
         above: Value = Const(0, 0)  # the pixels above the present one, the highest first
         if kernel_rows > 1:
-            line, bits = walked(block.sliding.columns), (kernel_rows - 1) * depth
+            line, bits = block.sliding.columns.walked, (kernel_rows - 1) * depth
             if line > 1:
                 lines = place(m, platform, "lines", Storage(bits, line, image=False))
                 # The next column is read one step ahead: with one column only, it would be the one that is written.
@@ -204,12 +174,12 @@ class WindowHardware(Hardware):
 
 def _walk(m: Module, name: str, axis: Axis, step: Value) -> tuple[Value, Value, Value, Value]:
     """The position along one direction, the next one, whether a window ends here, and whether this is the last."""
-    if walked(axis) == 1:
+    if axis.walked == 1:
         return Const(0), Const(0), Const(1), Const(1)
-    position = Signal(range(walked(axis)), name=name)
+    position = Signal(range(axis.walked), name=name)
     following = Signal.like(position, name=f"next_{name}")
     last, ends = Signal(name=f"last_{name}"), Signal(name=f"ends_{name}")
-    m.d.comb += [last.eq(position == walked(axis) - 1), following.eq(Mux(last, 0, position + 1))]
+    m.d.comb += [last.eq(position == axis.walked - 1), following.eq(Mux(last, 0, position + 1))]
     with m.If(step):
         m.d.sync += position.eq(following)
     if axis.kernel == axis.stride == 1:
@@ -227,6 +197,6 @@ def _inside(position: Value, axis: Axis) -> Value:
     inside: Value = Const(1)
     if axis.before:
         inside &= position >= axis.before
-    if walked(axis) > axis.before + axis.size:
+    if axis.walked > axis.before + axis.size:
         inside &= position < axis.before + axis.size
     return inside

@@ -55,25 +55,28 @@ class Plan:
         possible for.
         """
         layers = self.layers or tuple(LayerPlan() for _ in topology.layers)
-        found: list[LayerMap | None] = []
-        last = len(layers) - 1
-        for index, (name, shape, plan) in enumerate(zip(topology.names, topology.layers, layers, strict=True)):
-            if not isinstance(shape, Dense | Convolution):
-                found.append(None)
-                continue
-            try:
-                if isinstance(shape, Convolution) and shape.groups > 1:
-                    check_groups(shape, plan)
-                bits = 0
-                if self.numbers_in_arrays:
-                    top = topology.top(index)
-                    bits = offset_width(top) if index == last else threshold_width(top)
-                size = (shape.fan_in, shape.fan_out, self.geometry)
-                grid = LayerMap(*size, plan.dataflow, plan.lanes, shape.ternary, bits)
-            except HafnetError as error:
-                raise HafnetError(f"layer {name!r}: {error}") from None
-            found.append(grid)
-        return tuple(found)
+        return tuple(
+            layer_map(topology, index, self.geometry, layers[index], self.numbers_in_arrays)
+            for index in range(len(topology.layers))
+        )
+
+
+def layer_map(
+    topology: Topology, index: int, geometry: Geometry, plan: LayerPlan, numbers_in_arrays: bool
+) -> LayerMap | None:
+    """The arrays of one layer; see `Plan.maps`."""
+    shape, number_bits = topology.layers[index], 0
+    if not isinstance(shape, Dense | Convolution):
+        return None
+    if numbers_in_arrays:
+        top = topology.top(index)
+        number_bits = offset_width(top) if index == len(topology.layers) - 1 else threshold_width(top)
+    try:
+        if isinstance(shape, Convolution) and shape.groups > 1:
+            check_groups(shape, plan)
+        return LayerMap(shape.fan_in, shape.fan_out, geometry, plan.dataflow, plan.lanes, shape.ternary, number_bits)
+    except HafnetError as error:
+        raise HafnetError(f"layer {topology.names[index]!r}: {error}") from None
 
 
 def check_groups(shape: Convolution, plan: LayerPlan) -> None:

@@ -64,6 +64,11 @@ class Axis:
         """Windows along this direction."""
         return (self.padded - self.kernel) // self.stride + 1
 
+    @property
+    def walked(self) -> int:
+        """Positions up to the last that a window or a pixel reaches."""
+        return max((self.outputs - 1) * self.stride + self.kernel, self.before + self.size)
+
 
 @dataclass(frozen=True)
 class Sliding:
@@ -94,6 +99,43 @@ class Sliding:
     def output(self) -> Pair:
         """Height and width of the map of windows."""
         return self.rows.outputs, self.columns.outputs
+
+    @property
+    def positions(self) -> int:
+        """Positions of a map with its padding, as far as a window or a pixel reaches."""
+        return self.rows.walked * self.columns.walked
+
+    def cycles(self, interval: int = 1) -> int:
+        """Cycles that `hdl.window.Window` takes for a map, one position a cycle, where pixels always wait and the
+        consumer takes a window every `interval` cycles at most.
+
+        Never less than `positions`, nor than windows × `interval`. Between the completion of one window and the next
+        lie `gap` positions: the stride within a row, more at the start of a row and of a map. Where the consumer finds
+        no window, it waits: a window that completes `ahead` cycles before it is taken (at least 1, and at most
+        `interval`, because there is room for one window besides that on offer) is followed by one that completes
+        min(ahead + interval - gap, interval) cycles ahead or, where this is below 1, makes the consumer wait for the
+        difference. The result is the steady state, once as many maps have passed as it takes to gain the lead.
+        """
+        rows, columns = self.rows, self.columns
+        span, line = (columns.outputs - 1) * columns.stride, columns.walked
+        next_row, area = rows.stride * line - span, (rows.outputs - 1) * rows.stride * line + span
+        in_row = (columns.stride, columns.outputs - 1)
+        gaps = [(self.positions - area, 1), in_row, *((next_row, 1), in_row) * (rows.outputs - 1)]
+        most = interval if self.kernel != (1, 1) else 1  # a single pixel is its own window: nothing is held
+
+        def walk(ahead: int) -> tuple[int, int]:
+            """How far ahead the walk is after one more map, and how long the consumer waited during it."""
+            waited = 0
+            for gap, times in gaps:
+                ahead += times * (interval - gap)
+                waited += max(0, 1 - ahead)
+                ahead = min(max(ahead, 1), most)
+            return ahead, waited
+
+        windows = rows.outputs * columns.outputs
+        # A map moves the lead by a constant between two limits: from the limit it moves to, it no longer changes.
+        steady, _ = walk(most if windows * interval >= self.positions else 1)
+        return windows * interval + walk(steady)[1]
 
 
 def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Padding = NO_PADDING) -> Pair:

@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from model.costs import Results
 from model.errors import HafnetError
 from model.network import Network
 from model.plan import Plan
@@ -25,6 +26,9 @@ NETWORK, SAMPLES, IMAGES, VERILOG, SIMULATION, SUMMARY = (
     "summary.json",
 )
 SIMULATORS = ("verilator", "icarus")
+
+WIDEST = 1000
+"""Columns that no table needs."""
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -63,18 +67,35 @@ def export(folder: Path, network: Network, plan: Plan, formats: Sequence[str]) -
     wrote(manifest)
 
 
-def generate(folder: Path, topology: Topology, plan: Plan, **options: Any) -> None:
-    """Write Verilog."""
+def accelerator(topology: Topology, plan: Plan, **options: Any) -> Any:
+    """The accelerator of a topology and a plan; `options` are those of `hafnet generate`."""
     from hdl.accelerator import Accelerator
-    from hdl.generate import MANIFEST
-    from hdl.generate import generate as run
     from hdl.registers import Timing
 
     phases = ("precharge", "sense", "set_pulse", "reset_pulse")
     timing = Timing(**{name: options.pop(name) for name in phases if name in options})
-    accelerator = Accelerator(topology, plan, timing=timing, **options)
-    with console.status(f"generating {accelerator.arrays} arrays"):
-        manifest = run(accelerator, folder / VERILOG)
+    return Accelerator(topology, plan, timing=timing, **options)
+
+
+def show_plan(topology: Topology, plan: Plan, **options: Any) -> None:
+    """Say what a plan is and costs, if an accelerator can be made of it."""
+    from sim.plans import plan_table
+
+    block = accelerator(topology, plan, **options)
+    table = plan_table(topology, plan, Results(block.top, block.scores))
+    # As wide as it needs: a table squeezed into the 80 columns of a file can be read by nobody.
+    whole = console.measure(table, options=console.options.update(width=WIDEST)).maximum
+    console.print(table, width=max(whole, console.width), crop=False, no_wrap=True)
+
+
+def generate(folder: Path, topology: Topology, plan: Plan, **options: Any) -> None:
+    """Write Verilog."""
+    from hdl.generate import MANIFEST
+    from hdl.generate import generate as run
+
+    block = accelerator(topology, plan, **options)
+    with console.status(f"generating {block.arrays} arrays"):
+        manifest = run(block, folder / VERILOG)
     size = sum((folder / VERILOG / listed.file).stat().st_size for listed in manifest.files)
     say(f"generated {topology} with {manifest.arrays} arrays: {len(manifest.files)} files, {size / 1000:.0f} kB")
     wrote(folder / VERILOG / MANIFEST)

@@ -10,7 +10,6 @@ from amaranth.sim import Simulator
 
 from hdl.array import Array, Operation, Side
 from hdl.block import Hardware
-from hdl.classifier import Argmax
 from hdl.collector import Collector
 from hdl.dense import Dense
 from hdl.host_access import HostCommand
@@ -103,32 +102,6 @@ def test_a_pulse_changes_the_pulsed_columns_of_its_row(
             assert await sense(ctx, array, row, ONES) == (expected, expected ^ ONES)
 
     simulate(array, bench)
-
-
-@pytest.mark.parametrize(("classes", "width"), [(1, 3), (2, 3), (5, 4), (16, 3)])
-def test_argmax_takes_the_lowest_index_of_the_highest_score(classes: int, width: int) -> None:
-    argmax: Any = Argmax(classes, width).create()
-    low, high = -(1 << width - 1), (1 << width - 1) - 1
-    random = np.random.default_rng(classes)
-    scores = random.integers(low, high, (40, classes), endpoint=True)
-    scores[:3] = np.array([low, high, -1])[:, np.newaxis]  # all equal
-    scores[3:20] = np.minimum(scores[3:20], -1)  # none positive
-    gaps = random.random(scores.size) < 0.2
-    found: list[int] = []
-
-    async def bench(ctx: Any) -> None:
-        for number, score in enumerate(scores.ravel().tolist()):
-            ctx.set(argmax.strobe, 0)
-            for strobe in [0, 1] if gaps[number] else [1]:
-                ctx.set(argmax.strobe, strobe)
-                ctx.set(argmax.score, score)
-                ctx.set(argmax.last, number % classes == classes - 1)
-                await ctx.tick()
-                if ctx.get(argmax.found):
-                    found.append(ctx.get(argmax.index))
-        assert found == np.argmax(scores, axis=1).tolist()
-
-    simulate(argmax, bench)
 
 
 @pytest.mark.parametrize(("count", "width"), [(1, 1), (1, 4), (3, 2)])

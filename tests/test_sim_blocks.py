@@ -14,14 +14,14 @@ import pytest
 
 import hdl.popcount
 from hdl.array import Array, ArrayEmulation
-from hdl.classifier import Argmax, ArgmaxHardware, Classifier, ClassifierHardware
+from hdl.classifier import Classifier, ClassifierHardware
 from hdl.collector import CollectorHardware
 from hdl.controller import ArrayController, ControllerHardware
 from hdl.dense import Dense
 from hdl.grid import GridHardware
 from hdl.group import GroupHardware
 from hdl.neuron import Neuron, NeuronHardware
-from hdl.packets import PacketReceiver, PacketReceiverHardware, PacketSender, PacketSenderHardware
+from hdl.packets import PacketReceiver, PacketReceiverHardware
 from hdl.popcount import Popcount
 from hdl.tile import Tile, TileHardware
 from model.images import words
@@ -178,28 +178,12 @@ def test_classifier(
 
 
 @pytest.mark.parametrize(
-    ("simulator", "block"), cases(*((Argmax(*members), ICARUS) for members in ((1, 2), (10, 8), (33, 5))))
-)
-def test_argmax(simulator: str, block: Argmax, tmp_path: Path, require_simulator: Require) -> None:
-    answer = on_bench(require_simulator(simulator), "argmax", block, tmp_path)
-    assert answer["ties"] > 20 or block.classes == 1
-
-
-@pytest.mark.parametrize(
     ("simulator", "block"), cases(*((PacketReceiver(*members), ICARUS) for members in ((1, 8), (33, 32), (100, 8))))
 )
 def test_receiver(simulator: str, block: PacketReceiver, tmp_path: Path, require_simulator: Require) -> None:
     answer = on_bench(require_simulator(simulator), "receiver", block, tmp_path)
     assert answer["images"] > 10
     assert answer["wrong"] > 10
-
-
-@pytest.mark.parametrize(
-    ("simulator", "block"), cases(*((PacketSender(*members), ICARUS) for members in ((1, 0), (1, 3), (10, 9))))
-)
-def test_sender(simulator: str, block: PacketSender, tmp_path: Path, require_simulator: Require) -> None:
-    answer = on_bench(require_simulator(simulator), "sender", block, tmp_path)
-    assert answer["cycles"] == (1 + block.classes if block.score_width else 1)
 
 
 @dataclass(frozen=True)
@@ -232,8 +216,8 @@ class Mutant:
 
 
 POPCOUNT, NEURON, TILE, ARRAY = Popcount(8), Neuron(7), Tile(5, 8, 5), Array(5, 8)
-CONTROLLER, DENSE, ARGMAX = ArrayController(2, 2, 4, 8), dense(20, 9, 4, 8), Argmax(6, 5)
-CLASSIFIER, RECEIVER, SENDER = classifier(9, 6, 4, 8, True), PacketReceiver(33, 8), PacketSender(6, 5)
+CONTROLLER, DENSE = ArrayController(2, 2, 4, 8), dense(20, 9, 4, 8)
+CLASSIFIER, RECEIVER = classifier(9, 6, 4, 8, True), PacketReceiver(33, 8)
 ELABORATE = "elaborate"
 
 # One defect of each block in every run.
@@ -245,9 +229,7 @@ MUTANTS = (
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "verify & (self.q != bits)", "0"),
     Mutant("dense", DENSE, CollectorHardware, ELABORATE, "reserved != 2", "reserved != 3"),
     Mutant("classifier", CLASSIFIER, ClassifierHardware, ELABORATE, "grid.number.as_signed()", "grid.number"),
-    Mutant("argmax", ARGMAX, ArgmaxHardware, ELABORATE, "self.score > best", "self.score >= best"),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "& ~overlong", ""),
-    Mutant("sender", SENDER, PacketSenderHardware, ELABORATE, ".as_signed()", ""),
 )
 
 # Any other defect that somebody thought of.
@@ -287,11 +269,8 @@ MORE_MUTANTS = (
     Mutant("dense", DENSE, GroupHardware, ELABORATE, "tile.q & here.replicate(columns)", "tile.q"),
     Mutant("dense", DENSE, CollectorHardware, ELABORATE, "full & (~self.o.valid | self.o.ready)", "full"),
     Mutant("dense", DENSE, CollectorHardware, ELABORATE, "reserved != 2", "reserved == 0"),
-    Mutant("argmax", ARGMAX, Argmax, "signature", "signed(self.width)", "self.width"),
-    Mutant("argmax", ARGMAX, ArgmaxHardware, ELABORATE, "(position == 0) | ", ""),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "self.wrong.eq(~whole)", "self.wrong.eq(0)"),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "overlong.eq(0), ", ""),
-    Mutant("sender", SENDER, PacketSenderHardware, ELABORATE, "self.axis.tready & self.axis.tlast", "self.axis.tready"),
 )
 
 

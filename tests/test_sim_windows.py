@@ -20,7 +20,7 @@ from hdl.gearbox import GearboxHardware
 from hdl.pixel_receiver import PixelReceiver, PixelReceiverHardware
 from hdl.pooling import MaxPool, MaxPoolHardware
 from hdl.window import Window, WindowHardware
-from model.windows import NO_PADDING
+from model.windows import NO_PADDING, Axis
 from sim.blocks import build_block
 from sim.rack import Rack, run_rack
 from sim.runner import Design, SimulationError
@@ -224,7 +224,7 @@ MORE_MUTANTS = (
     Mutant("window", WINDOW, hdl.window, "_walk", "init=axis.kernel - 1", "init=0"),
     Mutant("window", WINDOWS[2], hdl.window, "_walk", "Mux(last, axis.kernel - 1, Mux(ends", "(Mux(ends"),
     Mutant("window", WINDOW, hdl.window, "_inside", "position >= axis.before", "position > axis.before"),
-    Mutant("window", WINDOW, hdl.window, "walked", "axis.before + axis.size", "0"),
+    Mutant("window", WINDOW, Axis, "walked", "self.before + self.size", "0"),
     Mutant("window", WINDOWS[14], WindowHardware, ELABORATE, "self.o.ready | ~complete", "self.o.ready"),
     Mutant("pooling", POOL, MaxPoolHardware, ELABORATE, "channels) ^ modes.all", "channels)"),
     Mutant("pooling", POOL, MaxPoolHardware, ELABORATE, "self.write_addr", "0"),

@@ -1,0 +1,243 @@
+"""Choosing how each layer is read, so that arrays, cycles and buffers are least.
+
+A layer can be read in either dataflow and in many lanes; of all lanes that take the same number of reads only the
+fewest are looked at. What a choice costs is up to `model.costs`. For a bound on the cycles of an image, a dynamic
+programme over the layers finds the plan whose parts all keep to it with, in this order, the fewest arrays, register
+bits, memory bits and lanes; the layer before matters only where the two make a zig-zag. All the rest is a search for
+the bound:
+
+- without a target: the smallest bound under which the arrays are still as few as they can be at all. A layer that is
+  not the slowest one is no faster than it must be, unless that saves registers;
+- a target of cycles is the bound itself: no plan is faster, or larger, than it was asked to be;
+- a target of arrays: the smallest bound that needs no more of them; where even the slowest plan does, the smaller side
+  of the arrays is doubled until it does not.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
+
+from model.costs import Results, costs, layer_bits, layer_pace, packet_paces, pool_pace
+from model.errors import HafnetError
+from model.mapping import LARGEST, P2S, S2P, Dataflow, Geometry
+from model.plan import LayerPlan, Plan, layer_map
+from model.topology import Convolution, Dense, Topology, Weighted
+
+
+@dataclass(frozen=True)
+class Override:
+    """What a user decides for a layer; None leaves it to the planner."""
+
+    dataflow: Dataflow | None = None
+    lanes: int | None = None
+
+
+Overrides: TypeAlias = Mapping[str, Override]
+"""By a layer's name, or its number as text."""
+
+
+class _Size(NamedTuple):
+    """What is to be least, most important first."""
+
+    arrays: int
+    registers: int
+    memory: int
+    lanes: int
+
+    def plus(self, other: "_Size") -> "_Size":
+        return _Size(*map(sum, zip(self, other, strict=True)))
+
+
+class _Option(NamedTuple):
+    """One way to read a layer: its cycles an image, its size by itself, what changes where the next layer makes a
+    zig-zag with it, and its size where the layer before does.
+    """
+
+    plan: LayerPlan
+    cycles: int
+    size: _Size
+    as_source: _Size
+    as_sink: _Size
+
+
+_Way: TypeAlias = tuple[_Size, tuple[LayerPlan, ...]]
+
+
+def choose(
+    topology: Topology,
+    geometry: Geometry,
+    *,
+    cycles: int | None = None,
+    arrays: int | None = None,
+    overrides: Overrides | None = None,
+    numbers_in_arrays: bool = False,
+    results: Results = Results(),  # noqa: B008 (immutable)
+) -> Plan:
+    """The plan for `topology` on arrays of `geometry`, or larger ones where `arrays` needs them.
+
+    `cycles`: at most so many cycles an image, at one cycle a read. `arrays`: at most so many arrays. `results`: what
+    result packets hold, which bounds the cycles. `numbers_in_arrays` as in `Plan`. Raises HafnetError for both targets
+    at once, for a target that cannot be met, with the nearest one that can, and for overrides of layers or with lanes
+    that do not exist.
+    """
+    if cycles is not None and arrays is not None:
+        raise HafnetError(f"targets of {cycles} cycles per image and of {arrays} arrays exclude each other")
+    search = _Search(topology, geometry, _by_index(topology, overrides or {}), numbers_in_arrays, results)
+    if cycles is not None:
+        return search.in_cycles(cycles)
+    if arrays is None:
+        return search.fastest(search.fewest)
+    while search.fewest > arrays:
+        larger = _larger(search.geometry)
+        if larger is None:
+            size = f"{search.geometry.rows} x {search.geometry.columns}"
+            raise HafnetError(
+                f"{arrays} arrays are not enough for {topology}: the fewest are {search.fewest}, of {size}"
+            )
+        search = _Search(topology, larger, search.overrides, numbers_in_arrays, results)
+    return search.fastest(arrays)
+
+
+def _larger(geometry: Geometry) -> Geometry | None:
+    """The smaller side doubled, up to the largest possible; None where both are."""
+    if geometry.rows <= geometry.columns and geometry.rows < LARGEST:
+        return replace(geometry, rows=min(LARGEST, 2 * geometry.rows))
+    if geometry.columns < LARGEST:
+        return replace(geometry, columns=min(LARGEST, 2 * geometry.columns))
+    return None
+
+
+def _by_index(topology: Topology, overrides: Overrides) -> dict[int, Override]:
+    """Overrides by the number of the layer."""
+    found = {}
+    for layer, override in overrides.items():
+        index = int(layer) if layer.isdecimal() else -1
+        if layer in topology.names:
+            index = topology.names.index(layer)
+        if not 0 <= index < len(topology.layers):
+            raise HafnetError(f"layer {layer!r} is none of {', '.join(topology.names)}")
+        if not isinstance(topology.layers[index], Dense | Convolution):
+            raise HafnetError(
+                f"layer {topology.names[index]!r} is a pooling layer, which has neither dataflow nor lanes"
+            )
+        found[index] = override
+    return found
+
+
+class _Search:
+    """All ways to read the layers on arrays of one size."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        geometry: Geometry,
+        overrides: Mapping[int, Override],
+        numbers_in_arrays: bool,
+        results: Results,
+    ) -> None:
+        self.topology, self.geometry, self.overrides = topology, geometry, overrides
+        self.numbers_in_arrays, self.results = numbers_in_arrays, results
+        self.options = [self._options(index) for index in range(len(topology.layers))]
+        # No plan is faster than packets, pooling, and the fastest way to read each layer.
+        fixed = [*packet_paces(topology, results), *map(pool_pace, topology.layers)]
+        fastest = [min(option.cycles for option in options) for options in self.options]
+        self.floor = max(*(pace.cycles for pace in fixed), *fastest)
+        bounds = {option.cycles for options in self.options for option in options} | {self.floor}
+        self.bounds = sorted(bound for bound in bounds if bound >= self.floor)
+        self.fewest = self._solve(self.bounds[-1])[0].arrays
+
+    def in_cycles(self, cycles: int) -> Plan:
+        """The smallest plan that takes at most `cycles`."""
+        if cycles < self.floor:
+            limit = costs(self.topology, self._plan(self.floor), self.results).pace.limit
+            raise HafnetError(
+                f"{cycles} cycles per image are not possible for {self.topology}: the fewest are {self.floor} ({limit})"
+            )
+        return self._plan(cycles)
+
+    def fastest(self, arrays: int) -> Plan:
+        """The plan of the fewest cycles that needs at most `arrays`."""
+        found = bisect_left(self.bounds, True, key=lambda bound: self._solve(bound)[0].arrays <= arrays)
+        return self._plan(self.bounds[found])
+
+    def _plan(self, bound: int) -> Plan:
+        return Plan(self.geometry, self._solve(bound)[1], self.numbers_in_arrays)
+
+    def _solve(self, bound: int) -> _Way:
+        """The smallest plan of which no layer takes more than `bound` cycles, which is not below the floor."""
+        ways: dict[LayerPlan, _Way] = {LayerPlan(): (_Size(0, 0, 0, 0), ())}
+        last: dict[LayerPlan, _Option] = {}
+        for index, options in enumerate(self.options):
+            ranked = sorted(ways.items(), key=lambda item: item[1][0])
+            found: dict[LayerPlan, _Way] = {}
+            chained = index > 0 and all(
+                isinstance(shape, Dense) for shape in self.topology.layers[index - 1 : index + 1]
+            )
+            for option in options:
+                if option.cycles > bound:
+                    continue
+                partner = LayerPlan(P2S, option.plan.lanes) if chained and option.plan.dataflow == S2P else None
+                reached = [(size.plus(option.size), plans) for plan, (size, plans) in ranked[:2] if plan != partner][:1]
+                if partner in ways:
+                    size, plans = ways[partner]
+                    reached.append((size.plus(last[partner].as_source).plus(option.as_sink), plans))
+                size, plans = min(reached, key=lambda way: way[0])
+                found[option.plan] = size, (*plans, option.plan)
+            ways, last = found, {option.plan: option for option in options}
+        return min(ways.values(), key=lambda way: way[0])
+
+    def _options(self, index: int) -> list[_Option]:
+        """All ways to read a layer; a single one, of no size, where it is a pooling layer."""
+        shape, override = self.topology.layers[index], self.overrides.get(index, Override())
+        nothing = _Size(0, 0, 0, 0)
+        if not isinstance(shape, Dense | Convolution):
+            return [_Option(LayerPlan(), 0, nothing, nothing, nothing)]
+        dataflows = [override.dataflow] if override.dataflow else [P2S, S2P]
+        options, refusal = [], HafnetError("")
+        for dataflow in dataflows:
+            lanes = self._lanes(shape, dataflow) if override.lanes is None else [override.lanes]
+            for number in lanes:
+                try:
+                    options.append(self._option(index, LayerPlan(dataflow, number)))
+                except HafnetError as error:
+                    refusal = error
+        if not options:
+            raise refusal
+        return options
+
+    def _lanes(self, shape: Weighted, dataflow: Dataflow) -> list[int]:
+        """The fewest lanes for each number of reads, and those of overrides, which a neighbour in a zig-zag needs."""
+        count = shape.fan_out if dataflow == P2S else shape.fan_in
+        given = {each.lanes for each in self.overrides.values() if each.lanes is not None and 1 <= each.lanes <= count}
+        if isinstance(shape, Convolution) and shape.groups > 1:
+            neurons = shape.channels // shape.groups
+            parts = [number for number in range(1, neurons + 1) if neurons % number == 0]
+            wholes = [neurons * number for number in range(1, shape.groups + 1) if shape.groups % number == 0]
+            return sorted({*parts, *wholes})
+        return sorted(given.union(_fewest(count)))
+
+    def _option(self, index: int, plan: LayerPlan) -> _Option:
+        grid = layer_map(self.topology, index, self.geometry, plan, self.numbers_in_arrays)
+        assert grid is not None  # the layer has neurons
+
+        def bits(before: bool, behind: bool) -> tuple[int, int]:
+            return layer_bits(self.topology, index, plan, (before, behind), self.results)
+
+        alone = bits(False, False)
+        size = _Size(grid.arrays, *alone, plan.lanes)
+        as_source = size if plan.dataflow == S2P else _Size(0, bits(False, True)[0] - alone[0], 0, 0)
+        as_sink = _Size(grid.arrays, *bits(True, False), plan.lanes)
+        pace = layer_pace(self.topology, index, plan.dataflow == P2S, plan.lanes, self.results)
+        return _Option(plan, pace.cycles, size, as_source, as_sink)
+
+
+def _fewest(count: int) -> Iterator[int]:
+    """For each possible ceil(count / lanes) the fewest lanes, in ascending order."""
+    lanes = 1
+    while True:
+        yield lanes
+        reads = -(-count // lanes)
+        if reads == 1:
+            return
+        lanes = -(-count // (reads - 1))
