@@ -8,8 +8,8 @@ matrix the rows of the arrays are:
 
 `lanes` rows are read at once, each in arrays of its own: row k of the matrix (of its transpose for S2P) is read in step
 k div lanes by lane k mod lanes, so that successive rows are read together. A lane is a stack of `blocks` arrays: step s
-is row s mod R of block s div R. Group `lane · blocks + block` is one array high and `tiles` = ceil(columns of the matrix
-/ C) arrays wide. Cells that hold no weight (padding) are written as 0 and never counted.
+is row s mod R of block s div R. Group `lane · blocks + block` is one array high and `tiles` = ceil(columns of the
+matrix / C) arrays wide. Cells that hold no weight (padding) are written as 0 and never counted.
 
 A cell of an image is one bit, 1 = +1, or in ternary layers two: whether the device on BL is LRS (+1), and, `columns`
 bits further up in the word, whether the one on BLb is (-1); neither for 0.
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from model.bits import Bits
 from model.encoding import integer
@@ -69,7 +70,10 @@ class Synapse(NamedTuple):
 
 @dataclass(frozen=True)
 class LayerMap:
-    """The arrays of one layer: `groups` × `tiles` of the geometry's size. Raises HafnetError for impossible lanes."""
+    """The arrays of one layer: `groups` × `tiles` of the geometry's size.
+
+    Raises HafnetError for lanes that are not 1 … as many as the matrix has rows.
+    """
 
     fan_in: int
     fan_out: int
@@ -168,7 +172,7 @@ class LayerMap:
         signs: Signs = plus - minus
         return signs
 
-    def _scatter(self, marked: np.ndarray) -> Bits:
+    def _scatter(self, marked: npt.NDArray[np.bool_]) -> Bits:
         rows, columns = self.geometry.rows, self.geometry.columns
         matrix = marked if self.dataflow == P2S else marked.T
         padded = np.zeros((self.blocks * rows * self.lanes, self.tiles * columns), dtype=np.uint8)
