@@ -195,7 +195,8 @@ def _trace(network: Network, inputs: Codes, method: Method, first: int) -> Trace
             current = fired[layer.name] = max_pool(maps, layer.kernel, layer.stride, layer.conjunctive)
         elif isinstance(layer, AveragePoolLayer):
             # The dense layer behind it sees the pixels one after the other.
-            current = current.reshape(len(current), -1, layer.source.channels)
+            source = layer.source
+            current = current.reshape(-1, source.height * source.width, source.channels)
             fired[layer.name] = current.sum(axis=1, dtype=np.int32)
         else:
             assert isinstance(layer, WeightedLayer)
@@ -216,7 +217,7 @@ def _layer(network: Network, index: int, seen: npt.NDArray[Any], method: Method,
     def part(start: int, some: npt.NDArray[Any]) -> Int32:
         if isinstance(layer, ConvolutionLayer):
             return _convolution(layer, some, given, presentations, method, start)
-        presented = some if pooled else present(given, some.reshape(len(some), -1), start)
+        presented = some if pooled else present(given, some.reshape(len(some), layer.fan_in), start)
         return counts(layer.weights, presented, presentations, ternary=layer.shape.ternary, method=method)
 
     each = layer.shape.positions * math.prod(layer.weights.shape[1:]) * presentations.count
@@ -241,11 +242,11 @@ def _convolution(
     seen = windows(codes.reshape(-1, *layer.source), shape.kernel, layer.stride, layer.padding, layer.fill)
     # Each window is presented by itself, so that no count has to be kept for a whole map.
     presented = present(given, seen.reshape(-1, pixels * layer.source.channels), first * shape.positions)
-    slices = presented.reshape(*presented.shape[:2], pixels, layer.groups, -1)
+    slices = presented.reshape(*presented.shape[:2], pixels, layer.groups, layer.source.channels // layer.groups)
     parts = [
         counts(
-            weights.reshape(len(weights), -1),
-            slices[:, :, :, group].reshape(*presented.shape[:2], -1),
+            weights.reshape(len(weights), layer.fan_in),
+            slices[:, :, :, group].reshape(*presented.shape[:2], layer.fan_in),
             presentations,
             ternary=layer.ternary,
             method=method,

@@ -3,8 +3,7 @@
 Tensors of layer N: `layerN.weights`, uint8, (fan_out, ceil(fan_in / 8)), bit 1 = +1, bit 0 of byte 0 = input 0, and for
 ternary layers `layerN.nonzero`, likewise, where a 0 says that the weight is 0 (its bit in `layerN.weights` is then 0);
 `layerN.thresholds` or `layerN.offsets`, int32; `layerN.conjunctive`, uint8, one 0 or 1 a channel of max-pooling. One
-metadata entry `hafnet`, a JSON text with the format's version, the encoding, the layers with their kinds and shapes, and
-the origin.
+metadata entry `hafnet`, a JSON text: the format's version, the encoding, the layers' kinds and shapes, and the origin.
 """
 
 import json

@@ -103,7 +103,7 @@ class PlaneInput:
 class StochasticInput:
     """`width` codes of `depth` bits, presented `times` times as random bits, `draws` of them drawn in a cycle.
 
-    The random numbers are a generator's with `seed`, or, where `external` is not 0, those of so many true random sources
+    The random numbers are a generator's with `seed`, or, where `external` is not 0, from as many true random sources
     outside. Raises HafnetError for a depth outside 1 … 16, times outside 1 … 4096, draws outside 1 … 64, external
     sources outside 0 … 64, and a seed outside 0 … 2^64 - 1. A topology also refuses more draws than a word has values.
     """
@@ -126,9 +126,7 @@ class StochasticInput:
         if not 0 <= self.seed < 2**64:
             raise HafnetError(f"encoding: seed {self.seed} is outside 0 … 2^64 - 1")
         if self.external and self.seed:
-            raise HafnetError(
-                f"encoding: seed {self.seed} is of no use, because the random bits come from {self.external} sources outside"
-            )
+            raise HafnetError(f"encoding: seed {self.seed} is of no use to {self.external} random sources outside")
 
     @property
     def presentations(self) -> Presentations:
@@ -171,9 +169,9 @@ class Dense:
 class Convolution:
     """A convolution of `channels` output channels on the map `source`.
 
-    `kernel` and `stride` are (vertical, horizontal); `padding` is (top, left, bottom, right); `fill` is the bit of padding
-    in all channels (the code, where the input is codes); `groups` splits channels of input and output alike (as many as
-    input channels: depthwise). A neuron's inputs are ordered (kernel row, kernel column, channel of its group).
+    `kernel` and `stride` are (vertical, horizontal); `padding` is (top, left, bottom, right); `fill` is the bit of
+    padding in all channels (its code, where the input is codes); `groups` splits channels of input and output alike (as
+    many as input channels: depthwise). A neuron's inputs are ordered (kernel row, kernel column, channel of its group).
     """
 
     source: Map
@@ -272,9 +270,9 @@ def pair_text(pair: Pair) -> str:
 class Topology:
     """The input and the layers in order; the last one is dense and is the output layer.
 
-    `names` are what errors call the layers: layer0, layer1, … unless given. Raises HafnetError where a layer's shape does
-    not follow from the one before, a kernel is larger than its padded input, a layer cannot take the encoding, or a count
-    could reach 2^30.
+    `names` are what errors call the layers: layer0, layer1, … unless given. Raises HafnetError where a layer's shape
+    does not follow from the one before, a kernel is larger than its padded input, a layer cannot take the encoding, or
+    a count could reach 2^30.
     """
 
     input: Input
@@ -310,7 +308,7 @@ class Topology:
 
     @classmethod
     def dense(cls, shape: Iterable[int]) -> Self:
-        """Dense layers only, from input bits and fan-outs. Raises HafnetError for fewer than two numbers, or one below 1."""
+        """Dense layers only, from input bits and fan-outs. Raises HafnetError for fewer than two, or one below 1."""
         numbers = tuple(map(operator.index, shape))
         if len(numbers) < 2 or min(numbers) < 1:
             raise HafnetError(f"shape {numbers} is not input bits and one fan-out or more, all at least 1")

@@ -2,7 +2,7 @@
 
     784-1024-1024-10               dense layers; the last one is the output layer
     32x32x3b8-64c3p1-m2-128c3-10   8-bit input; convolution of 64 channels, kernel 3, padding 1; max-pooling 2; …; dense
-    1x1000x12-32c1x7s1x2p0x3-avg-2 1-D: kernel 1 x 7, stride 1 x 2, padding 3 left and right; global average pooling; dense
+    1x1000x12-32c1x7s1x2p0x3-avg-2 1-D: kernel 1 x 7, stride 1 x 2, padding 3 left and right; average pooling; dense
 
 Input: values, or height x width x channels, and behind them nothing for bits, or
 
