@@ -84,8 +84,8 @@ class LayerMap:
 
     def __post_init__(self) -> None:
         if not 1 <= self.lanes <= self.matrix_rows:
-            what = "neurons" if self.dataflow == P2S else "inputs"
-            raise HafnetError(f"{self.lanes} lanes are not possible for {self.matrix_rows} {what}, only 1 … as many")
+            rows = f"{self.matrix_rows} {'neurons' if self.dataflow == P2S else 'inputs'}"
+            raise HafnetError(f"{self.lanes} lanes are not possible for {rows}, only 1 … {self.matrix_rows}")
 
     @property
     def matrix_rows(self) -> int:
@@ -149,7 +149,7 @@ class LayerMap:
         """Which weight a cell holds, None for padding. Raises HafnetError for a cell that the layer has not."""
         shape = (self.groups, self.tiles, self.geometry.rows, self.geometry.columns)
         if not all(0 <= index < size for index, size in zip(cell, shape, strict=True)):
-            raise HafnetError(f"{cell} is not in {shape} groups, tiles, rows and columns")
+            raise HafnetError(f"{cell} is not in a grid of {shape} groups, tiles, rows and columns")
         lane, block = divmod(cell.group, self.blocks)
         along = (block * self.geometry.rows + cell.row) * self.lanes + lane
         across = cell.tile * self.geometry.columns + cell.column

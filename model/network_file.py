@@ -69,6 +69,8 @@ def understand(kinds: Mapping[str, type[Any]], plain: Mapping[str, Any], what: s
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or kind
+        if first["type"] == "missing":
+            raise HafnetError(f"{what}: {where} is missing") from None
         raise HafnetError(f"{what}: {where} is {first['input']!r} ({first['msg']})") from None
 
 

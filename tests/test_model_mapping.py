@@ -103,7 +103,7 @@ def test_the_wide_network_takes_1856_arrays() -> None:
 def test_impossible_lanes_are_refused(dataflow: Dataflow, most: int, what: str) -> None:
     assert LayerMap(5, 3, Geometry(), dataflow, most).reads == 1
     for lanes in (0, -1, most + 1):
-        with pytest.raises(HafnetError, match=rf"^{lanes} lanes are not possible for {most} {what}, only 1 … as many$"):
+        with pytest.raises(HafnetError, match=rf"^{lanes} lanes are not possible for {most} {what}, only 1 … {most}$"):
             LayerMap(5, 3, Geometry(), dataflow, lanes)
 
 
@@ -115,7 +115,7 @@ def test_a_synapse_outside_is_refused(synapse: Synapse) -> None:
 
 @pytest.mark.parametrize("cell", [Cell(2, 0, 0, 0), Cell(0, 3, 0, 0), Cell(0, 0, 2, 0), Cell(0, 0, 0, -1)])
 def test_a_cell_outside_is_refused(cell: Cell) -> None:
-    with pytest.raises(HafnetError, match=r"is not in \(2, 3, 2, 2\) groups, tiles, rows and columns$"):
+    with pytest.raises(HafnetError, match=r"is not in a grid of \(2, 3, 2, 2\) groups, tiles, rows and columns$"):
         LayerMap(5, 3, Geometry(2, 2)).synapse(cell)
 
 

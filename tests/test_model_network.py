@@ -112,30 +112,6 @@ def test_equality_is_of_what_is_computed() -> None:
     assert DenseLayer("a", ONES, np.array([0, 0])) != OutputLayer("a", ONES, np.array([0, 0]))
 
 
-def test_a_thermometer_code_is_one_bit_a_level() -> None:
-    code = Thermometer(2, (0, 2, 5)).encode([[0, 5], [1, 2], [-1, 9]])
-    assert code.tolist() == [[1, 0, 0, 1, 1, 1], [1, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1]]
-
-
-def test_small_integers_are_compared_with_large_levels() -> None:
-    assert Thermometer(1, (-300, 300)).encode(np.array([[255]], dtype=np.uint8)).tolist() == [[1, 0]]
-
-
-@pytest.mark.parametrize(
-    ("values", "levels", "message"),
-    [
-        (0, (1,), "encoding: 0 input values, but at least 1 is needed"),
-        (1, (), "encoding: a thermometer needs at least 1 level and has none"),
-        (1, (1, 3, 3), "encoding: level 3 follows 3, but levels must rise"),
-        (1, (2**31,), "encoding: levels (2147483648,) do not all fit in 32 bits"),
-    ],
-)
-def test_an_impossible_encoding_is_refused(values: int, levels: tuple[int, ...], message: str) -> None:
-    with pytest.raises(HafnetError) as caught:
-        Thermometer(values, levels)
-    assert str(caught.value) == message
-
-
 def hidden(weights: Any = ONES, thresholds: Any = (0, 4), name: str = "h") -> DenseLayer:
     return DenseLayer(name, np.asarray(weights), np.asarray(thresholds))
 
