@@ -1,6 +1,7 @@
 """Topologies: their text and back, what they say of their layers, and every rule in one sentence."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -25,86 +26,70 @@ from model.topology import (
 from model.windows import Pair
 
 
+def pairs(draw: st.DrawFn, low: int, high: int) -> Pair:
+    return draw(st.integers(low, high)), draw(st.integers(low, high))
+
+
 @st.composite
-def inputs(draw: st.DrawFn, width: int, draws: int) -> Input:
-    """An input of `width` values, any encoding, drawn for a first layer whose words have `draws` values."""
-    depth = draw(st.integers(1, 16))
-    match draw(st.sampled_from(["bits", "planes", "stochastic", "external"])):
-        case "planes":
-            return PlaneInput(width, depth, draw(st.integers(1, depth)))
-        case "stochastic":
-            rate = draw(st.integers(1, min(64, draws)))
-            return StochasticInput(width, depth, draw(st.integers(1, 99)), rate, draw(st.integers(0, 2**64 - 1)))
-        case "external":
-            return StochasticInput(width, depth, draw(st.integers(1, 99)), external=draw(st.integers(1, 64)))
+def inputs(draw: st.DrawFn, kind: str, width: int, depth: int, word: int) -> Input:
+    """An input of `width` values; the words that the first layer sees have `word`."""
+    if kind == "planes":
+        return PlaneInput(width, depth, draw(st.integers(1, depth)))
+    if kind == "stochastic":
+        draws, seed = draw(st.integers(1, min(64, word))), draw(st.integers(0, 2**64 - 1))
+        return StochasticInput(width, depth, draw(st.integers(1, 20)), draws, seed)
+    if kind == "external":
+        return StochasticInput(width, depth, draw(st.integers(1, 20)), external=draw(st.integers(1, 64)))
     return BitInput(width)
 
 
-def pairs(draw: st.DrawFn, low: int, high: Pair) -> Pair:
-    return draw(st.integers(low, max(low, high[0]))), draw(st.integers(low, max(low, high[1])))
-
-
-def fits(source: Map, kernel: Pair) -> bool:
-    return kernel[0] <= source.height and kernel[1] <= source.width
-
-
 @st.composite
-def convolutions(draw: st.DrawFn, source: Map, fill: int) -> Convolution:
-    kernel = pairs(draw, 1, (min(4, source.height), min(4, source.width)))
-    top, left = pairs(draw, 0, (kernel[0] - 1, kernel[1] - 1))
-    other = draw(st.sampled_from(["none", "even", "free"]))
-    bottom, right = pairs(draw, 0, (kernel[0] - 1, kernel[1] - 1)) if other == "free" else (top, left)
+def convolutions(draw: st.DrawFn, source: Map, depth: int) -> Convolution:
+    top, left = draw(st.sampled_from([(0, 0), pairs(draw, 0, 2)]))
+    bottom, right = draw(st.sampled_from([(top, left), pairs(draw, 0, 2)]))
+    kernel = (
+        draw(st.integers(max(top, bottom) + 1, max(3, min(5, source.height + top + bottom)))),
+        draw(st.integers(max(left, right) + 1, max(3, min(5, source.width + left + right)))),
+    )
+    kernel = min(kernel[0], source.height + top + bottom), min(kernel[1], source.width + left + right)
     groups = draw(st.sampled_from([n for n in range(1, source.channels + 1) if source.channels % n == 0]))
     return Convolution(
         source,
         groups * draw(st.integers(1, 3)),
         kernel,
-        pairs(draw, 1, (3, 3)),
-        (top, left, bottom, right) if other != "none" else (0, 0, 0, 0),
-        draw(st.integers(0, fill)),
+        draw(st.sampled_from([(1, 1), pairs(draw, 1, 3)])),
+        (top, left, bottom, right),
+        draw(st.integers(0, 2**depth - 1)),
         groups,
         draw(st.booleans()),
     )
 
 
 @st.composite
-def topologies(draw: st.DrawFn) -> Topology:
-    """Any encoding and any layers on maps of 1-D or 2-D, or dense layers alone."""
-    source = Map(draw(st.sampled_from([1, 1, 3, 6])), draw(st.integers(1, 8)), draw(st.integers(1, 6)))
+def topologies(draw: st.DrawFn, kinds: Sequence[str] = ("bits", "planes", "stochastic", "external")) -> Topology:
+    """Any encoding, and up to five layers of any kind on maps of 1-D or 2-D before the output layer."""
+    source = first = Map(draw(st.sampled_from([1, 1, 3, 6])), draw(st.integers(1, 8)), draw(st.integers(1, 6)))
+    kind = draw(st.sampled_from(kinds))
+    depth = 1 if kind == "bits" else draw(st.integers(1, 16))
     layers: list[LayerShape] = []
-    given: Input = BitInput(source.bits)
-    if draw(st.booleans()):
-        first: LayerShape = Dense(source.bits, draw(st.integers(1, 9)), draw(st.booleans()))
-        given = draw(inputs(source.bits, source.bits))
-    else:
-        first = draw(convolutions(source, 0))
-        given = draw(inputs(source.bits, first.kernel[0] * first.kernel[1] * source.channels))
-        fill = draw(st.integers(0, 2**given.depth - 1))
-        first = Convolution(*(getattr(first, name) for name in FIELDS[:5]), fill, first.groups, first.ternary)
-    if draw(st.booleans()):
-        layers.append(first)
-        source = first.result
-    else:
-        given = BitInput(source.bits)
-    while (
-        len(layers) < 5 and (kind := draw(st.sampled_from(["convolution", "pool", "average", "dense", "end"]))) != "end"
-    ):
-        last = layers[-1] if layers else None
-        if isinstance(last, AveragePool) or kind == "dense":
+    for _ in range(draw(st.integers(0, 5))):
+        coded = not layers and kind != "bits"
+        choices = ["convolution", "dense"] + ["pool", "average"] * (not coded)
+        choice = draw(st.sampled_from(choices))
+        if choice == "dense" or (layers and isinstance(layers[-1], AveragePool)):
             layers.append(Dense(source.bits, draw(st.integers(1, 9)), draw(st.booleans())))
-        elif kind == "convolution":
-            layers.append(draw(convolutions(source, 1)))
-        elif kind == "pool":
-            kernel = pairs(draw, 1, (min(3, source.height), min(3, source.width)))
+        elif choice == "convolution":
+            layers.append(draw(convolutions(source, 1 if layers else depth)))
+        elif choice == "pool":
+            kernel = draw(st.integers(1, min(3, source.height))), draw(st.integers(1, min(3, source.width)))
             layers.append(MaxPool(source, kernel, draw(st.sampled_from([kernel, (1, 1), (2, 3)]))))
         else:
             layers.append(AveragePool(source))
         source = layers[-1].result
     layers.append(Dense(source.bits, draw(st.integers(1, 9)), draw(st.booleans())))
-    return Topology(given, tuple(layers))
-
-
-FIELDS = ("source", "channels", "kernel", "stride", "padding", "fill", "groups", "ternary")
+    kernel = layers[0].kernel if isinstance(layers[0], Convolution) else (first.height, first.width)
+    word = kernel[0] * kernel[1] * first.channels
+    return Topology(draw(inputs(kind, first.bits, depth, word)), tuple(layers))
 
 
 @given(topologies())
