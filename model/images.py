@@ -1,17 +1,17 @@
 """Memory images: what stands in each array and each layer's integers, in files, with a manifest beside them.
 
-An array's image `layer{L}_g{G}_t{T}` holds one word a row, row 0 first, bit 0 = column 0; see `model.mapping` for what a
-word is. A layer's numbers, one word each, are `layer{L}_thresholds_l{lane}` (unsigned), of the output layer
-`layer{L}_offsets_l{lane}` (two's complement), of a max-pooling layer `layer{L}_modes_l0` (a channel's bit is 1 for AND).
-Parallel_to_sequential, lane l holds those of neurons l, l + lanes, … and fills up with 0; else all are in lane 0. Where
-the plan keeps numbers in arrays, they are in the arrays' images.
+An array's image `layer{L}_g{G}_t{T}` holds one word a row, row 0 first, bit 0 = column 0; see `model.mapping` for what
+a word is. A layer's numbers, one word each, are `layer{L}_thresholds_l{lane}` (unsigned), of the output layer
+`layer{L}_offsets_l{lane}` (two's complement), of a max-pooling layer `layer{L}_modes_l0` (a channel's is 1 for AND).
+Parallel_to_sequential, lane l holds those of neurons l, l + lanes, … and fills up with 0; else all are in lane 0. Where the
+plan keeps numbers in arrays, they are in the images of these.
 `manifest.json` says what the network is and lists every file with its CRC-32, so that a folder of images is the whole
 network: reading it back yields the identical `Network`.
 """
 
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -26,9 +26,9 @@ from model.files import read_manifest, whole_folder
 from model.formats import FORMATS
 from model.mapping import Cell, LayerMap, offset_width, threshold_width
 from model.network import MaxPoolLayer, Network, Signs, WeightedLayer
-from model.network_file import ENCODINGS, KINDS, describe, hidden_layer, output_layer, understand
+from model.network_file import ENCODINGS, assemble, describe, describe_layers, understand, understand_layers
 from model.plan import Plan
-from model.topology import LayerShape, MaxPool, Topology
+from model.topology import AveragePool, MaxPool, Topology
 
 VERSION = 1
 MANIFEST = "manifest.json"
@@ -176,10 +176,15 @@ def export(network: Network, plan: Plan, folder: Path | str, formats: Sequence[s
                 (partial / file).write_bytes(data)
                 described = {**vars(image), "words": len(image.words)}
                 listed.append(ImageFile(**described, file=file, format=format, crc32=_crc32(data)))
-        layers = tuple({"name": layer.name, **describe(KINDS, layer.shape)} for layer in network.layers)
-        encoding, origin = describe(ENCODINGS, network.encoding), dict(sorted(network.origin.items()))
-        whole_plan = plan.of(network.topology)
-        manifest = ImageManifest(VERSION, str(network.topology), encoding, layers, origin, whole_plan, tuple(listed))
+        manifest = ImageManifest(
+            VERSION,
+            str(network.topology),
+            describe(ENCODINGS, network.encoding),
+            tuple(describe_layers(network)),
+            dict(sorted(network.origin.items())),
+            plan.of(network.topology),
+            tuple(listed),
+        )
         (partial / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=2) + b"\n")
     return Path(folder) / MANIFEST
 
@@ -207,26 +212,22 @@ def load(folder: Path | str, format: str | None = None) -> tuple[Network, Plan]:
         raise HafnetError(f"{folder}: no images in format {format!r}, only in {present}")
     try:
         encoding = understand(ENCODINGS, manifest.encoding, "encoding")
-        names = tuple(str(each["name"]) for each in manifest.layers)
-        plain = [{key: value for key, value in each.items() if key != "name"} for each in manifest.layers]
-        shapes = [understand(KINDS, each, f"layer {name!r}") for name, each in zip(names, plain, strict=True)]
-        topology = Topology(encoding.input, tuple(shapes), names)
+        topology = understand_layers(encoding, manifest.layers)
         plan = manifest.plan.of(topology)
     except HafnetError as error:
         raise HafnetError(f"{folder / MANIFEST}: {error}") from None
     except KeyError as error:
         raise HafnetError(f"{folder / MANIFEST}: a layer or the encoding lacks {error}") from None
     source = _Source(folder, format, topology, plan, files, contents)
-    *hidden, last = [
-        (name, shape, source.reader(index)) for index, (name, shape) in enumerate(zip(names, shapes, strict=True))
-    ]
-    try:
-        network = Network(encoding, tuple(hidden_layer(*each) for each in hidden), output_layer(*last), manifest.origin)
-    except HafnetError as error:
-        raise error if str(error).startswith(str(folder)) else HafnetError(f"{folder}: {error}") from None
+    arrays = [source.arrays(index) for index in range(len(topology.layers))]
     if source.files:
         raise HafnetError(f"{folder / MANIFEST}: {min(source.files)!r} is listed, but belongs to no layer")
-    return network, plan
+    if manifest.topology != str(topology):
+        raise HafnetError(f"{folder / MANIFEST}: topology is {manifest.topology!r}, but its layers are {topology}")
+    try:
+        return assemble(encoding, topology, arrays, manifest.origin), plan
+    except HafnetError as error:
+        raise HafnetError(f"{folder}: {error}") from None
 
 
 def _crc32(data: bytes) -> str:
@@ -276,9 +277,15 @@ class _Source:
         except HafnetError as error:
             raise HafnetError(f"{self.folder / name}: {error}") from None
 
-    def reader(self, index: int) -> Callable[[str, LayerShape], npt.NDArray[Any]]:
-        """What gives a layer's contents by their names; see `model.network_file.hidden_layer`."""
-        return lambda kind, shape: self.weights(index) if kind == "weights" else self.numbers(index)
+    def arrays(self, index: int) -> dict[str, npt.NDArray[Any]]:
+        """What `model.network_file.assemble` needs of a layer."""
+        shape = self.topology.layers[index]
+        if isinstance(shape, AveragePool):
+            return {}
+        if isinstance(shape, MaxPool):
+            return {"conjunctive": self.numbers(index)}
+        kind = "offsets" if index == len(self.topology.layers) - 1 else "thresholds"
+        return {"weights": self.weights(index), kind: self.numbers(index)}
 
     def weights(self, index: int) -> Signs:
         """(fan_out, fan_in) weights of a layer."""
