@@ -44,15 +44,16 @@ class Leaf(Protocol):
     def parameters(self) -> dict[str, int]: ...
 
 
-def place(m: Module, platform: Any, name: str, block: Block, image: str = "") -> Any:
+def place(m: Module, platform: Any, name: str, block: Block, image: str = "", tail: str = "") -> Any:
     """Put `block` into `m` under `name`; returns its ports.
 
-    `image` is what this child adds to the path of the memory images below it: the path of an array's image is the
-    concatenation of these parts from the top down, so that one Verilog module serves arrays of different contents.
+    `image` and `tail` are what this child adds to the path of the memory images below it, so that one Verilog module
+    serves arrays of different contents: the path of an array's image is the concatenation of the parts `image` from the
+    top down, then of the parts `tail` from the bottom up.
     """
     if hasattr(platform, "instance"):  # the platform that stands for writing Verilog, see `hdl.emit.Emission`
         ports = block.signature.create(path=(name,))
-        m.submodules[name] = platform.instance(block, ports, image)
+        m.submodules[name] = platform.instance(block, ports, image, tail)
         return ports
     component = block.create()
     submodule: Elaboratable = component

@@ -29,6 +29,8 @@ ONE_HOT = ("casez (s) // synopsys parallel_case", "(* parallel_case *) casez (s)
 """How Yosys marks a choice by one-hot selects when it writes no attributes, and the standard's way to say it."""
 TOP_IMAGE = "images/"
 """Default of the top module's parameter IMAGE: what the paths of the memory images begin with."""
+TAIL = ".hex"
+"""What they end with: Verilog has no empty string, so this and not nothing is what a block's `tail` stands before."""
 
 
 @dataclass
@@ -42,15 +44,15 @@ class Emission:
     texts: dict[str, str] = field(default_factory=dict)
     leaves: dict[str, Path] = field(default_factory=dict)
 
-    def instance(self, block: Block, ports: Any, image: str) -> Instance:
+    def instance(self, block: Block, ports: Any, image: str, tail: str) -> Instance:
         """An instance of `block` joined to `ports`; the block is elaborated if this is its first."""
         if isinstance(block, Leaf):
             self.leaves[block.name] = block.source
             arguments: dict[str, Any] = {f"p_{name}": value for name, value in block.parameters.items()}
-            arguments |= {"p_IMAGE": f"@{image}", "i_clk": ClockSignal()}
+            arguments |= {"p_IMAGE": f"@{image}", "p_TAIL": f"@{tail}", "i_clk": ClockSignal()}
         else:
             text = self.module(block)
-            arguments = {"p_IMAGE": f"@{image}"} if _has_image(text) else {}
+            arguments = {"p_IMAGE": f"@{image}", "p_TAIL": f"@{tail}"} if _has_image(text) else {}
             for name, signal in (("clk", ClockSignal()), ("rst", ResetSignal())):
                 if re.search(rf"input \d+\s+\\{name}$", text, re.MULTILINE):
                     arguments[f"i_{name}"] = signal
@@ -103,11 +105,14 @@ def emit(top: Block) -> dict[str, str]:
 
 
 def _with_image(body: str, name: str, load: int, image: str) -> str:
-    """Let a module pass down whether memories load images, and the images' path with what each instance adds to it."""
-    header = f'module {name} #(parameter LOAD = {load}, parameter IMAGE = "{image}") ('
+    """Let a module pass down whether memories load images, and both ends of the images' path with what each instance adds
+    to them.
+    """
+    header = f'module {name} #(parameter LOAD = {load}, parameter IMAGE = "{image}", parameter TAIL = "{TAIL}") ('
     body = body.replace(f"module {name}(", header, 1)
-    body = body.replace('.IMAGE("@")', ".LOAD(LOAD),\n    .IMAGE(IMAGE)")
-    return re.sub(r'\.IMAGE\("@([^"]+)"\)', r'.LOAD(LOAD),\n    .IMAGE({IMAGE, "\1"})', body)
+    body = body.replace('.IMAGE("@")', ".LOAD(LOAD),\n    .IMAGE(IMAGE)").replace('.TAIL("@")', ".TAIL(TAIL)")
+    body = re.sub(r'\.IMAGE\("@([^"]+)"\)', r'.LOAD(LOAD),\n    .IMAGE({IMAGE, "\1"})', body)
+    return re.sub(r'\.TAIL\("@([^"]+)"\)', r'.TAIL({"\1", TAIL})', body)
 
 
 def _head(block: Block) -> str:

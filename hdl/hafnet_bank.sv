@@ -6,7 +6,8 @@ module hafnet_bank #(
     parameter DEPTH = 1,
     parameter ADDRESS = 1,
     parameter LOAD = 0,   // 1: filled from the image, 0: not initialised
-    parameter IMAGE = ""  // path of a $readmemh file without its ".hex"
+    parameter IMAGE = "", // path of a $readmemh file without its tail
+    parameter TAIL = ".hex"
 ) (
     input  wire                   clk,
     output wire [DEPTH*WIDTH-1:0] all,
@@ -20,7 +21,7 @@ module hafnet_bank #(
     (* mem2reg, ram_style = "registers" *)
     reg [WIDTH-1:0] words [0:DEPTH-1];
 
-    initial if (LOAD != 0) $readmemh({IMAGE, ".hex"}, words);
+    initial if (LOAD != 0) $readmemh({IMAGE, TAIL}, words);
 
     genvar index;
     generate

@@ -6,7 +6,8 @@ module hafnet_storage #(
     parameter DEPTH = 1,
     parameter ADDRESS = 1,
     parameter LOAD = 0,   // 1: filled from the image, 0: not initialised
-    parameter IMAGE = ""  // path of a $readmemh file without its ".hex"
+    parameter IMAGE = "", // path of a $readmemh file without its tail
+    parameter TAIL = ".hex"
 ) (
     input  wire               clk,
     input  wire               read_en,
@@ -18,7 +19,7 @@ module hafnet_storage #(
 );
     reg [WIDTH-1:0] words [0:DEPTH-1];
 
-    initial if (LOAD != 0) $readmemh({IMAGE, ".hex"}, words);
+    initial if (LOAD != 0) $readmemh({IMAGE, TAIL}, words);
 
     always @(posedge clk) begin
         if (read_en) read_data <= words[read_addr];
