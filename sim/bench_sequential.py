@@ -29,7 +29,7 @@ BEHIND = (5, 6)
 """Cycles from an image's last read to its result, and to when the next but one may begin, behind a serializer."""
 BEHIND_PACED = (8, 9)
 """The same behind a source that reads rows itself."""
-MANY_IMAGES = 60
+MANY_IMAGES = 25
 """Images while phase lengths change."""
 
 
@@ -96,7 +96,7 @@ class Case:
         found = golden.counts(self.layer.weights, presented, block.presentations, ternary=block.ternary)
         if isinstance(self.layer, OutputLayer):
             scores = found + self.layer.offsets
-            width = block.sink.tally(0).result_width
+            width = block.sink.stack(0).tally.result_width
             fields = (scores[:, :, np.newaxis] >> np.arange(width)) & 1
             results = bits.to_ints(fields.reshape(count, -1))
         else:
@@ -152,7 +152,7 @@ async def sequential(dut: Any) -> None:
     def change() -> None:
         nonlocal changes
         if source_of_change.random() < 1 / layer.reads:
-            layer.set_timing(source_of_change.choice((0, 0, 1, 5, 20)), source_of_change.choice((0, 1, 1, 2, 9)))
+            layer.set_timing(source_of_change.choice((0, 0, 1, 3, 12)), source_of_change.choice((0, 1, 1, 2, 9)))
             changes += 1
 
     for sink in (0.0, 0.9):

@@ -68,14 +68,14 @@ class PacedHardware(Hardware):
         connect(m, flipped(self.host), columns.host)
         held = Signal(block.fan_in)
         left = Signal(range(words + 1))  # reads of the image that is held
-        begin = Signal()
+        begins = Signal()
         m.d.comb += [
             columns.timing.eq(self.timing),
             source.timing.eq(columns.steady),
-            begin.eq(self.i.valid & columns.go & (left == 0) & source.read.ready),
+            begins.eq(self.i.valid & columns.go & (left == 0) & source.read.ready),
             self.i.ready.eq(columns.go & (left == 0) & source.read.ready),
-            columns.start.eq(begin),
-            source.read.valid.eq(begin | (left != 0)),
+            columns.start.eq(begins),
+            source.read.valid.eq(begins | (left != 0)),
             self.done.eq(columns.done),
             self.failed.eq(columns.failed),
             self.read_bits.eq(columns.read_bits),
@@ -83,7 +83,7 @@ class PacedHardware(Hardware):
         # The words leave the register as the source samples its rows, which it may do when the next image is here.
         with m.If(source.sampled):
             m.d.sync += held.eq(held.rotate_right(block.lanes))
-        with m.If(begin):
+        with m.If(begins):
             m.d.sync += [held.eq(self.i.payload), left.eq(words - 1)]
         with m.Elif(source.read.ready & (left != 0)):
             m.d.sync += left.eq(left - 1)
