@@ -65,6 +65,11 @@ def place(m: Module, platform: Any, name: str, block: Block, image: str = "") ->
     return component
 
 
+def blank(image: bool) -> dict[str, int]:
+    """The parameter of a leaf that says that it never has an image."""
+    return {} if image else {"BLANK": 1}
+
+
 def index_width(count: int) -> int:
     """Bits of an index 0 … count - 1; at least 1, because a port cannot have width 0."""
     return max(1, (count - 1).bit_length())
