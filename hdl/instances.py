@@ -1,4 +1,4 @@
-"""The tree of instances in generated Verilog, read from its text: which module holds which, and which image is whose."""
+"""The tree of instances in generated Verilog, read from its text: who holds whom, and whose image is which."""
 
 import re
 from collections import Counter
@@ -29,7 +29,9 @@ class Tree:
         """The tree of what `hdl.emit.emit` wrote: file name -> text."""
         found = {}
         for file, text in texts.items():
-            children = [Instance(module, name, _image(parameters)) for module, parameters, name in _INSTANCE.findall(text)]
+            children = [
+                Instance(module, name, _image(parameters)) for module, parameters, name in _INSTANCE.findall(text)
+            ]
             if children:
                 found[file.removesuffix(".sv")] = children
         return cls(found)
@@ -48,7 +50,7 @@ class Tree:
                 yield f"{inside}.{path}", f"{child.image or ''}{image}"
 
     def repeated(self, top: str, times: int) -> list[str]:
-        """The outermost modules that hold memories and occur at least so many times."""
+        """The modules that hold memories and occur at least so many times, but for what is part of another of them."""
         counts: Counter[str] = Counter()
         parents: dict[str, set[str]] = {}
 
@@ -61,7 +63,7 @@ class Tree:
         count(top, 1)
         holding = {child.module for children in self.modules.values() for child in children if child.image is not None}
         often = {module for module in holding & set(self.modules) if counts[module] >= times}
-        return sorted(module for module in often if not parents[module] <= often)
+        return sorted(module for module in often if not parents[module] & often)
 
 
 def _image(parameters: str) -> str | None:

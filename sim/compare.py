@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +53,7 @@ def compare(
 ) -> tuple[int, list[Disagreement]]:
     """How many values differ, and the first of them (`most` or fewer), sample by sample and layer by layer."""
     count = len(found.classes)
-    columns = [
+    columns: list[tuple[str, npt.NDArray[Any], npt.NDArray[Any]]] = [
         (layer.name, expected.bits[layer.name][:count], given)
         for layer, given in zip(network.hidden, found.hidden, strict=True)
     ]

@@ -56,7 +56,9 @@ def harness(manifest: Manifest) -> str:
             "    wire pause;",
             "    hafnet_noise sink (.clk(clk), .start(start), .seed(~seed), .chance(gaps), .hit(pause));",
             "    assign m_axis_tready = !pause;",
-            _monitor(RESULT, RESULT_WIDTH + 1, "m_axis_tvalid", "m_axis_tready", "{m_axis_tlast, m_axis_tdata}", "results"),
+            _monitor(
+                RESULT, RESULT_WIDTH + 1, "m_axis_tvalid", "m_axis_tready", "{m_axis_tlast, m_axis_tdata}", "results"
+            ),
             *(_layer_monitor(layer) for layer in watched(manifest)),
             "",
             "    reg [31:0] idle = 0;",

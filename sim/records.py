@@ -39,4 +39,4 @@ def read(path: Path, width: int) -> Record:
     size = CYCLE_BYTES + -(-width // 8)
     lines = np.frombuffer(bytes.fromhex(path.read_text()), dtype=np.uint8).reshape(-1, size)
     cycles = np.ascontiguousarray(lines[:, :CYCLE_BYTES]).view(">i8").astype(np.int64).reshape(-1)
-    return Record(cycles, bits.unpack_bytes(np.ascontiguousarray(lines[:, :CYCLE_BYTES - 1 : -1]), width))
+    return Record(cycles, bits.unpack_bytes(np.ascontiguousarray(lines[:, : CYCLE_BYTES - 1 : -1]), width))

@@ -189,7 +189,7 @@ def verify(
         network,
         samples,
         expected,
-        [_found(run_folder, number, manifest, size) for number, (size, _) in enumerate(passes)],
+        [_found(tool.name, run_folder, number, manifest, size) for number, (size, _) in enumerate(passes)],
         (built - started, finished - built),
         design.waves_file(run_folder),
     )
@@ -199,7 +199,7 @@ def _result_beats(manifest: Manifest) -> int:
     return 1 + (manifest.shape[-1] if manifest.scores else 0)
 
 
-def _found(folder: Path, number: int, manifest: Manifest, count: int) -> tuple[Found, npt.NDArray[np.int64]]:
+def _found(tool: str, folder: Path, number: int, manifest: Manifest, count: int) -> tuple[Found, npt.NDArray[np.int64]]:
     """What a pass of `count` samples left in files, and the cycle in which each result ended."""
 
     def record(stream: str, width: int, words: int) -> records.Record:
@@ -207,16 +207,16 @@ def _found(folder: Path, number: int, manifest: Manifest, count: int) -> tuple[F
         try:
             found = records.read(path, width)
         except ValueError as error:
-            raise SimulationError(f"{path}: a word with unknown bits has passed ({error})") from None
+            raise SimulationError(f"{tool}: {path}: a word with unknown bits has passed ({error})") from None
         if len(found.bits) != words:
-            raise SimulationError(f"{path}: {count} samples gave {len(found.bits)} words, not {words}")
+            raise SimulationError(f"{tool}: {path}: {count} samples gave {len(found.bits)} words, not {words}")
         return found
 
     size = _result_beats(manifest)
     packets = record(harness.RESULT, RESULT_WIDTH + 1, count * size)
     last = packets.bits[:, RESULT_WIDTH].reshape(count, size)
     if last[:, :-1].any() or not last[:, -1].all():
-        raise SimulationError(f"{folder}: TLAST is not at the last beat of each result of pass {number}")
+        raise SimulationError(f"{tool}: {folder}: TLAST is not at the last beat of each result of pass {number}")
     words = bits.pack_bytes(packets.bits[:, :RESULT_WIDTH]).view("<i4").astype(np.int64).reshape(count, size)
     hidden = []
     for layer in harness.watched(manifest):
