@@ -193,7 +193,7 @@ class GridHardware(Hardware):
         m.d.comb += lines.eq(Mux(controller.masked, controller.mask.replicate(grid.tiles), x))
         groups = []
         for index in range(grid.groups):
-            group = place(m, platform, f"group{index}", self.block.group, image=f"_g{index}")
+            group = place(m, platform, f"group{index}", self.block.group, image=f"_g{index}", x=lines)
             here = Signal(name=f"group{index}_here")
             m.d.comb += [
                 here.eq(controller.group == index),
@@ -201,7 +201,6 @@ class GridHardware(Hardware):
                 *same_row(group, controller),
                 group.hv.eq(controller.hv & here),
                 group.sen.eq(controller.sen & here),
-                group.x.eq(lines),
             ]
             groups.append(group)
         m.d.comb += controller.q.eq(tree_or(m, [group.q for group in groups], "q"))
