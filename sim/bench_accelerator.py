@@ -2,8 +2,8 @@
 
 Job: `passes`, for each its `images`, and the chance in 1/256 of `gaps` in the input and in the taking of results;
 `result_beats`, beats of a result packet; `patience`, cycles in which something must pass; `drain`, cycles in which the
-last image has left every layer after its result; `seed`; `program`, memories to
-write and read back through AXI4-Lite before anything else (or null). The words of a pass are in the files that
+last image has left every layer after its result; `seed`; `program`, memories to write and read back through AXI4-Lite
+before anything else (or null). The words of a pass are in the files that
 `sim.records` reads and writes. Answer: `read_back`.
 """
 
@@ -23,7 +23,7 @@ PROGRESS_EVERY = 2000 * clocking.PERIOD_NS
 
 
 async def run_pass(dut: Any, number: int, images: int, gaps: int, task: Any) -> None:
-    """Send the images of one pass and wait until as many results have passed. Nothing here costs Python by the cycle."""
+    """Send the images of one pass and wait until as many results have passed: no Python by the cycle."""
     beats = task["result_beats"]
     # Never 0 and never all ones, because the harness takes its complement as well.
     seed = task["seed"] * 2 % (1 << 30) + number + 1

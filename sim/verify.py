@@ -196,7 +196,7 @@ def verify(
         network,
         samples,
         [
-            (trace, *_found(run_folder, number, manifest, network.topology, len(trace.inputs)))
+            (trace, *_found(tool.name, run_folder, number, manifest, network.topology, len(trace.inputs)))
             for number, trace in enumerate(expected)
         ],
         (built - started, finished - built),
@@ -209,7 +209,7 @@ def _result_beats(manifest: Manifest) -> int:
 
 
 def _found(
-    folder: Path, number: int, manifest: Manifest, topology: Topology, count: int
+    tool: str, folder: Path, number: int, manifest: Manifest, topology: Topology, count: int
 ) -> tuple[Found, npt.NDArray[np.int64]]:
     """What a pass of `count` samples left in files, and the cycle in which each result ended."""
 
@@ -218,16 +218,16 @@ def _found(
         try:
             found = records.read(path, width)
         except ValueError as error:
-            raise SimulationError(f"{path}: a word with unknown bits has passed ({error})") from None
+            raise SimulationError(f"{tool}: {path}: a word with unknown bits has passed ({error})") from None
         if len(found.bits) != words:
-            raise SimulationError(f"{path}: {count} samples gave {len(found.bits)} words, not {words}")
+            raise SimulationError(f"{tool}: {path}: {count} samples gave {len(found.bits)} words, not {words}")
         return found
 
     size = _result_beats(manifest)
     packets = record(harness.RESULT, RESULT_WIDTH + 1, count * size)
     last = packets.bits[:, RESULT_WIDTH].reshape(count, size)
     if last[:, :-1].any() or not last[:, -1].all():
-        raise SimulationError(f"{folder}: TLAST is not at the last beat of each result of pass {number}")
+        raise SimulationError(f"{tool}: {folder}: TLAST is not at the last beat of each result of pass {number}")
     words = bits.pack_bytes(packets.bits[:, :RESULT_WIDTH]).view("<i4").astype(np.int64).reshape(count, size)
     hidden = {}
     for layer in harness.watched(manifest):
