@@ -1,8 +1,9 @@
 """Bench of the whole accelerator: images in, every layer's results out.
 
-Job: `probes`, for each layer the names of its payload, valid and ready; `beats`, for each image its input beats;
-`result_beats`, beats of a result packet; `stalled`, how many of the first images are sent once more with back-pressure
-on both sides; `seed`; `program`, memories to write and read back through AXI4-Lite before anything else (or null).
+Job: `inputs`, names of all inputs; `probes`, for each layer the names of its payload, valid and ready; `beats`, for
+each image its input beats; `result_beats`, beats of a result packet; `stalled`, how many of the first images are sent once
+more with back-pressure on both sides; `seed`; `program`, memories to write and read back through AXI4-Lite before
+anything else (or null).
 Answer: for each pass `hidden` and `results` as `sim.compare` takes them, `ends` in cycles; `read_back`.
 """
 
@@ -101,4 +102,9 @@ async def accelerator(dut: Any) -> None:
     assert await host.read(Register.IMAGES_IN) == total
     assert await host.read(Register.IMAGES_OUT) == total
     assert await host.read(Register.STATUS) == 0
+    # What nobody drives is X on Icarus and 0 on Verilator, so that the two might see different hardware. A channel's
+    # payload may be X until its first word: after this write all channels have had theirs.
+    await host.address(0)
+    undriven = [name for name in task["inputs"] if not getattr(dut, name).value.is_resolvable]
+    assert not undriven, f"inputs that the bench does not drive: {', '.join(undriven)}"
     job.answer({"passes": passes, "read_back": read_back})

