@@ -247,8 +247,8 @@ def main() -> None:
         fail("interrupted")
         sys.exit(130)
     except Exception as error:
-        from sim.runner import SimulationError
         from sim.netlist import SynthesisError
+        from sim.runner import SimulationError
 
         if not isinstance(error, SimulationError | SynthesisError):
             raise

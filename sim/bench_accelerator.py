@@ -1,8 +1,8 @@
 """Bench of the whole accelerator: images in, every layer's results out.
 
 Job: `inputs`, names of all inputs; `probes`, for each layer the names of its payload, valid and ready; `beats`, for
-each image its input beats; `result_beats`, beats of a result packet; `stalled`, how many of the first images are sent once
-more with back-pressure on both sides; `seed`; `program`, memories to write and read back through AXI4-Lite before
+each image its input beats; `result_beats`, beats of a result packet; `stalled`, how many of the first images are sent
+once more with back-pressure on both sides; `seed`; `program`, memories to write and read back through AXI4-Lite before
 anything else (or null).
 Answer: for each pass `hidden` and `results` as `sim.compare` takes them, `ends` in cycles; `read_back`.
 """

@@ -2,10 +2,10 @@
 
 The netlist has the ports and the probes of the Verilog that it was made from, so that `sim.verify` puts it before the
 same bench, simulated with the models of the cells that Yosys ships. Memories are mapped to cells that have such a
-model: Yosys knows the block RAMs of ECP5 (DP16KD) and 7-series (RAMB18E1, RAMB36E1) as black boxes only, so these two
+model: Yosys describes no behaviour of the block RAMs of ECP5 (DP16KD) and 7-series (RAMB18E1, RAMB36E1), so these two
 flows run with `-nobram` and build memories from distributed RAM. On ECP5 arrays of 32 x 32 would be distributed RAM
-without it, too: they are too small for a block RAM. Flip-flops have their value at power-up in the models; the global set/reset (GSR, PUR)
-that gives it to them on a chip is not modelled.
+without it, too: they are too small for a block RAM. Flip-flops have their value at power-up in the models; the global
+set/reset (GSR, PUR) that gives it to them on a chip is not modelled.
 """
 
 import hashlib

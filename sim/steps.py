@@ -82,8 +82,8 @@ def generate(folder: Path, shape: Sequence[int], geometry: Geometry, **options: 
 
 def synth(folder: Path, target: str) -> None:
     """Map Verilog and images to the cells of an FPGA."""
-    from sim.report import cells_table
     from sim.netlist import DESCRIPTION, synthesise
+    from sim.report import cells_table
 
     with console.status(f"synthesising for {target}"):
         netlist = synthesise(folder / VERILOG, folder / IMAGES, folder / NETLIST, target)
