@@ -127,7 +127,10 @@ def lut_before(netlist: Path, net: str, work: Path) -> str:
     """The instance of the nearest LUT on the way of the data to bit 0 of `net`, as Yosys reads the netlist back."""
     for name in (CELLS, NETLIST):
         shutil.copy(netlist / name, work)
-    run_yosys(f"read_verilog -sv -lib {CELLS}; read_verilog -sv {NETLIST}; proc; write_json netlist.json", work)
+    run_yosys(
+        f"read_verilog -sv -lib {CELLS}; read_verilog -sv {NETLIST}; blackbox =A:whitebox; write_json netlist.json",
+        work,
+    )
     module = json.loads((work / "netlist.json").read_text())["modules"]["hafnet_accelerator"]
     cells = module["cells"]
     drivers = {
@@ -139,13 +142,13 @@ def lut_before(netlist: Path, net: str, work: Path) -> str:
     }
     waiting, seen = [module["netnames"][net]["bits"][0]], set()
     while True:
-        name = drivers.get(waiting.pop(0))
-        if name is None or name in seen:
+        instance = drivers.get(waiting.pop(0))
+        if instance is None or instance in seen:
             continue
-        seen.add(name)
-        cell = cells[name]
+        seen.add(instance)
+        cell = cells[instance]
         if cell["type"] == "LUT4":
-            return str(name)
+            return str(instance)
         ports = {"DI"} if cell["type"] == "TRELLIS_FF" else set(cell["connections"])
         waiting += [
             bit
