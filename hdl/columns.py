@@ -82,8 +82,8 @@ class Columns:
     def stack(self, tile: int) -> Stack:
         """The arrays and neurons of this place; the last one may have padding columns."""
         neurons, shape = self.map.used_columns(tile), (self.rows, self.columns, self.lanes)
-        rest = (self.presentations, self.ternary, self.numbers, self.map.number_rows)
-        return Stack(self.fan_in, neurons, *shape, *rest)
+        rows = self.map.number_rows
+        return Stack(self.fan_in, neurons, *shape, self.presentations, self.ternary, self.numbers, rows)
 
     @property
     def result_width(self) -> int:
@@ -158,13 +158,13 @@ class ColumnsHardware(Hardware):
         ]
         return m
 
-    def _walk(self, m: Module, controller: Any) -> tuple[Any, Signal]:
+    def _walk(self, m: Module, controller: Any) -> tuple[Signal, Any]:
         """Read the rows of each word; returns the word and the place in the image of the read under way."""
         grid, count = self.block.map, self.block.presentations.count
         block, row = Signal.like(controller.group, name="next_block"), Signal.like(controller.row, name="next_row")
         presentation, x = Signal(range(max(2, count))), Signal(self.block.lanes, reset_less=True)
         begins, ends, ends_image = Signal(), Signal(), Signal()
-        read = Signal(READ)
+        read: Any = Signal(READ, name="read")
         last_block, last_row = divmod(grid.reads - 1, self.block.rows)
         m.d.comb += [
             begins.eq((block == 0) & (row == 0)),

@@ -103,8 +103,7 @@ def _difference(one: Plan, other: Plan) -> str:
 
 def build_accelerator(tool: Tool, verilog: Path, manifest: Manifest, folder: Path) -> Design:
     """Build the accelerator of `verilog` in `folder` as a top of its own."""
-    sources = [verilog / listed.file for listed in manifest.files]
-    return build(tool, sources, manifest.top, folder, ports=[port.name for port in manifest.ports])
+    return build(tool, sources(verilog, manifest), manifest.top, folder, ports=[port.name for port in manifest.ports])
 
 
 def shared_blocks(tree: Tree, tool: Tool, manifest: Manifest, waves: bool) -> list[str]:
@@ -117,16 +116,21 @@ def shared_blocks(tree: Tree, tool: Tool, manifest: Manifest, waves: bool) -> li
     return tree.repeated(manifest.top, OFTEN)
 
 
+def sources(verilog: Path, manifest: Manifest) -> list[Path]:
+    """The files of a generated folder, in the order in which tools should read them."""
+    return [verilog / listed.file for listed in manifest.files]
+
+
 def build_harness(
-    tool: Tool, verilog: Path, manifest: Manifest, folder: Path, shared: Sequence[str] = (), waves: bool = False
+    tool: Tool, accelerator: Sequence[Path], manifest: Manifest, folder: Path, shared: Sequence[str] = (), waves: bool = False
 ) -> Design:
-    """Build the accelerator of `verilog` in its harness (`sim.harness`) in `folder`."""
+    """Build the accelerator, whose files these are, in its harness (`sim.harness`) in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     top = folder / f"{harness.TOP}.sv"
     top.write_text(harness.harness(manifest))
-    sources = [*(verilog / listed.file for listed in manifest.files), *harness.PARTS, top]
+    files = [*accelerator, *harness.PARTS, top]
     ports = harness.ports(manifest)
-    return build(tool, sources, harness.TOP, folder / "build", ports=ports, shared=shared, waves=waves)
+    return build(tool, files, harness.TOP, folder / "build", ports=ports, shared=shared, waves=waves)
 
 
 def verify(
@@ -139,13 +143,15 @@ def verify(
     *,
     waves: bool = False,
     program: bool = False,
+    netlist: Sequence[Path] = (),
     seed: int = 0,
     progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
 ) -> Verification:
     """Simulate every sample on the RTL and compare every hidden bit, score and class with golden.
 
     `folder` keeps the build and the run. With `program` the arrays start from images of zeros and are programmed, and
-    read back, through AXI4-Lite. `progress` is told what is being done, and how much of how much. Raises HafnetError
+    read back, through AXI4-Lite. `netlist` are the files that stand for the RTL, if any; their memories hold the images
+    already. `progress` is told what is being done, and how much of how much. Raises HafnetError
     where files do not fit each other, SimulationError where the simulator or the bench fails.
     """
     manifest, contents = check_folder(network, verilog, images_folder)
@@ -156,8 +162,8 @@ def verify(
     started = time.monotonic()
     progress("building", 0, None)
     tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
-    shared = shared_blocks(tree, tool, manifest, waves)
-    design = build_harness(tool, verilog, manifest, folder, shared, waves)
+    shared = [] if netlist else shared_blocks(tree, tool, manifest, waves)
+    design = build_harness(tool, netlist or sources(verilog, manifest), manifest, folder, shared, waves)
     built = time.monotonic()
     progress("simulating", 0, count)
     run_folder = folder / "run"
@@ -176,6 +182,7 @@ def verify(
         "sim.bench_accelerator",
         run_folder,
         {
+            "inputs": [port.name for port in manifest.ports if port.direction == "input"],
             "passes": [{"images": len(trace.inputs), "gaps": GAPS * number} for number, trace in enumerate(expected)],
             "result_beats": _result_beats(manifest),
             "patience": PATIENCE * (cycles + 1),
