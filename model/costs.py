@@ -42,6 +42,11 @@ class Pace(NamedTuple):
     limit: str
 
 
+def pace_cycles(pace: Pace) -> int:
+    """By which paces are compared."""
+    return pace.cycles
+
+
 @dataclass(frozen=True)
 class LayerCost:
     """What a layer costs. `reads` are its row reads of an image one after the other, `registers` and `memory` bits of
@@ -82,7 +87,7 @@ class Costs:
     def pace(self) -> Pace:
         """The slowest part's, which is that of the whole pipeline."""
         named = [Pace(each.pace.cycles, f"layer {each.name!r}: {each.pace.limit}") for each in self.layers]
-        return max([*named, *self.packets], key=lambda pace: pace.cycles)
+        return max([*named, *self.packets], key=pace_cycles)
 
     @property
     def registers(self) -> int:
@@ -138,17 +143,17 @@ def layer_pace(topology: Topology, index: int, parallel: bool, lanes: int, resul
     reads = pace.cycles
     if index == 0 and isinstance(given, StochasticInput):
         values = _width(shape)
-        pace = max(pace, Pace(count * -(-values // given.draws), "random bits"), key=_cycles)
+        pace = max(pace, Pace(count * -(-values // given.draws), "random bits"), key=pace_cycles)
     if last:
         beats, ranking = results.beats(shape.fan_out), (lanes - 1).bit_length() + 1
         room = reads + CLASSIFIER_LATENCY + ranking + beats
         if not parallel:
             steps = min(shape.fan_out, -(-shape.fan_out * 4 // reads))  # scores that are ranked at once
             found = -(-shape.fan_out // steps) + (steps - 1).bit_length() + 2 + beats if results.top else beats
-            pace, room = max(pace, Pace(found, "ranking of scores"), key=_cycles), reads + SEQUENTIAL_LATENCY
+            pace, room = max(pace, Pace(found, "ranking of scores"), key=pace_cycles), reads + SEQUENTIAL_LATENCY
     else:
         room = reads + (DENSE_LATENCY if parallel else SEQUENTIAL_LATENCY)
-    pace = max(pace, Pace(-(-room // 2), "latency"), key=_cycles)
+    pace = max(pace, Pace(-(-room // 2), "latency"), key=pace_cycles)
     if isinstance(shape, Convolution):
         windows = shape.positions * pace.cycles
         walk = _sliding(shape).cycles(pace.cycles)
@@ -181,10 +186,6 @@ def layer_bits(
         registers += fan_out * (top.bit_length() + number + (score_width(top) if last else 1))
         registers += fan_out * score_width(top) if last and results.top else 0  # of which the ranking takes its scores
     return registers, memory
-
-
-def _cycles(pace: Pace) -> int:
-    return pace.cycles
 
 
 def _width(shape: Weighted) -> int:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
-from model.costs import Results, costs, layer_bits, layer_pace, packet_paces, pool_pace
+from model.costs import Pace, Results, layer_bits, layer_pace, pace_cycles, packet_paces, pool_pace
 from model.errors import HafnetError
 from model.mapping import LARGEST, P2S, S2P, Dataflow, Geometry
 from model.plan import LayerPlan, Plan, layer_map
@@ -50,12 +50,12 @@ class _Size(NamedTuple):
 
 
 class _Option(NamedTuple):
-    """One way to read a layer: its cycles an image, its size by itself, what changes where the next layer makes a
+    """One way to read a layer: its pace, its size by itself, what changes where the next layer makes a
     zig-zag with it, and its size where the layer before does.
     """
 
     plan: LayerPlan
-    cycles: int
+    pace: Pace
     size: _Size
     as_source: _Size
     as_sink: _Size
@@ -139,20 +139,22 @@ class _Search:
         self.topology, self.geometry, self.overrides = topology, geometry, overrides
         self.numbers_in_arrays, self.results = numbers_in_arrays, results
         self.options = [self._options(index) for index in range(len(topology.layers))]
-        # No plan is faster than packets, pooling, and the fastest way to read each layer.
-        fixed = [*packet_paces(topology, results), *map(pool_pace, topology.layers)]
-        fastest = [min(option.cycles for option in options) for options in self.options]
-        self.floor = max(*(pace.cycles for pace in fixed), *fastest)
-        bounds = {option.cycles for options in self.options for option in options} | {self.floor}
-        self.bounds = sorted(bound for bound in bounds if bound >= self.floor)
+        # No plan is faster than packets and the fastest way to read each layer.
+        paces = list(packet_paces(topology, results))
+        for name, options in zip(topology.names, self.options, strict=True):
+            fastest = min((option.pace for option in options), key=pace_cycles)
+            paces.append(Pace(fastest.cycles, f"layer {name!r}: {fastest.limit}"))
+        self.floor = max(paces, key=pace_cycles)
+        bounds = {option.pace.cycles for options in self.options for option in options} | {self.floor.cycles}
+        self.bounds = sorted(bound for bound in bounds if bound >= self.floor.cycles)
         self.fewest = self._solve(self.bounds[-1])[0].arrays
 
     def in_cycles(self, cycles: int) -> Plan:
         """The smallest plan that takes at most `cycles`."""
-        if cycles < self.floor:
-            limit = costs(self.topology, self._plan(self.floor), self.results).pace.limit
+        if cycles < self.floor.cycles:
             raise HafnetError(
-                f"{cycles} cycles per image are not possible for {self.topology}: the fewest are {self.floor} ({limit})"
+                f"{cycles} cycles per image are not possible for {self.topology}: the fewest are {self.floor.cycles} "
+                f"({self.floor.limit})"
             )
         return self._plan(cycles)
 
@@ -175,7 +177,7 @@ class _Search:
                 isinstance(shape, Dense) for shape in self.topology.layers[index - 1 : index + 1]
             )
             for option in options:
-                if option.cycles > bound:
+                if option.pace.cycles > bound:
                     continue
                 partner = LayerPlan(P2S, option.plan.lanes) if chained and option.plan.dataflow == S2P else None
                 reached = [(size.plus(option.size), plans) for plan, (size, plans) in ranked[:2] if plan != partner][:1]
@@ -192,7 +194,7 @@ class _Search:
         shape, override = self.topology.layers[index], self.overrides.get(index, Override())
         nothing = _Size(0, 0, 0, 0)
         if not isinstance(shape, Dense | Convolution):
-            return [_Option(LayerPlan(), 0, nothing, nothing, nothing)]
+            return [_Option(LayerPlan(), pool_pace(shape), nothing, nothing, nothing)]
         dataflows = [override.dataflow] if override.dataflow else [P2S, S2P]
         options, refusal = [], HafnetError("")
         for dataflow in dataflows:
@@ -229,7 +231,7 @@ class _Search:
         as_source = size if plan.dataflow == S2P else _Size(0, bits(False, True)[0] - alone[0], 0, 0)
         as_sink = _Size(grid.arrays, *bits(True, False), plan.lanes)
         pace = layer_pace(self.topology, index, plan.dataflow == P2S, plan.lanes, self.results)
-        return _Option(plan, pace.cycles, size, as_source, as_sink)
+        return _Option(plan, pace, size, as_source, as_sink)
 
 
 def _fewest(count: int) -> Iterator[int]:

@@ -8,14 +8,14 @@ import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from pydantic import TypeAdapter, ValidationError
 from rich import box
 from rich.table import Table
 
-from model.costs import Results, costs
+from model.costs import LayerCost, Results, costs
 from model.errors import HafnetError
 from model.mapping import P2S, S2P, Dataflow, Geometry
 from model.plan import Plan
@@ -136,34 +136,29 @@ def plan_table(topology: Topology, plan: Plan, results: Results) -> Table:
         show_footer=True,
     )
     cycles = total.pace.cycles
-    cells = sum(layer.utilisation(cycles) * layer.arrays for layer in total.layers)
-    table.add_column("layer", "all")
-    table.add_column("shape")
-    table.add_column("dataflow")
-    for heading, footer in (
-        ("lanes", ""),
-        ("arrays", f"{total.arrays}"),
-        ("reads", ""),
-        ("cycles", f"{cycles}"),
-        ("registers", f"{total.registers}"),
-        ("memory", f"{total.memory}"),
-        ("XNORs used", f"{cells / total.arrays:.1%}"),
-    ):
-        table.add_column(heading, footer, justify="right")
-    table.add_column("limited by", total.pace.limit)
-    for layer in total.layers:
-        if layer.map is None:
-            row = ("", "", "", "", f"{layer.pace.cycles}", f"{layer.registers}", f"{layer.memory}", "")
-        else:
-            row = (
-                ("P2S" if layer.map.dataflow == P2S else "S2P") + (" ↓" if layer.zigzag else ""),
-                f"{layer.map.lanes}",
-                f"{layer.map.groups} x {layer.map.tiles}",
-                f"{layer.reads}",
-                f"{layer.pace.cycles}",
-                f"{layer.registers}",
-                f"{layer.memory}",
-                f"{layer.utilisation(cycles):.1%}",
-            )
-        table.add_row(layer.name, layer.shape, *row, layer.pace.limit)
+    used = sum(layer.utilisation(cycles) * layer.arrays for layer in total.layers) / total.arrays
+    sums = (f"{total.arrays}", "", f"{cycles}", f"{total.registers}", f"{total.memory}", f"{used:.1%}")
+    lines = [("all", "", "", "", *sums, total.pace.limit), *(_line(layer, cycles) for layer in total.layers)]
+    headings = ("layer", "shape", "dataflow", "lanes", "arrays", "reads", "cycles", "registers", "memory", "XNORs used")
+    for heading, cells in zip((*headings, "limited by"), zip(*lines, strict=True), strict=True):
+        # Never squeezed into the 80 columns of a file, where nobody could read it.
+        whole = max(map(len, (heading, *cells)))
+        justify: Literal["left", "right"] = (
+            "left" if heading in ("layer", "shape", "dataflow", "limited by") else "right"
+        )
+        table.add_column(heading, cells[0], justify=justify, no_wrap=True, min_width=whole)
+    for line in lines[1:]:
+        table.add_row(*line)
     return table
+
+
+def _line(layer: LayerCost, cycles: int) -> tuple[str, ...]:
+    """A layer's row, in a pipeline of `cycles` an image."""
+    buffers = (f"{layer.pace.cycles or ''}", f"{layer.registers}", f"{layer.memory}")
+    if layer.map is None:
+        return layer.name, layer.shape, "", "", "", "", *buffers, "", layer.pace.limit
+    dataflow = ("P2S" if layer.map.dataflow == P2S else "S2P") + " ↓" * layer.zigzag
+    arrays = f"{layer.map.groups} x {layer.map.tiles}"
+    used = f"{layer.utilisation(cycles):.1%}"
+    where = layer.name, layer.shape, dataflow, f"{layer.map.lanes}", arrays, f"{layer.reads}"
+    return *where, *buffers, used, layer.pace.limit

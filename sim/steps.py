@@ -28,9 +28,6 @@ NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, SUMMARY = (
 )
 SIMULATORS = ("verilator", "icarus")
 
-WIDEST = 1000
-"""Columns that no table needs."""
-
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -83,10 +80,7 @@ def show_plan(topology: Topology, plan: Plan, **options: Any) -> None:
     from sim.plans import plan_table
 
     block = accelerator(topology, plan, **options)
-    table = plan_table(topology, plan, Results(block.top, block.scores))
-    # As wide as it needs: a table squeezed into the 80 columns of a file can be read by nobody.
-    whole = console.measure(table, options=console.options.update(width=WIDEST)).maximum
-    console.print(table, width=max(whole, console.width), crop=False, no_wrap=True)
+    console.print(plan_table(topology, plan, Results(block.top, block.scores)))
 
 
 def generate(folder: Path, topology: Topology, plan: Plan, **options: Any) -> None:
