@@ -52,7 +52,7 @@ ONCE = Presentations()
 CHUNK = 2048
 """Samples at a time in `classify`: 512 to 2,048 measured alike on 2 cores; on busy ones fewer products suffer less."""
 CHUNK_BITS = 2**25
-"""Bits that a layer sees at a time, where a sample has so many that fewer samples than all must be taken."""
+"""Bits that a layer sees, or counts that it makes, at a time: as many samples as have no more, but at least one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,12 +227,16 @@ def _layer(network: Network, index: int, seen: npt.NDArray[Any], method: Method,
         presented = some if pooled else present(given, some.reshape(len(some), layer.fan_in), start)
         return counts(layer.weights, presented, presentations, ternary=layer.shape.ternary, method=method)
 
-    each = layer.shape.positions * math.prod(layer.weights.shape[1:]) * presentations.count
+    groups = layer.groups if isinstance(layer, ConvolutionLayer) else 1
+    each = layer.shape.positions * max(layer.fan_in * groups * presentations.count, layer.fan_out)
     size = max(1, CHUNK_BITS // each)
     if len(seen) <= size:
         return part(first, seen)
-    starts = range(0, len(seen), size)
-    return np.concatenate([part(first + start, seen[start : start + size]) for start in starts])
+    result = layer.shape.result if isinstance(layer, ConvolutionLayer) else (layer.fan_out,)
+    found = np.empty((len(seen), *result), dtype=np.int32)
+    for start in range(0, len(seen), size):
+        found[start : start + size] = part(first + start, seen[start : start + size])
+    return found
 
 
 def _convolution(

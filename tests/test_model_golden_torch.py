@@ -1,5 +1,6 @@
 """The golden model against torch in float64: every kind of layer on random shapes, and whole random networks."""
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -272,6 +273,24 @@ def test_parts_are_the_whole(text: str, bits: int, monkeypatch: pytest.MonkeyPat
     for name, counts in whole.counts.items():
         assert np.array_equal(parts.counts[name], counts)
     assert np.array_equal(golden.classify(network, values), whole.classes)
+
+
+@pytest.mark.parametrize("text", ["20x20x8-16c3p1-3", "20x20x1-64c1-3", "16x16x8b8-4c3p1-3", "16x16x8-16c3g8-3"])
+@pytest.mark.parametrize("method", METHODS)
+def test_memory_follows_the_parts(text: str, method: golden.Method, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many samples there are, room is needed for results and for one part: up to 12 bytes a bit of it."""
+    network = random_network(text, seed=6)
+    values = random_values(network, 64, 7)
+    part = 2**18
+    monkeypatch.setattr(golden, "CHUNK_BITS", part)
+    tracemalloc.start()
+    try:
+        trace = golden.infer(network, values, method=method)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    results = sum(array.nbytes for array in (trace.inputs, *trace.counts.values(), *trace.bits.values()))
+    assert peak < results + 12 * part
 
 
 @pytest.mark.parametrize(
