@@ -134,7 +134,7 @@ def _packed(weights: Signs, inputs: bits.Bits, ternary: bool) -> Int32:
         found = np.full((len(inputs), len(weights)), weights.shape[1], dtype=np.int32)
         for word in range(plus.shape[1]):
             column = theirs[:, word, np.newaxis]
-            found += np.bitwise_count(column & plus[:, word]).astype(np.int32)
+            found += np.bitwise_count(column & plus[:, word])
             found += np.bitwise_count(~column & minus[:, word])
             found -= np.bitwise_count(column & minus[:, word])
             found -= np.bitwise_count(~column & plus[:, word])
