@@ -10,7 +10,7 @@ Where a layer sees its input in several presentations (bit planes, random bits, 
 sum of each presentation's, times what the presentation counts. Two methods compute it, and a property test holds them
 equal:
 
-- `matmul`: one matrix product of weights and signed sums of the presentations. All sums on the way are integers of at
+- `matmul`: one matrix product of the weights and the sums of the presentations. All sums on the way are integers of at
   most fan-in times the presentations' total, which float32 holds exactly below 2^24 in whatever order a BLAS adds;
   from there on float64 is used, which holds all that a topology allows.
 - `packed`: for each presentation XOR of 64-bit words and a population count, where the unused bits of the last word (0
@@ -51,8 +51,8 @@ ONCE = Presentations()
 
 CHUNK = 2048
 """Samples at a time in `classify`: 512 to 2,048 measured alike on 2 cores; on busy ones fewer products suffer less."""
-CHUNK_BITS = 2**26
-"""Bits that a layer sees at a time, where a sample has so many that fewer samples than all must be taken."""
+CHUNK_BITS = 2**25
+"""Bits that a layer sees, or counts that it makes, at a time: as many samples as have no more, but at least one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +95,10 @@ def counts(
     """
     if method == "matmul":
         if presented.shape[1] == 1:
-            return _signed(weights, bits.to_signs(presented[:, 0]), 1, ternary)
+            return _product(weights, presented[:, 0], 1, ternary)
         shares = np.array(presentations.weights, dtype=np.int32)
-        sums = np.einsum("stn,t->sn", presented, shares, dtype=np.int32) * 2 - presentations.total
-        return _signed(weights, sums, presentations.total, ternary)
+        sums = np.einsum("stn,t->sn", presented, shares, dtype=np.int32)
+        return _product(weights, sums, presentations.total, ternary)
     if method == "packed":
         found = np.zeros((len(presented), len(weights)), dtype=np.int32)
         for index, share in enumerate(presentations.weights):
@@ -107,15 +107,22 @@ def counts(
     raise HafnetError(f"method {method!r} is neither 'matmul' nor 'packed'")
 
 
-def _signed(weights: Signs, sums: npt.NDArray[Any], total: int, ternary: bool) -> Int32:
-    """Counts from (samples, fan_in) sums of presentations as signs, each in -total … total."""
-    most = weights.shape[1] * total
-    exact: type[np.floating[Any]] = np.float32 if most < FLOAT32_LIMIT else np.float64
+def _product(weights: Signs, sums: npt.NDArray[Any], total: int, ternary: bool) -> Int32:
+    """Counts from (samples, fan_in) sums of presentations, each in 0 … total.
+
+    With sums s, the dot product of signs is w · (2s - total), so the count is w · s + total (fan-in - sum(w)) / 2, an
+    integer because ±1 weights and fan-in are even or odd alike; of ternary weights it is twice as much.
+    """
+    fan_in = weights.shape[1]
+    exact: type[np.floating[Any]] = np.float32 if fan_in * total < FLOAT32_LIMIT else np.float64
     product = sums.astype(exact) @ weights.astype(exact).T
     found: Int32 = product.astype(np.int32)
-    found += most
-    if not ternary:
-        found >>= 1
+    twice = total * (fan_in - weights.sum(axis=1, dtype=np.int32))
+    if ternary:
+        found *= 2
+        found += twice
+    else:
+        found += twice // 2
     return found
 
 
@@ -127,7 +134,7 @@ def _packed(weights: Signs, inputs: bits.Bits, ternary: bool) -> Int32:
         found = np.full((len(inputs), len(weights)), weights.shape[1], dtype=np.int32)
         for word in range(plus.shape[1]):
             column = theirs[:, word, np.newaxis]
-            found += np.bitwise_count(column & plus[:, word]).astype(np.int32)
+            found += np.bitwise_count(column & plus[:, word])
             found += np.bitwise_count(~column & minus[:, word])
             found -= np.bitwise_count(column & minus[:, word])
             found -= np.bitwise_count(~column & plus[:, word])
@@ -220,12 +227,16 @@ def _layer(network: Network, index: int, seen: npt.NDArray[Any], method: Method,
         presented = some if pooled else present(given, some.reshape(len(some), layer.fan_in), start)
         return counts(layer.weights, presented, presentations, ternary=layer.shape.ternary, method=method)
 
-    each = layer.shape.positions * math.prod(layer.weights.shape[1:]) * presentations.count
+    groups = layer.groups if isinstance(layer, ConvolutionLayer) else 1
+    each = layer.shape.positions * max(layer.fan_in * groups * presentations.count, layer.fan_out)
     size = max(1, CHUNK_BITS // each)
     if len(seen) <= size:
         return part(first, seen)
-    starts = range(0, len(seen), size)
-    return np.concatenate([part(first + start, seen[start : start + size]) for start in starts])
+    result = layer.shape.result if isinstance(layer, ConvolutionLayer) else (layer.fan_out,)
+    found = np.empty((len(seen), *result), dtype=np.int32)
+    for start in range(0, len(seen), size):
+        found[start : start + size] = part(first + start, seen[start : start + size])
+    return found
 
 
 def _convolution(

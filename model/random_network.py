@@ -94,9 +94,9 @@ def _thresholds(random: np.random.Generator, topology: Topology, index: int) -> 
 
 def _encoding(given: Input, levels: Sequence[int]) -> Encoding:
     if isinstance(given, BitInput):
-        if given.width % len(levels):
+        if levels and given.width % len(levels):
             raise HafnetError(f"{given.width} input bits are no multiple of {len(levels)} levels")
-        return Thermometer(given.width // len(levels), tuple(levels))
+        return Thermometer(given.width // max(1, len(levels)), tuple(levels))
     if isinstance(given, PlaneInput):
         return FixedPoint(given.width, given.depth, 0, given.planes)
     return Stochastic(given.width, given.depth, 0, given.times, given.draws, given.seed, given.external)

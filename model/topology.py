@@ -205,13 +205,13 @@ class Convolution:
         return self.result.height * self.result.width
 
     def __str__(self) -> str:
-        text = f"{self.channels}c{pair_text(self.kernel)}"
+        text = f"{self.channels}c{_pair(self.kernel)}"
         if self.stride != (1, 1):
-            text += f"s{pair_text(self.stride)}"
+            text += f"s{_pair(self.stride)}"
         top, left, bottom, right = self.padding
         if any(self.padding):
             text += "p" + (
-                pair_text((top, left)) if (top, left) == (bottom, right) else "x".join(map(str, self.padding))
+                _pair((top, left)) if (top, left) == (bottom, right) else "x".join(map(str, self.padding))
             )
         text += f"f{self.fill}" * (self.fill != 0) + f"g{self.groups}" * (self.groups != 1)
         return text + "t" * self.ternary
@@ -234,7 +234,7 @@ class MaxPool:
         return Map(*output_size(self.source[:2], self.kernel, self.stride), self.source.channels)
 
     def __str__(self) -> str:
-        return f"m{pair_text(self.kernel)}" + (f"s{pair_text(self.stride)}" if self.stride != self.kernel else "")
+        return f"m{_pair(self.kernel)}" + (f"s{_pair(self.stride)}" if self.stride != self.kernel else "")
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,7 @@ Weighted: TypeAlias = Dense | Convolution
 LayerShape: TypeAlias = Dense | Convolution | MaxPool | AveragePool
 
 
-def pair_text(pair: Pair) -> str:
+def _pair(pair: Pair) -> str:
     return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
 
 

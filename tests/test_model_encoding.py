@@ -104,7 +104,7 @@ def test_inputs_that_do_not_fit_are_refused(encoding: Encoding) -> None:
         message = f"inputs have shape {shape}, but the encoding takes (samples, 2)"
         with pytest.raises(HafnetError, match=f"^{re.escape(message)}$"):
             encoding.encode(np.zeros(shape, dtype=np.int64))
-    with pytest.raises(HafnetError, match="^inputs are float64, but the encoding takes integers$"):
+    with pytest.raises(HafnetError, match=r"^inputs are float64, but the encoding takes integers$"):
         encoding.encode(np.zeros((1, 2)))
 
 

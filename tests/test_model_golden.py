@@ -101,18 +101,19 @@ def test_classify_is_infer_without_intermediates(count: int) -> None:
     assert np.array_equal(classes, golden.infer(network, values).classes)
 
 
-def test_a_product_that_float32_cannot_hold_is_exact() -> None:
-    wide = golden.FLOAT32_LIMIT
-    weights, inputs = np.broadcast_to(np.int8(1), (1, wide)), np.broadcast_to(np.uint8(1), (1, wide))
-    # The dot product is odd and above 2^24: float32 holds only the even numbers there.
+def test_a_product_that_float32_cannot_hold_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    planes = Presentations(16, halving=True)
+    presented = np.ones((1, 16, 401), dtype=np.uint8)
+    weights = np.array([[1] * 401, [-1] * 401, [1] * 400 + [-1]], dtype=np.int8)
+    # Odd and above 2^24: float32 holds only the even numbers there.
+    expected = [[401 * 65535, 0, 400 * 65535]]
     for method in METHODS:
-        assert golden.popcounts(weights, inputs, method=method).tolist() == [[wide]]
-    shares = Presentations(2, halving=True)
-    presented = np.zeros((1, 2, wide // 2 + 1), dtype=np.uint8)
-    presented[0, :, 1:] = 1
-    ones = np.ones((1, wide // 2 + 1), dtype=np.int8)
+        assert golden.counts(weights, presented, planes, method=method).tolist() == expected
+    twice = [[2 * count for count in row] for row in expected]
     for method in METHODS:
-        assert golden.counts(ones, presented, shares, method=method).tolist() == [[3 * wide // 2]]
+        assert golden.counts(weights, presented, planes, ternary=True, method=method).tolist() == twice
+    monkeypatch.setattr(golden, "FLOAT32_LIMIT", 2**62)
+    assert golden.counts(weights, presented, planes).tolist() != expected
 
 
 def test_wrong_inputs_are_told_in_a_sentence() -> None:

@@ -1,5 +1,6 @@
 """The golden model against torch in float64: every kind of layer on random shapes, and whole random networks."""
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -18,10 +19,10 @@ from model.encoding import Encoding, FixedPoint, Stochastic, Thermometer
 from model.network import (
     AveragePoolLayer,
     ConvolutionLayer,
-    DenseLayer,
     MaxPoolLayer,
     Network,
     OutputLayer,
+    Signs,
     WeightedLayer,
 )
 from model.presentations import stochastic_bits
@@ -51,7 +52,7 @@ class Reference:
 
 
 def presented(encoding: Encoding, values: Array) -> tuple[torch.Tensor, int]:
-    """The first layer's input as sums of signs, and their largest; of stochastic codes, which are no sums yet, codes."""
+    """The first layer's input as sums of signs, and the largest sum; stochastic codes as they are."""
     if isinstance(encoding, Thermometer):
         levels = torch.tensor(encoding.levels)
         return torch.tensor(values)[:, :, None].ge(levels).flatten(1).double() * 2 - 1, 1
@@ -85,10 +86,10 @@ def stochastic_convolved(layer: ConvolutionLayer, codes: torch.Tensor, encoding:
     padded = functional.pad(codes, (left, right, top, bottom), value=layer.fill)
     kernel, size = layer.shape.kernel, layer.shape.result
     unfolded = functional.unfold(padded, kernel, stride=layer.stride)  # (N, C * kh * kw, positions)
-    taps = unfolded.unflatten(1, (layer.source.channels, *kernel)).permute(0, 4, 2, 3, 1)
+    taps = unfolded.reshape(len(codes), layer.source.channels, *kernel, -1).permute(0, 4, 2, 3, 1)
     sums = random_signs(encoding, taps.reshape(-1, kernel[0] * kernel[1] * layer.source.channels))
     grouped = sums.reshape(-1, kernel[0] * kernel[1], layer.groups, layer.source.channels // layer.groups)
-    weights = torch.from_numpy(layer.matrix.copy()).double().unflatten(1, (kernel[0] * kernel[1], -1))
+    weights = torch.from_numpy(layer.matrix.copy()).double().reshape(layer.fan_out, kernel[0] * kernel[1], -1)
     parts = [
         torch.einsum("ntc,ftc->nf", grouped[:, :, group], part)
         for group, part in enumerate(weights.chunk(layer.groups))
@@ -228,7 +229,7 @@ def test_fixed_point_gives_the_exact_dot_product(
     """From the count, as `model.encoding.FixedPoint` tells, to w · value with no plane left out, and to w · u."""
     (depth, planes), random = depths, np.random.default_rng(seed)
     low = {"unsigned": 0, "signed": -(2 ** (depth - 1)), "any": int(random.integers(-(2**20), 2**20))}[kind]
-    weights = random.integers(-1, 2, (3, fan_in)) if ternary else random.choice([-1, 1], (3, fan_in))
+    weights: Signs = random.choice(np.array([-1, 0, 1] if ternary else [-1, 1], dtype=np.int8), (3, fan_in))
     output = OutputLayer("output", weights, np.zeros(3, dtype=np.int32), ternary)
     network = Network(FixedPoint(fan_in, depth, low, planes), (), output)
     values = random_values(network, 4, seed)
@@ -272,6 +273,24 @@ def test_parts_are_the_whole(text: str, bits: int, monkeypatch: pytest.MonkeyPat
     for name, counts in whole.counts.items():
         assert np.array_equal(parts.counts[name], counts)
     assert np.array_equal(golden.classify(network, values), whole.classes)
+
+
+@pytest.mark.parametrize("text", ["20x20x8-16c3p1-3", "20x20x1-64c1-3", "16x16x8b8-4c3p1-3", "16x16x8-16c3g8-3"])
+@pytest.mark.parametrize("method", METHODS)
+def test_memory_follows_the_parts(text: str, method: golden.Method, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many samples there are, room is needed for results and for one part: up to 12 bytes a bit of it."""
+    network = random_network(text, seed=6)
+    values = random_values(network, 64, 7)
+    part = 2**18
+    monkeypatch.setattr(golden, "CHUNK_BITS", part)
+    tracemalloc.start()
+    try:
+        trace = golden.infer(network, values, method=method)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    results = sum(array.nbytes for array in (trace.inputs, *trace.counts.values(), *trace.bits.values()))
+    assert peak < results + 12 * part
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from test_model_topology import topologies
 
-from model.encoding import Thermometer
+from model.encoding import FixedPoint, Stochastic, Thermometer
 from model.errors import HafnetError
-from model.network import DenseLayer, Network, OutputLayer
+from model.golden import classify
+from model.network import AveragePoolLayer, ConvolutionLayer, DenseLayer, MaxPoolLayer, Network, OutputLayer
 from model.network_file import VERSION
 from model.random_network import random_network
+from model.topology import Convolution, Map, MaxPool, Topology
 
 ONES = np.ones((2, 3), dtype=np.int8)
 
@@ -29,9 +32,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("network") / "network.safetensors"
 
 
-def changed(path: Path, change: Callable[[Header, Tensors], object]) -> Path:
-    """A file of a 13-9-4 network whose header and tensors were changed."""
-    random_network((13, 9, 4), seed=7).save(path)
+def changed(path: Path, change: Callable[[Header, Tensors], object], shape: str = "13-9-4") -> Path:
+    """A file of a random network whose header and tensors were changed."""
+    random_network(shape, seed=7).save(path)
     with safe_open(path, framework="numpy") as file:
         header = json.loads(file.metadata()["hafnet"])
         tensors = {key: file.get_tensor(key).copy() for key in file.keys()}  # noqa: SIM118  # not a mapping
@@ -61,6 +64,17 @@ def test_a_file_gives_back_the_network(path: Path, shape: list[int], levels: int
     assert loaded.topology == network.topology
     assert str(loaded.topology) == "-".join(map(str, shape))
     assert [layer.name for layer in loaded.layers] == [layer.name for layer in network.layers]
+
+
+@given(topologies(), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_a_file_gives_back_every_kind_of_layer_and_encoding(path: Path, topology: Topology, seed: int) -> None:
+    network = random_network(topology, seed)
+    network.save(path)
+    loaded = Network.load(path)
+    assert loaded == network
+    assert loaded.topology == network.topology == topology
+    assert loaded.topology.names == tuple(layer.name for layer in network.layers)
 
 
 def test_extreme_thresholds_and_offsets_survive(path: Path) -> None:
@@ -98,6 +112,25 @@ def test_arrays_are_copied_and_read_only() -> None:
             array[0] = 1
 
 
+def test_members_of_layers_become_plain_and_cannot_be_changed_from_outside() -> None:
+    """Lists and numbers of numpy are as good as tuples and ints, and the same afterwards, in a file too."""
+    two, weights = np.int64(2), np.ones((4, 2, 3, 1))
+    source, stride, padding = [np.int32(5), 6, two], [two, 1], np.array([1, 0, 1, 2])
+    thresholds, conjunctive = np.zeros(4, dtype=np.uint8), np.array([False, True, True, False])
+    given = ConvolutionLayer("c", weights, thresholds, source, stride, padding, np.uint8(1), two, np.bool_(False))  # type: ignore[arg-type]
+    pooling = MaxPoolLayer("m", given.shape.result, [two, 1], np.array([1, 2]), conjunctive)  # type: ignore[arg-type]
+    stride[0], padding[0], conjunctive[0] = np.int64(1), 0, True
+    assert given.shape == Convolution(Map(5, 6, 2), 4, (2, 3), (2, 1), (1, 0, 1, 2), 1, 2, False)
+    assert pooling.shape == MaxPool(Map(3, 6, 4), (2, 1), (1, 2))
+    assert pooling.conjunctive.tolist() == [0, 1, 1, 0]
+    for member in (*given.source, *given.stride, *given.padding, given.fill, given.groups, *pooling.kernel):
+        assert type(member) is int
+    assert type(given.ternary) is bool
+    for array in (given.weights, given.thresholds, pooling.conjunctive):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+
+
 def test_equality_is_of_what_is_computed() -> None:
     one = random_network((13, 9, 4), seed=7)
     assert one == Network(one.encoding, one.hidden, one.output, {"recipe": "by hand"})
@@ -118,6 +151,17 @@ def hidden(weights: Any = ONES, thresholds: Any = (0, 4), name: str = "h") -> De
 
 def output(weights: Any = ((1, 1),), offsets: Any = (0,), name: str = "o") -> OutputLayer:
     return OutputLayer(name, np.asarray(weights), np.asarray(offsets))
+
+
+def convolution(weights: Any = ((((1, 1),),),), thresholds: Any = (0,), **members: Any) -> ConvolutionLayer:
+    """Of one pixel and one channel on a map of 3 x 3 x 2, unless told otherwise."""
+    return ConvolutionLayer("c", np.asarray(weights), np.asarray(thresholds), **{"source": (3, 3, 2), **members})
+
+
+def pool(**members: Any) -> MaxPoolLayer:
+    return MaxPoolLayer(
+        "m", **{"source": (3, 3, 2), "kernel": (2, 2), "stride": (1, 1), "conjunctive": [0, 1], **members}
+    )
 
 
 def network(thresholds: Any = (0, 4), offsets: Any = (0,)) -> Network:
@@ -142,6 +186,76 @@ def network(thresholds: Any = (0, 4), offsets: Any = (0,)) -> Network:
         (lambda: network(offsets=(3,)), "layer 'o': offset 3 of neuron 0 is outside -2 … 2"),
         (lambda: network(offsets=(-3,)), "layer 'o': offset -3 of neuron 0 is outside -2 … 2"),
         (lambda: output(offsets=(-(2**31) - 1,)), "layer 'o': offset -2147483649 of neuron 0 does not fit in 32 bits"),
+        (
+            lambda: DenseLayer("h", np.array([[1, 0, 2]]), np.array([0]), ternary=True),
+            "layer 'h': weight 2 of neuron 0, input 2 is neither +1, 0 nor -1",
+        ),
+        (
+            lambda: DenseLayer("h", np.array([[1, 0, np.nan]]), np.array([0]), ternary=True),
+            "layer 'h': weight nan of neuron 0, input 2 is neither +1, 0 nor -1",
+        ),
+        (
+            lambda: convolution([[[[1, 0]]]]),
+            "layer 'c': weight 0 of neuron 0, input (0, 0, 1) is neither +1 nor -1",
+        ),
+        (
+            lambda: convolution([[1, 1]]),
+            "layer 'c': weights have shape (1, 2), but "
+            "(channels, kernel rows, kernel columns, input channels / groups) >= (1, 1, 1, 1) is needed",
+        ),
+        (
+            lambda: convolution(source=(3, 3, 4)),
+            "layer 'c': weights are for 1 groups of 2 channels, but the map of 3x3x4 has 4",
+        ),
+        (
+            lambda: convolution(groups=0),
+            "layer 'c': weights are for 0 groups of 2 channels, but the map of 3x3x2 has 2",
+        ),
+        (lambda: convolution(groups="2"), "layer 'c': groups is '2', but must be an integer"),
+        (lambda: convolution(fill=0.5), "layer 'c': fill is 0.5, but must be an integer"),
+        (lambda: convolution(stride=2), "layer 'c': stride is 2, but must be (vertical, horizontal)"),
+        (lambda: convolution(stride=(1, 1.5)), "layer 'c': horizontal of stride is 1.5, but must be an integer"),
+        (
+            lambda: convolution(padding=(1, 1)),
+            "layer 'c': padding is (1, 1), but must be (top, left, bottom, right)",
+        ),
+        (lambda: convolution(source=(9, 2)), "layer 'c': map is (9, 2), but must be (height, width, channels)"),
+        (lambda: pool(kernel=(2, 2, 2)), "layer 'm': kernel is (2, 2, 2), but must be (vertical, horizontal)"),
+        (lambda: pool(conjunctive=[1]), "layer 'm': conjunctive has shape (1,), but 2 channels need (2,)"),
+        (lambda: pool(conjunctive=[0.0, 1.0]), "layer 'm': conjunctive is float64, but must be bits"),
+        (lambda: pool(conjunctive=[0, 2]), "layer 'm': conjunctive is 2 of channel 1, but must be 0 or 1"),
+        (
+            lambda: AveragePoolLayer("a", (3, True, 2)),  # type: ignore[arg-type]
+            "layer 'a': width of map is True, but must be an integer",
+        ),
+        (
+            lambda: Network(Thermometer(3, (1,)), (output(),), output()),  # type: ignore[arg-type]
+            "layer 'o' is no hidden layer, but all before the last must be",
+        ),
+        (
+            lambda: Network(Thermometer(3, (1,)), (), hidden()),  # type: ignore[arg-type]
+            "layer 'h' is no OutputLayer, but the last layer must be",
+        ),
+        (
+            lambda: Network(Thermometer(18, (1,)), (convolution(fill=2),), output()),
+            "layer 'c': padding of value 2 is outside 0 … 1",
+        ),
+        (
+            lambda: Network(FixedPoint(18, 3), (pool(),), output()),
+            "layer 'm': pooling takes bits, but the encoding gives codes of 3 bits in 3 presentations",
+        ),
+        (
+            lambda: Network(FixedPoint(18, 3), (convolution(thresholds=[16]),), output(np.ones((2, 9)), (0, 0))),
+            "layer 'c': threshold 16 of neuron 0 is outside 0 … 15",
+        ),
+        (
+            lambda: Network(FixedPoint(2, 3), (), OutputLayer("o", [[0, 1]], [29], True)),  # type: ignore[arg-type]
+            "layer 'o': offset 29 of neuron 0 is outside -28 … 28",
+        ),
+        (
+            lambda: Network(Thermometer(3, (1,)), (hidden(),), output(), {"a": float("nan")}),
+            "origin: 'a' is nan, but must be a text or a finite number",
+        ),
         (lambda: hidden(name=""), "layer name '' is not 1 to 64 printable characters"),
         (lambda: hidden(name="a\nb"), "layer name 'a\\nb' is not 1 to 64 printable characters"),
         (
@@ -243,6 +357,73 @@ def threshold_of(value: int) -> Callable[[Header, Tensors], object]:
 )
 def test_an_inconsistent_file_is_refused(path: Path, change: Callable[[Header, Tensors], object], message: str) -> None:
     assert refusal(changed(path, change)).startswith(message)
+
+
+LAYERS = "4x4x2-3c2t-m2-4t"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _, tensors: tensors.pop("layer0.nonzero"), "layer 'hidden0': tensor 'layer0.nonzero' is missing"),
+        (lambda _, tensors: tensors.pop("layer1.conjunctive"), "layer 'hidden1': tensor 'layer1.conjunctive' is miss"),
+        (
+            lambda _, tensors: tensors["layer1.conjunctive"].fill(7),
+            "layer 'hidden1': conjunctive is 7 of channel 0, but must be 0 or 1",
+        ),
+        (
+            lambda _, tensors: (tensors["layer2.weights"].fill(7), tensors["layer2.nonzero"].fill(5)),
+            "layer 'output': weight of neuron 0, input 1 is both +1 and 0",
+        ),
+        (
+            lambda header, _: header["layers"][0].update(groups=0),
+            "layer 'hidden0': 0 groups do not divide 2 input channels and 3 output channels",
+        ),
+        (
+            lambda header, _: header["layers"][0].update(kernel=[0, 2]),
+            "layer 'hidden0': the height of the kernel is 0, but must be at least 1",
+        ),
+        (
+            lambda header, _: header["layers"][0].update(channels=0),
+            "layer 'hidden0': 0 output channels, but at least 1 is needed",
+        ),
+        (lambda header, _: header["layers"][0].update(source=[4, 4]), "layer 'hidden0': source.2 is missing"),
+        (
+            lambda header, _: header["layers"][0].update(kind="soft"),
+            "layer 'hidden0': kind 'soft' is not one of dense, ",
+        ),
+        (lambda header, _: header["layers"][0].pop("kind"), "metadata entry 'hafnet' is damaged (KeyError: 'kind')"),
+        (
+            lambda header, _: header["layers"].pop(),
+            "layer 'hidden1' is the last one, but only a dense layer can be the",
+        ),
+        (
+            lambda header, _: header["layers"].pop(1),
+            "layer 'output': fan-in is 3, but layer 'hidden0' gives 27 bits",
+        ),
+        (lambda header, _: header["encoding"].pop("levels"), "encoding: levels is missing"),
+        (
+            lambda header, _: header.update(encoding={"kind": "fixed_point", "values": 32, "depth": 17}),
+            "encoding: codes of 17 bits are not possible, only of 1 … 16",
+        ),
+    ],
+)
+def test_an_inconsistent_file_of_maps_is_refused(
+    path: Path, change: Callable[[Header, Tensors], object], message: str
+) -> None:
+    assert refusal(changed(path, change, LAYERS)).startswith(message)
+
+
+def test_a_random_network_has_the_encoding_of_its_topology() -> None:
+    assert random_network("6b8/3-2", 0).encoding == FixedPoint(6, 8, 0, 3)
+    assert random_network("6r8x3d2s5-2", 0).encoding == Stochastic(6, 8, 0, 3, 2, 5)
+    assert random_network("6-2", 0, (1, 2)).encoding == Thermometer(3, (1, 2))
+
+
+def test_classes_of_a_random_network_differ() -> None:
+    network = random_network((256, 256, 10), seed=1)
+    values = np.random.default_rng(1).integers(0, 2, (200, 256))
+    assert len(set(classify(network, values).tolist())) > 3
 
 
 def test_a_random_network_reaches_the_extremes() -> None:

@@ -217,6 +217,8 @@ def test_texts_mean_what_the_manual_says() -> None:
         ("4x5x3-avg-4c1-2", "layer 'layer0': average pooling gives counts, and only a dense layer can take them"),
         ("4x5x3-avg-m1-2", "layer 'layer0': average pooling gives counts, and only a dense layer can take them"),
         ("4x5x3-avg-avg-2", "layer 'layer0': average pooling gives counts, and only a dense layer can take them"),
+        ("1073741824-2", "layer 'layer0': counts reach 1073741824, but must stay below 2^30"),
+        ("536870912-1t", "layer 'layer0': counts reach 1073741824, but must stay below 2^30"),
         ("16385b16-2", "layer 'layer0': counts reach 1073790975, but must stay below 2^30"),
     ],
 )
@@ -225,6 +227,11 @@ def test_what_cannot_be_is_told_in_a_sentence(text: str, message: str) -> None:
         Topology.parse(text)
     assert str(caught.value).startswith(f"shape {text!r}: {message}")
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_just_possible() -> None:
+    for text in ("1073741823-2", "536870911-1t", "5r16x4096d5-2", "4x4x2r8x2d8-2c2g2-2", "3x3x1-2c5p1-2", "1x1x1-m1-1"):
+        assert str(Topology.parse(text)) == text
 
 
 IMAGE = Map(4, 4, 2)
