@@ -21,6 +21,12 @@ SEQUENTIAL_LATENCY = 6
 """The same of `hdl.sequential_dense.SequentialDense`."""
 CLASSIFIER_LATENCY = 6
 """The same of `hdl.classifier.Classifier`, besides the ranking and the beats of a result."""
+SUMMED = 2
+"""More of these where several presentations are summed up parallel_to_sequential."""
+ZIGZAG_LATENCY = 10
+"""The same of both layers of a zig-zag with hidden neurons behind it."""
+ZIGZAG_SCORES_LATENCY = 9
+"""The same where scores are behind it, besides the ranking and the beats of a result."""
 FIFO_WORDS = 8
 """Words of `lanes` bits between the two layers of a zig-zag."""
 
@@ -111,6 +117,8 @@ def costs(topology: Topology, plan: Plan, results: Results = Results()) -> Costs
             times = topology.presentations[index].count * shape.positions
             reads, useful = grid.reads * times, shape.fan_in * shape.fan_out * times
             pace = layer_pace(topology, index, grid.dataflow == P2S, grid.lanes, results)
+            if zigzags[0]:
+                pace = max(pace, zigzag_pace(topology, index - 1, grid.lanes, results), key=pace_cycles)
             registers, memory = layer_bits(topology, index, plan.layers[index], zigzags, results)
         elif isinstance(shape, MaxPool):
             pace, (registers, memory) = pool_pace(shape), _window_bits(shape, 1)
@@ -144,21 +152,49 @@ def layer_pace(topology: Topology, index: int, parallel: bool, lanes: int, resul
     if index == 0 and isinstance(given, StochasticInput):
         values = _width(shape)
         pace = max(pace, Pace(count * -(-values // given.draws), "random bits"), key=pace_cycles)
-    if last:
-        beats, ranking = results.beats(shape.fan_out), (lanes - 1).bit_length() + 1
-        room = reads + CLASSIFIER_LATENCY + ranking + beats
-        if not parallel:
-            steps = min(shape.fan_out, -(-shape.fan_out * 4 // reads))  # scores that are ranked at once
-            found = -(-shape.fan_out // steps) + (steps - 1).bit_length() + 2 + beats if results.top else beats
-            pace, room = max(pace, Pace(found, "ranking of scores"), key=pace_cycles), reads + SEQUENTIAL_LATENCY
+    summed = SUMMED if parallel and count > 1 else 0
+    if not last:
+        room = reads + (DENSE_LATENCY if parallel else SEQUENTIAL_LATENCY) + summed
+    elif parallel:
+        ranking = (lanes - 1).bit_length() + 1
+        room = reads + CLASSIFIER_LATENCY + ranking + results.beats(shape.fan_out) + summed
     else:
-        room = reads + (DENSE_LATENCY if parallel else SEQUENTIAL_LATENCY)
-    pace = max(pace, Pace(-(-room // 2), "latency"), key=pace_cycles)
+        pace = max(pace, Pace(_ranking(shape.fan_out, reads, results), "ranking of scores"), key=pace_cycles)
+        room = reads + SEQUENTIAL_LATENCY
+    half, whole = max(pace.cycles, room // 2), max(pace.cycles, -(-room // 2))
+    if whole > pace.cycles:
+        pace = Pace(whole, "latency")
     if isinstance(shape, Convolution):
-        windows = shape.positions * pace.cycles
-        walk = _sliding(shape).cycles(pace.cycles)
-        pace = Pace(walk, "window" if walk > windows else pace.limit)
+        # Where the room for two results is used up, windows are taken after half a number of cycles on average.
+        sliding = _sliding(shape)
+        walk = -(-(sliding.cycles(half) + sliding.cycles(whole)) // 2)
+        pace = Pace(walk, "window" if walk > -(-shape.positions * (half + whole) // 2) else pace.limit)
     return pace
+
+
+def zigzag_pace(topology: Topology, index: int, lanes: int, results: Results) -> Pace:
+    """Of layer `index` and the next one where they are a zig-zag: there is room behind them for the results of two
+    images, from the start of the first layer on.
+    """
+    shape, sink = topology.layers[index : index + 2]
+    assert isinstance(shape, Dense)
+    assert isinstance(sink, Dense)
+    count, reads = topology.presentations[index].count, -(-shape.fan_out // lanes)
+    room = count * reads + (SUMMED if count > 1 else 0)
+    if index + 2 == len(topology.layers):
+        room += ZIGZAG_SCORES_LATENCY + _ranking(sink.fan_out, reads, results)
+    else:
+        room += ZIGZAG_LATENCY
+    return Pace(
+        max(count * reads, -(-room // 2)), "latency of the zig-zag" if room > 2 * count * reads else "row reads"
+    )
+
+
+def _ranking(classes: int, reads: int, results: Results) -> int:
+    """Cycles for which `hdl.sequential_classifier.Ranker` keeps the scores of an image."""
+    beats = results.beats(classes)
+    lanes = min(classes, -(-classes * 4 // reads))
+    return -(-classes // lanes) + (lanes - 1).bit_length() + 1 + beats if results.top else beats
 
 
 def layer_bits(

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
-from model.costs import Pace, Results, layer_bits, layer_pace, pace_cycles, packet_paces, pool_pace
+from model.costs import Pace, Results, layer_bits, layer_pace, pace_cycles, packet_paces, pool_pace, zigzag_pace
 from model.errors import HafnetError
 from model.mapping import LARGEST, P2S, S2P, Dataflow, Geometry
 from model.plan import LayerPlan, Plan, layer_map
@@ -50,18 +50,23 @@ class _Size(NamedTuple):
 
 
 class _Option(NamedTuple):
-    """One way to read a layer: its pace, its size by itself, what changes where the next layer makes a
-    zig-zag with it, and its size where the layer before does.
-    """
+    """One way to read a layer, by itself."""
 
     plan: LayerPlan
     pace: Pace
     size: _Size
-    as_source: _Size
-    as_sink: _Size
+
+
+class _Zigzag(NamedTuple):
+    """What changes where two layers are a zig-zag: neither can be faster than `pace`, and `change` in their size."""
+
+    pace: Pace
+    change: _Size
 
 
 _Way: TypeAlias = tuple[_Size, tuple[LayerPlan, ...]]
+
+_NOTHING = _Size(0, 0, 0, 0)
 
 
 def choose(
@@ -139,15 +144,20 @@ class _Search:
         self.topology, self.geometry, self.overrides = topology, geometry, overrides
         self.numbers_in_arrays, self.results = numbers_in_arrays, results
         self.options = [self._options(index) for index in range(len(topology.layers))]
-        # No plan is faster than packets and the fastest way to read each layer.
+        self.zigzags = dict(self._zigzags())
+        # No plan is faster than packets and the fastest way to read each layer, nor than a zig-zag that overrides make.
         paces = list(packet_paces(topology, results))
         for name, options in zip(topology.names, self.options, strict=True):
             fastest = min((option.pace for option in options), key=pace_cycles)
             paces.append(Pace(fastest.cycles, f"layer {name!r}: {fastest.limit}"))
-        self.floor = max(paces, key=pace_cycles)
-        bounds = {option.pace.cycles for options in self.options for option in options} | {self.floor.cycles}
-        self.bounds = sorted(bound for bound in bounds if bound >= self.floor.cycles)
-        self.fewest = self._solve(self.bounds[-1])[0].arrays
+        floor = max(paces, key=pace_cycles)
+        paces += [option.pace for options in self.options for option in options]
+        paces += [zigzag.pace for zigzag in self.zigzags.values()]
+        bounds = sorted({pace.cycles for pace in paces if pace.cycles >= floor.cycles})
+        first = bisect_left(bounds, True, key=lambda bound: self._solve(bound) is not None)
+        self.bounds = bounds[first:]
+        self.floor = floor if first == 0 else Pace(bounds[first], "latency of a zig-zag")
+        self.fewest = self._arrays(self.bounds[-1])
 
     def in_cycles(self, cycles: int) -> Plan:
         """The smallest plan that takes at most `cycles`."""
@@ -160,41 +170,46 @@ class _Search:
 
     def fastest(self, arrays: int) -> Plan:
         """The plan of the fewest cycles that needs at most `arrays`."""
-        found = bisect_left(self.bounds, True, key=lambda bound: self._solve(bound)[0].arrays <= arrays)
+        found = bisect_left(self.bounds, True, key=lambda bound: self._arrays(bound) <= arrays)
         return self._plan(self.bounds[found])
 
-    def _plan(self, bound: int) -> Plan:
-        return Plan(self.geometry, self._solve(bound)[1], self.numbers_in_arrays)
+    def _arrays(self, bound: int) -> int:
+        return self._way(bound)[0].arrays
 
-    def _solve(self, bound: int) -> _Way:
-        """The smallest plan of which no layer takes more than `bound` cycles, which is not below the floor."""
-        ways: dict[LayerPlan, _Way] = {LayerPlan(): (_Size(0, 0, 0, 0), ())}
-        last: dict[LayerPlan, _Option] = {}
+    def _plan(self, bound: int) -> Plan:
+        return Plan(self.geometry, self._way(bound)[1], self.numbers_in_arrays)
+
+    def _way(self, bound: int) -> _Way:
+        """The smallest plan under a bound that is not below the floor."""
+        way = self._solve(bound)
+        assert way is not None
+        return way
+
+    def _solve(self, bound: int) -> _Way | None:
+        """The smallest plan of which no part takes more than `bound` cycles, None where there is none."""
+        ways: dict[LayerPlan, _Way] = {LayerPlan(): (_NOTHING, ())}
         for index, options in enumerate(self.options):
             ranked = sorted(ways.items(), key=lambda item: item[1][0])
-            found: dict[LayerPlan, _Way] = {}
-            chained = index > 0 and all(
-                isinstance(shape, Dense) for shape in self.topology.layers[index - 1 : index + 1]
-            )
+            ways = {}
             for option in options:
                 if option.pace.cycles > bound:
                     continue
-                partner = LayerPlan(P2S, option.plan.lanes) if chained and option.plan.dataflow == S2P else None
-                reached = [(size.plus(option.size), plans) for plan, (size, plans) in ranked[:2] if plan != partner][:1]
-                if partner in ways:
-                    size, plans = ways[partner]
-                    reached.append((size.plus(last[partner].as_source).plus(option.as_sink), plans))
-                size, plans = min(reached, key=lambda way: way[0])
-                found[option.plan] = size, (*plans, option.plan)
-            ways, last = found, {option.plan: option for option in options}
-        return min(ways.values(), key=lambda way: way[0])
+                # The best way up to the layer before that makes no zig-zag with this one, and the one that does.
+                zigzag = self.zigzags.get((index, option.plan))
+                partner = LayerPlan(P2S, option.plan.lanes) if zigzag else None
+                reached = [way for plan, way in ranked[:2] if plan != partner][:1]
+                if zigzag and zigzag.pace.cycles <= bound:
+                    reached += [(way[0].plus(zigzag.change), way[1]) for plan, way in ranked if plan == partner]
+                if reached:
+                    size, plans = min(reached, key=lambda way: way[0])
+                    ways[option.plan] = size.plus(option.size), (*plans, option.plan)
+        return min(ways.values(), key=lambda way: way[0], default=None)
 
     def _options(self, index: int) -> list[_Option]:
         """All ways to read a layer; a single one, of no size, where it is a pooling layer."""
         shape, override = self.topology.layers[index], self.overrides.get(index, Override())
-        nothing = _Size(0, 0, 0, 0)
         if not isinstance(shape, Dense | Convolution):
-            return [_Option(LayerPlan(), pool_pace(shape), nothing, nothing, nothing)]
+            return [_Option(LayerPlan(), pool_pace(shape), _NOTHING)]
         dataflows = [override.dataflow] if override.dataflow else [P2S, S2P]
         options, refusal = [], HafnetError("")
         for dataflow in dataflows:
@@ -222,16 +237,25 @@ class _Search:
     def _option(self, index: int, plan: LayerPlan) -> _Option:
         grid = layer_map(self.topology, index, self.geometry, plan, self.numbers_in_arrays)
         assert grid is not None  # the layer has neurons
-
-        def bits(before: bool, behind: bool) -> tuple[int, int]:
-            return layer_bits(self.topology, index, plan, (before, behind), self.results)
-
-        alone = bits(False, False)
-        size = _Size(grid.arrays, *alone, plan.lanes)
-        as_source = size if plan.dataflow == S2P else _Size(0, bits(False, True)[0] - alone[0], 0, 0)
-        as_sink = _Size(grid.arrays, *bits(True, False), plan.lanes)
+        bits = layer_bits(self.topology, index, plan, (False, False), self.results)
         pace = layer_pace(self.topology, index, plan.dataflow == P2S, plan.lanes, self.results)
-        return _Option(plan, pace, size, as_source, as_sink)
+        return _Option(plan, pace, _Size(grid.arrays, *bits, plan.lanes))
+
+    def _zigzags(self) -> Iterator[tuple[tuple[int, LayerPlan], _Zigzag]]:
+        """By number and plan of the second layer, all zig-zags that options can make."""
+        for index in range(1, len(self.options)):
+            if not all(isinstance(shape, Dense) for shape in self.topology.layers[index - 1 : index + 1]):
+                continue
+            plans = {option.plan for option in self.options[index]}
+            for source in (option.plan for option in self.options[index - 1]):
+                sink = LayerPlan(S2P, source.lanes)
+                if source.dataflow == P2S and sink in plans:
+                    registers = 0
+                    for layer, plan, with_other in ((index - 1, source, (False, True)), (index, sink, (True, False))):
+                        for sign, zigzags in ((1, with_other), (-1, (False, False))):
+                            registers += sign * layer_bits(self.topology, layer, plan, zigzags, self.results)[0]
+                    pace = zigzag_pace(self.topology, index - 1, source.lanes, self.results)
+                    yield (index, sink), _Zigzag(pace, _Size(0, registers, 0, 0))
 
 
 def _fewest(count: int) -> Iterator[int]:
