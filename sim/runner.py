@@ -28,8 +28,8 @@ JOB = "HAFNET_JOB"
 # Verilator makes everything writable from outside unless told otherwise, and then optimises little.
 VERILATOR_ARGUMENTS = ["--no-public-flat-rw", "-Wno-fatal"]
 
-# Large designs: blocks by themselves, and C++ that is worth a few seconds more of the compiler. Verilator would turn each
-# addition of two bits into a call that counts the ones of a word.
+# Large designs: blocks by themselves, and C++ that is worth a few seconds more of the compiler. Verilator would turn
+# each addition of two bits into a call that counts the ones of a word.
 SHARED_ARGUMENTS = [
     "--hierarchical",
     f"-D{BY_PATH}",
