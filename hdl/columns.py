@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from hdl.array import same_row
 from hdl.bank import Bank
@@ -22,8 +22,8 @@ from model.mapping import S2P, Geometry, LayerMap
 from model.topology import Presentations
 
 READ = data.StructLayout({"first": 1, "double": 1, "short": 1, "last": 1})
-"""Where in an image a read is: the first one; the first of a presentation before which everything counts twice; the last
-of a presentation; the last one."""
+"""Where in an image a read is: the first one; the first of a presentation, before which everything counts twice; the
+last of a presentation; the last one."""
 RESULT_LATENCY = 4
 """Cycles from the last cycle of `sen` of an image's last read to its result: arrays, counts, sums, output."""
 
@@ -44,8 +44,8 @@ class Columns:
       `i`         stream of `lanes` bits: word s of a presentation carries inputs s * lanes … s * lanes + lanes - 1, the
                   first in bit 0. One word is taken every precharge + sense cycles of `steady`, with no pause between
                   presentations or images; so a source of just that rate needs neither buffer nor `ready`
-      `o`         stream of one word an image: a bit a neuron (`numbers` are thresholds), or a score a class, `score_width`
-                  bits two's complement (`numbers` are offsets); neuron 0 lowest
+      `o`         stream of one word an image, neuron 0 lowest: a bit a neuron (`numbers` are thresholds), or a score a
+                  class (`numbers` are offsets), `model.mapping.score_width` bits two's complement
       `host`, `done`, `failed`, `read_bits`  as in `hdl.grid.Grid`; taken when no image is under way
 
     Throughput: one image in max(cycles, (cycles + 5) / 2) cycles, where cycles = count × reads × (precharge + sense),
@@ -137,13 +137,13 @@ class ColumnsHardware(Hardware):
         self._host(m, controller, numbers, quiet)
         return m
 
-    def _walk(self, m: Module, controller: Any) -> tuple[Any, Signal]:
+    def _walk(self, m: Module, controller: Any) -> tuple[Signal, Any]:
         """Read the rows of each word; returns the word and the place in the image of the read under way."""
         grid, count = self.block.map, self.block.presentations.count
         block, row = Signal.like(controller.group, name="next_block"), Signal.like(controller.row, name="next_row")
         presentation, x = Signal(range(max(2, count))), Signal(self.block.lanes, reset_less=True)
         begins, ends, ends_image = Signal(), Signal(), Signal()
-        read = Signal(READ)
+        read: Any = Signal(READ)
         m.d.comb += [
             begins.eq((block == 0) & (row == 0)),
             ends.eq((block == grid.blocks - 1) & (row == (grid.reads - 1) % self.block.rows)),

@@ -105,8 +105,8 @@ def emit(top: Block) -> dict[str, str]:
 
 
 def _with_image(body: str, name: str, load: int, image: str) -> str:
-    """Let a module pass down whether memories load images, and both ends of the images' path with what each instance adds
-    to them.
+    """Let a module pass down whether memories load images, and both ends of the images' path with what each instance
+    adds to them.
     """
     header = f'module {name} #(parameter LOAD = {load}, parameter IMAGE = "{image}", parameter TAIL = "{TAIL}") ('
     body = body.replace(f"module {name}(", header, 1)

@@ -13,17 +13,19 @@ from hdl.grid import layer_ports
 from hdl.serializer import Serializer
 from model.topology import Presentations
 
+ONCE = Presentations()
+
 
 @dataclass(frozen=True)
 class SequentialDense:
-    """A layer of `fan_out` neurons of `fan_in` inputs, of which it reads `lanes` at once, on arrays of `rows` × `columns`.
+    """A layer of `fan_out` neurons of `fan_in` inputs, `lanes` of them read at once, on arrays of `rows` × `columns`.
 
-    Ports: `i`, a stream of `presentations.count` words of `fan_in` bits an image; `o`, a stream of one word an image, with
-    thresholds a bit a neuron, neuron 0 in bit 0; this and `timing`, `host`, `done`, `failed`, `read_bits` as in
+    Ports: `i`, a stream of `presentations.count` words of `fan_in` bits an image; `o`, a stream of one word an image,
+    with thresholds a bit a neuron, neuron 0 in bit 0; this and `timing`, `host`, `done`, `failed`, `read_bits` as in
     `hdl.columns.Columns`.
 
-    Throughput: one image in max(cycles, (cycles + 6) / 2) cycles, where cycles = count × ceil(fan_in / lanes) × (precharge
-    + sense). Latency from taking an image's first word to offering its result: cycles + 5.
+    Throughput: one image in max(cycles, (cycles + 6) / 2) cycles, where cycles = count × ceil(fan_in / lanes) ×
+    (precharge + sense). Latency from taking an image's first word to offering its result: cycles + 5.
     """
 
     fan_in: int
@@ -32,7 +34,7 @@ class SequentialDense:
     columns: int
     host_width: int
     lanes: int = 1
-    presentations: Presentations = Presentations()
+    presentations: Presentations = ONCE
     ternary: bool = False
     numbers: Literal["thresholds", "offsets"] = "thresholds"
 

@@ -125,7 +125,8 @@ class StackHardware(Hardware):
         counts = [Signal(self.block.neurons, name=f"count{bit}") for bit in range(len(rails).bit_length())]
         m.d.sync += [count.eq(bits) for count, bits in zip(counts, column_counts(m, rails), strict=True)]
         tally = place(m, platform, "tally", self.block.tally)
-        sensed, counted = Signal(STEP), Signal(STEP)
+        sensed: Any = Signal(STEP)
+        counted: Any = Signal(STEP)
         m.d.sync += [sensed.eq(self.step), counted.eq(sensed)]
         m.d.comb += [
             tally.strobe.eq(counted.strobe),

@@ -1,12 +1,13 @@
-"""Bench of a layer in the dataflow `sequential_to_parallel`: random images at full rate and with back-pressure, while the
-host reads back and changes the phase lengths.
+"""Bench of a layer in the dataflow `sequential_to_parallel`: random images at full rate and with back-pressure, while
+the host reads back and changes the phase lengths.
 
 Job: `block`, the members of the `hdl.sequential_dense.SequentialDense`; `paced`, whether it stands behind a source that
-cannot be held up (see `sim.paced`) and not behind a serializer; `network`, the file of a network whose first layer it is;
-`program`, whether the host writes arrays and numbers first; `seed`. Answer: `rates`, the cycles per image of each timing
-of the arrays (precharge, sense, cycles), and `changes` of phase lengths under way.
+cannot be held up (see `sim.paced`) and not behind a serializer; `network`, the file of a network whose first layer it
+is; `program`, whether the host writes arrays and numbers first; `seed`. Answer: `rates`, the cycles per image of each
+timing of the arrays (precharge, sense, cycles), and `changes` of phase lengths under way.
 """
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from cocotb.triggers import ClockCycles, Event, RisingEdge
 
 from hdl.sequential_dense import SequentialDense
 from model import bits, golden, images
-from model.mapping import Geometry
+from model.mapping import S2P, Geometry
 from model.network import Network, OutputLayer
 from model.plan import LayerPlan, Plan
 from model.topology import Presentations
@@ -29,8 +30,10 @@ BEHIND = (5, 6)
 """Cycles from an image's last read to its result, and to when the next but one may begin, behind a serializer."""
 BEHIND_PACED = (8, 9)
 """The same behind a source that reads rows itself."""
+PACE_CHANGE = 20
+"""Cycle of a pass in which phase lengths change once."""
 MANY_IMAGES = 25
-"""Images while phase lengths change."""
+"""Images while phase lengths change again and again."""
 
 
 class SequentialPorts(LayerPorts):
@@ -41,7 +44,11 @@ class SequentialPorts(LayerPorts):
         self.reads = self.block.presentations.count * self.block.sink.map.reads * (precharge + max(1, sense))
 
     async def present(
-        self, words: list[int], count: int, stall: tuple[Stall, Stall], each: Callable[[], None] = lambda: None
+        self,
+        words: list[int],
+        count: int,
+        stall: tuple[Stall, Stall] = (never, never),
+        each: Callable[[], None] = lambda: None,
     ) -> Pass:
         """Send all words and take `count` results, with `each` in every cycle; afterwards nothing more may come."""
         dut, found, offer = self.dut, Pass(), False
@@ -82,17 +89,19 @@ class Case:
         self.block = SequentialDense(**members)
         network = Network.load(task["network"])
         geometry = Geometry(self.block.rows, self.block.columns)
-        plan = Plan(geometry, (LayerPlan(self.block.sink.map.dataflow, self.block.lanes), *[LayerPlan()] * (len(network.layers) - 1)))
+        rest = [LayerPlan()] * (len(network.layers) - 1)
+        plan = Plan(geometry, (LayerPlan(S2P, self.block.lanes), *rest))
         self.memories = [each for each in images.words(network, plan) if each.layer == 0]
         self.layer: Any = network.layers[0]
         self.random = np.random.default_rng(task["seed"])
 
     def draw(self, count: int) -> tuple[list[int], list[int]]:
-        """The words of so many random images, and their results."""
+        """The words of so many images, 2 or more, nearly all random, and their results."""
         block = self.block
         shape = (count, block.presentations.count, block.fan_in)
         presented = self.random.integers(0, 2, shape, dtype=np.uint8)
-        presented[0], presented[-1] = 0, 1
+        # Counts at both ends, where a neuron has no weight 0.
+        presented[0], presented[1] = self.layer.weights[0] > 0, self.layer.weights[0] < 0
         found = golden.counts(self.layer.weights, presented, block.presentations, ternary=block.ternary)
         if isinstance(self.layer, OutputLayer):
             scores = found + self.layer.offsets
@@ -127,7 +136,7 @@ async def sequential(dut: Any) -> None:
         layer.set_timing(precharge, sense)
         await ClockCycles(dut.clk, 2)
         words, expected = case.draw(IMAGES)
-        found = await layer.present(words, IMAGES, (never, never))
+        found = await layer.present(words, IMAGES)
         same(found.results, expected)
         took = found.offered[0] - found.taken[0]
         extra = precharge + sense if task["paced"] else 0
@@ -136,6 +145,26 @@ async def sequential(dut: Any) -> None:
         contract = max(layer.reads, (layer.reads + free + extra) / 2)
         assert rate == contract, f"an image took {rate} cycles, not {contract}"
         rates.append((precharge, sense, rate))
+
+    # New phase lengths hold soon, though images keep coming.
+    layer.set_timing(0, 1)
+    words, expected = case.draw(IMAGES)
+    cycles = itertools.count()
+    found = await layer.present(
+        words, IMAGES, each=lambda: layer.set_timing(*TIMINGS[-1]) if next(cycles) == PACE_CHANGE else None
+    )
+    same(found.results, expected)
+    rate = (found.offered[-1] - found.offered[-3]) / 2
+    assert rate == rates[-1][2], f"with new phase lengths an image took {rate} cycles, not {rates[-1][2]}"
+
+    # A result that nobody takes does not keep the host out.
+    words, expected = case.draw(2)
+    waiting = cocotb.start_soon(layer.present(words[: len(words) // 2], 1, (never, lambda: not read.is_set())))
+    read = Event()
+    await RisingEdge(dut.o__valid)
+    await layer.read_back(case.memories[0], 0)
+    read.set()
+    same((await waiting).results, expected[:1])
 
     for number, (source, sink) in enumerate(STALLS):
         layer.set_timing(*TIMINGS[number % len(TIMINGS)])
@@ -155,10 +184,14 @@ async def sequential(dut: Any) -> None:
             layer.set_timing(source_of_change.choice((0, 0, 1, 3, 12)), source_of_change.choice((0, 1, 1, 2, 9)))
             changes += 1
 
-    for sink in (0.0, 0.9):
+    for number, sink in enumerate((0.0, 0.9)):
+        over = Event()
+        host = cocotb.start_soon(layer.curious_host(case.memories, task["seed"] + number, over))
         words, expected = case.draw(MANY_IMAGES)
         pause = (stalls(task["seed"], 0.1), stalls(task["seed"], sink))
         same((await layer.present(words, MANY_IMAGES, pause, change)).results, expected)
+        over.set()
+        await host
     if task["paced"]:
         assert not int(dut.lost.value), "the layer was not ready for what its source had read"
     job.answer({"rates": rates, "changes": changes})
