@@ -46,7 +46,8 @@ class Columns:
                   presentations or images; so a source of just that rate needs neither buffer nor `ready`
       `o`         stream of one word an image, neuron 0 lowest: a bit a neuron (`numbers` are thresholds), or a score a
                   class (`numbers` are offsets), `model.mapping.score_width` bits two's complement
-      `host`, `done`, `failed`, `read_bits`  as in `hdl.grid.Grid`; taken when no image is under way
+      `host`, `done`, `failed`, `read_bits`  as in `hdl.grid.Grid`; taken when all images that were started are read,
+                  and for numbers when no more than one result waits to be taken from `o`
 
     Throughput: one image in max(cycles, (cycles + 5) / 2) cycles, where cycles = count × reads × (precharge + sense),
     if an image is started with its first word and may be in the cycle in which `go` rises. Latency from taking an
@@ -132,9 +133,9 @@ class ColumnsHardware(Hardware):
         m.d.comb += controller.timing.eq(self.steady)
         x, read = self._walk(m, controller)
         results = self._stacks(m, platform, controller, x, read, numbers.all)
-        self._offer(m, results, controller.sampled & read.last)
-        quiet = self._admit(m, controller)
-        self._host(m, controller, numbers, quiet)
+        full = self._offer(m, results, controller.sampled & read.last)
+        quiet = self._admit(m, controller, full)
+        self._host(m, controller, numbers, quiet, full)
         return m
 
     def _walk(self, m: Module, controller: Any) -> tuple[Signal, Any]:
@@ -196,10 +197,12 @@ class ColumnsHardware(Hardware):
         m.d.comb += controller.q.eq(tree_or(m, back, "q"))
         return Cat(results)
 
-    def _offer(self, m: Module, results: Value, coming: Value) -> None:
-        """Give the results away; the last read of an image that they come from is sampled when they are `coming`."""
+    def _offer(self, m: Module, results: Value, coming: Value) -> Signal:
+        """Give the results away; the last read of an image that they come from is sampled when they are `coming`.
+        Returns whether the accumulators hold the sums of an image.
+        """
         delayed = Signal(RESULT_LATENCY - 2)
-        full = Signal()  # the accumulators hold the sums of an image
+        full = Signal()
         m.d.sync += delayed.eq(Cat(coming, delayed))
         with m.If(full & (~self.o.valid | self.o.ready)):
             m.d.sync += [self.o.payload.eq(results), self.o.valid.eq(1), full.eq(0)]
@@ -207,15 +210,16 @@ class ColumnsHardware(Hardware):
             m.d.sync += self.o.valid.eq(0)
         with m.If(delayed[-1]):
             m.d.sync += full.eq(1)
+        return full
 
-    def _admit(self, m: Module, controller: Any) -> Signal:
+    def _admit(self, m: Module, controller: Any, full: Signal) -> Signal:
         """Count the images under way and let one more in where there is room; returns whether the host may come in."""
         images = Signal(range(3))  # started and not yet taken from `o`
         quiet, changed, open_to_host = Signal(), Signal(), Signal()
         m.d.sync += images.eq(images + self.start - (self.o.valid & self.o.ready))
         m.d.comb += [
             changed.eq(self.timing.as_value() != self.steady.as_value()),
-            quiet.eq((images == self.o.valid) & controller.host.ready),
+            quiet.eq((images == self.o.valid + full) & controller.host.ready),
             open_to_host.eq(quiet & ~changed),
             self.go.eq((images != 2) & ~changed & ~self.host.valid & ~controller.masked),
         ]
@@ -223,13 +227,13 @@ class ColumnsHardware(Hardware):
             m.d.sync += self.steady.eq(self.timing)
         return open_to_host
 
-    def _host(self, m: Module, controller: Any, numbers: Any, quiet: Signal) -> None:
-        """The host's way to the arrays and to the numbers."""
+    def _host(self, m: Module, controller: Any, numbers: Any, quiet: Signal, full: Signal) -> None:
+        """The host's way to the arrays and to the numbers, which sums may still have to meet."""
         order = self.host.payload
         on_arrays, on_numbers, finished = Signal(), Signal(), Signal()
         m.d.comb += [
             on_arrays.eq((order.command == HostCommand.PROGRAM_ROW) | (order.command == HostCommand.READ_ROW)),
-            self.host.ready.eq(quiet),
+            self.host.ready.eq(quiet & (on_arrays | ~full)),
             controller.host.valid.eq(self.host.valid & on_arrays & quiet),
             controller.host.payload.command.eq(
                 Mux(order.command == HostCommand.PROGRAM_ROW, Command.PROGRAM, Command.READ_BACK)
@@ -238,7 +242,7 @@ class ColumnsHardware(Hardware):
             controller.host.payload.tile.eq(order.tile),
             controller.host.payload.row.eq(order.index),
             controller.host.payload.bits.eq(order.bits),
-            on_numbers.eq(self.host.valid & ~on_arrays & quiet),
+            on_numbers.eq(self.host.valid & ~on_arrays & quiet & ~full),
             numbers.read_en.eq(on_numbers),
             numbers.read_addr.eq(order.index),
             numbers.write_en.eq(on_numbers & (order.command == HostCommand.WRITE_NUMBER)),

@@ -16,8 +16,10 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, Event, RisingEdge
 
+from hdl.grid import HostCommand
 from hdl.sequential_dense import SequentialDense
 from model import bits, golden, images
+from model.images import Image
 from model.mapping import S2P, Geometry
 from model.network import Network, OutputLayer
 from model.plan import LayerPlan, Plan
@@ -42,6 +44,20 @@ class SequentialPorts(LayerPorts):
     def set_timing(self, precharge: int, sense: int) -> None:
         super().set_timing(precharge, sense)
         self.reads = self.block.presentations.count * self.block.sink.map.reads * (precharge + max(1, sense))
+
+    async def curious_host(self, memories: Sequence[Image], seed: int, over: Event) -> None:
+        """Read random words back or write them again, which takes longer, with pauses, until it is over."""
+        source = random.Random(seed)
+        while not over.is_set():
+            memory = source.choice(memories)
+            index = source.randrange(len(memory.words))
+            if source.random() < 0.5:
+                await self.read_back(memory, index)
+            else:
+                command = HostCommand.PROGRAM_ROW if memory.kind == "array" else HostCommand.WRITE_NUMBER
+                order = await self.order(command, memory.group, memory.tile, index, memory.words[index])
+                assert not order[0], f"{memory.name}: the verify read of row {index} failed"
+            await ClockCycles(self.dut.clk, source.randint(1, 2 * self.reads))
 
     async def present(
         self,
@@ -118,6 +134,29 @@ def same(found: Sequence[int], expected: Sequence[int]) -> None:
     assert not wrong, f"image {wrong[0]}: expected {expected[wrong[0]]:#x}, got {found[wrong[0]]:#x}"
 
 
+async def two_results_wait(layer: SequentialPorts, case: Case) -> None:
+    """Two results wait to be taken: the host gets to the arrays, no third image in, and no new number to the second."""
+    awake = Event()
+    words, expected = case.draw(4)
+    passing = cocotb.start_soon(layer.present(words, 4, (never, lambda: not awake.is_set())))
+    await ClockCycles(layer.dut.clk, 3 * layer.reads + DRAIN)
+    await layer.read_back(case.memories[0], 0)
+    awake.set()
+    same((await passing).results, expected)
+
+    awake = Event()
+    words, expected = case.draw(2)
+    number = case.memories[-1]
+    passing = cocotb.start_soon(layer.present(words, 2, (never, lambda: not awake.is_set())))
+    await ClockCycles(layer.dut.clk, 3 * layer.reads + DRAIN)
+    written = cocotb.start_soon(layer.order(HostCommand.WRITE_NUMBER, 0, 0, 0, case.block.sink.stack(0).tally.top + 1))
+    await ClockCycles(layer.dut.clk, DRAIN)
+    awake.set()
+    same((await passing).results, expected)
+    await written
+    await layer.order(HostCommand.WRITE_NUMBER, 0, 0, 0, number.words[0])
+
+
 @cocotb.test(timeout_time=4, timeout_unit="ms")
 async def sequential(dut: Any) -> None:
     task = job.load()
@@ -157,14 +196,7 @@ async def sequential(dut: Any) -> None:
     rate = (found.offered[-1] - found.offered[-3]) / 2
     assert rate == rates[-1][2], f"with new phase lengths an image took {rate} cycles, not {rates[-1][2]}"
 
-    # A result that nobody takes does not keep the host out.
-    words, expected = case.draw(2)
-    waiting = cocotb.start_soon(layer.present(words[: len(words) // 2], 1, (never, lambda: not read.is_set())))
-    read = Event()
-    await RisingEdge(dut.o__valid)
-    await layer.read_back(case.memories[0], 0)
-    read.set()
-    same((await waiting).results, expected[:1])
+    await two_results_wait(layer, case)
 
     for number, (source, sink) in enumerate(STALLS):
         layer.set_timing(*TIMINGS[number % len(TIMINGS)])
