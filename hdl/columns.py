@@ -146,8 +146,8 @@ class ColumnsHardware(Hardware):
         m.d.comb += controller.timing.eq(self.steady)
         x, read = self._walk(m, controller)
         results = self._stacks(m, platform, controller, x, read, numbers.all)
-        self._offer(m, results, controller.sampled & read.last)
-        self._admit(m, controller, access)
+        full = self._offer(m, results, controller.sampled & read.last)
+        self._admit(m, controller, access, full)
         m.d.comb += [
             numbers.read_en.eq(access.select),
             numbers.read_addr.eq(access.index),
@@ -218,10 +218,13 @@ class ColumnsHardware(Hardware):
         m.d.comb += controller.q.eq(tree_or(m, back, "q"))
         return Cat(results)
 
-    def _offer(self, m: Module, results: Value, coming: Value) -> None:
-        """Give the results away; the last read of an image that they come from is sampled when they are `coming`."""
+    def _offer(self, m: Module, results: Value, coming: Value) -> Signal:
+        """Give the results away; the last read of an image that they come from is sampled when they are `coming`.
+
+        Returns whether the accumulators hold the sums of an image, which are still to meet their numbers.
+        """
         delayed = Signal(RESULT_LATENCY - 2)
-        full = Signal()  # the accumulators hold the sums of an image
+        full = Signal()
         m.d.sync += delayed.eq(Cat(coming, delayed))
         with m.If(full & (~self.o.valid | self.o.ready)):
             m.d.sync += [self.o.payload.eq(results), self.o.valid.eq(1), full.eq(0)]
@@ -229,16 +232,18 @@ class ColumnsHardware(Hardware):
             m.d.sync += self.o.valid.eq(0)
         with m.If(delayed[-1]):
             m.d.sync += full.eq(1)
+        return full
 
-    def _admit(self, m: Module, controller: Any, access: Any) -> None:
+    def _admit(self, m: Module, controller: Any, access: Any, full: Signal) -> None:
         """Count the images under way, and let one more in where there is room, or the host where there is none."""
         images = Signal(range(3))  # started and not yet taken from `o`
         quiet, changed = Signal(), Signal()
         m.d.sync += images.eq(images + self.start - (self.o.valid & self.o.ready))
         m.d.comb += [
             changed.eq(self.timing.as_value() != self.steady.as_value()),
-            quiet.eq((images == self.o.valid) & controller.host.ready),
+            quiet.eq((images == self.o.valid + full) & controller.host.ready),
             access.quiet.eq(quiet & ~changed),
+            access.numbers_free.eq(~full),
             self.go.eq((images != 2) & ~changed & access.clear),
         ]
         with m.If(quiet):

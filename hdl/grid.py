@@ -200,7 +200,10 @@ class GridHardware(Hardware):
             coming = sampled[-2]
             m.d.comb += self.counts.eq(counts)
         m.d.sync += self.strobe.eq(coming)
-        m.d.comb += access.quiet.eq(first & controller.host.ready & ~under_way)
+        m.d.comb += [
+            access.quiet.eq(first & controller.host.ready & ~under_way),
+            access.numbers_free.eq(1),
+        ]
         step, lanes = self._numbers(m, platform, coming)
         self._access(m, access, coming, step, lanes)
         return m

@@ -52,7 +52,8 @@ class HostAccess:
 
     Ports:
       `host`, `done`, `failed`, `read_bits`   as in `host_ports`
-      `quiet`       between images, and nothing is on its way: the controller takes a command, the numbers may be used
+      `quiet`       between images, and nothing is on its way: the controller takes a command
+      `numbers_free`  the numbers, too, are in nobody's use
       `clear`       an image may begin: no command waits or is under way, and the numbers are those of the arrays
       `order`, `ended`, `ended_failed`, `row_bits`   to and from the controller: `host`, `done`, `failed`, `read_bits`
       `select`, `write`, `lane`, `index`, `number`   a number is read (`selected`, one cycle later) or written
@@ -87,6 +88,7 @@ class HostAccess:
             {
                 **ports,
                 "quiet": In(1),
+                "numbers_free": In(1),
                 "clear": Out(1),
                 "order": rows["host"].flip(),
                 "ended": In(1),
@@ -113,6 +115,7 @@ class HostAccessHardware(Hardware):
     failed: Signal
     read_bits: Signal
     quiet: Signal
+    numbers_free: Signal
     clear: Signal
     order: Any
     ended: Signal
@@ -137,7 +140,7 @@ class HostAccessHardware(Hardware):
         m.d.comb += [
             on_arrays.eq((asked.command == HostCommand.PROGRAM_ROW) | (asked.command == HostCommand.READ_ROW)),
             on_numbers.eq(self.host.valid & self.host.ready & ~on_arrays),
-            self.host.ready.eq(self.quiet & ~busy),
+            self.host.ready.eq(self.quiet & ~busy & (on_arrays | self.numbers_free)),
             self.order.valid.eq(self.host.valid & self.host.ready & on_arrays),
             order.command.eq(Mux(asked.command == HostCommand.PROGRAM_ROW, Command.PROGRAM, Command.READ_BACK)),
             order.group.eq(asked.group),
@@ -179,7 +182,7 @@ class HostAccessHardware(Hardware):
         with m.Elif(loader.ended):
             m.d.sync += stale.eq(0)
         m.d.comb += [
-            loader.start.eq(stale & self.quiet & ~busy & ~self.host.valid & (rest == 0)),
+            loader.start.eq(stale & self.quiet & self.numbers_free & ~busy & ~self.host.valid & (rest == 0)),
             loader.row_ended.eq(self.ended),
             loader.row_bits.eq(self.row_bits),
             loader.order.ready.eq(self.order.ready & loader.busy),

@@ -41,10 +41,10 @@ def column_counts(m: Module, words: Sequence[Value]) -> list[Value]:
 
 @dataclass(frozen=True)
 class Tally:
-    """`neurons` accumulators, for counts up to `most` at a time and sums up to `top`, each with a threshold or an offset.
+    """`neurons` accumulators, for counts up to `most` at a time and sums up to `top`, with a threshold or offset each.
 
-    Ports: `strobe`, `counts` is to be added: the lowest bits of all neurons, neuron 0 in bit 0, then their next bits, …;
-    `first`, it is the first of a sum; `double`, what came before counts twice. `numbers`: the neurons' thresholds or
+    Ports: `strobe`, `counts` is to be added: the lowest bits of all neurons, neuron 0 in bit 0, then their next bits,
+    …; `first`, it is the first of a sum; `double`, what came before counts twice. `numbers`: the neurons' thresholds or
     offsets, neuron 0 lowest. `results`, valid from the cycle after `strobe`: a bit a neuron, whether its sum is not
     below its threshold; or its sum + offset, two's complement. Throughput 1 count a cycle.
     """

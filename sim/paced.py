@@ -1,4 +1,4 @@
-"""A stand-in for a layer that reads one neuron after the other, before the layer that reads one input after the other."""
+"""A stand-in for a layer that reads neuron after neuron, before one that reads input after input."""
 
 from dataclasses import dataclass
 from typing import Any

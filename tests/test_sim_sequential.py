@@ -7,12 +7,11 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import pytest
 
-import hdl.tally
+import hdl.stack
 from hdl.columns import Columns, ColumnsHardware
 from hdl.sequential_dense import SequentialDense
 from hdl.serializer import SerializerHardware
@@ -30,6 +29,7 @@ from sim.runner import SimulationError
 from sim.tools import Tool
 
 SEED = 1
+ONCE, TWICE, PLANES = Presentations(), Presentations(2), Presentations(3, halving=True)
 Require = Callable[[str], Tool]
 
 
@@ -39,38 +39,42 @@ def layer(
     rows: int,
     columns: int,
     lanes: int = 1,
-    presentations: Presentations = Presentations(),
+    presentations: Presentations = ONCE,
     ternary: bool = False,
     scores: bool = False,
 ) -> SequentialDense:
     rails = 2 if ternary else 1
     top = fan_in * rails * presentations.total
     width = max(columns * rails, offset_width(top) if scores else threshold_width(top))
-    return SequentialDense(
-        fan_in, fan_out, rows, columns, width, lanes, presentations, ternary, "offsets" if scores else "thresholds"
-    )
+    kind: Literal["thresholds", "offsets"] = "offsets" if scores else "thresholds"
+    return SequentialDense(Columns(fan_in, fan_out, rows, columns, lanes, presentations, ternary, kind, width))
 
 
 def network_for(block: SequentialDense, seed: int) -> Network:
-    """A random network whose first layer `block` is, with extreme numbers at both ends."""
-    times, shape = block.presentations, Dense(block.fan_in, block.fan_out, block.ternary)
-    given: Input = BitInput(block.fan_in)
+    """A random network whose first layer `block` is, with extreme numbers at both ends, and no weight 0 in neuron 0."""
+    sink = block.sink
+    times, shape = sink.presentations, Dense(sink.fan_in, sink.fan_out, sink.ternary)
+    given: Input = BitInput(sink.fan_in)
     if times.halving:
-        given = PlaneInput(block.fan_in, times.count, times.count)
+        given = PlaneInput(sink.fan_in, times.count, times.count)
     elif times.count > 1:
-        given = StochasticInput(block.fan_in, 8, times.count, 1, 0, False)
-    top = block.sink.stack(0).tally.top
-    if block.numbers == "offsets":
+        given = StochasticInput(sink.fan_in, 8, times.count, 1, 0, 0)
+    top = sink.stack(0).tally.top
+    if sink.numbers == "offsets":
         network = random_network(Topology(given, (shape,)), seed)
+        weights = network.output.weights.copy()
+        weights[0] |= 1
         offsets = network.output.offsets.copy()
         offsets[0], offsets[-1] = top, -top
-        return replace(network, output=replace(network.output, offsets=offsets))
-    network = random_network(Topology(given, (shape, Dense(block.fan_out, 1))), seed)
+        return replace(network, output=replace(network.output, weights=weights, offsets=offsets))
+    network = random_network(Topology(given, (shape, Dense(sink.fan_out, 1))), seed)
     first = network.layers[0]
     assert isinstance(first, DenseLayer)
+    weights = first.weights.copy()
+    weights[0] |= 1
     thresholds = first.thresholds.copy()
     thresholds[0], thresholds[-1] = 0, top + 1
-    return replace(network, hidden=(replace(first, thresholds=thresholds),))
+    return replace(network, hidden=(replace(first, weights=weights, thresholds=thresholds),))
 
 
 def on_bench(tool: Tool, block: SequentialDense, folder: Path, program: bool = False, paced: bool = False) -> Any:
@@ -79,8 +83,8 @@ def on_bench(tool: Tool, block: SequentialDense, folder: Path, program: bool = F
     network = network_for(block, SEED)
     network.save(folder / "network.safetensors")
     memories = {}
-    plans = (LayerPlan(S2P, block.lanes), *[LayerPlan()] * (len(network.layers) - 1))
-    for image in words(network, Plan(Geometry(block.rows, block.columns), plans)):
+    plans = (LayerPlan(S2P, block.sink.lanes), *[LayerPlan()] * (len(network.layers) - 1))
+    for image in words(network, Plan(Geometry(block.sink.rows, block.sink.columns), plans)):
         if image.layer == 0:
             # Where the host is to write them, every bit is wrong before.
             wrong = (1 << image.width) - 1 if program else 0
@@ -99,7 +103,6 @@ def cases(*listed: tuple[SequentialDense, tuple[str, ...]]) -> list[Any]:
 
 BOTH = ("icarus", "verilator")
 ICARUS = ("icarus",)
-TWICE, PLANES = Presentations(2), Presentations(3, halving=True)
 
 
 @pytest.mark.parametrize(
@@ -167,15 +170,14 @@ class Mutant:
         function: Any = before.fget if isinstance(before, property) else before
         source = textwrap.dedent(inspect.getsource(function))
         assert source.count(self.old) == 1, f"{self} no longer fits the source: choose another defect"
-        module = self.target if inspect.ismodule(self.target) else sys.modules[self.target.__module__]
         made: dict[str, Any] = {}
-        exec(source.replace(self.old, self.new), vars(module), made)
+        exec(source.replace(self.old, self.new), vars(sys.modules[function.__module__]), made)
         patch.setattr(self.target, self.member, made[self.member])
 
 
 SMALL = layer(7, 5, 2, 4, 2, PLANES, ternary=True)
 COUNTS = layer(13, 5, 2, 4, 5, TWICE, scores=True)
-WALK = layer(7, 3, 2, 4)
+WALK = layer(8, 9, 2, 4)
 ELABORATE = "elaborate"
 
 # One defect of each block in every run.
@@ -193,7 +195,6 @@ MORE_MUTANTS = (
     Mutant(SMALL, StackHardware, "_lane", "positive.append(q & ~array.qb)", "positive.append(q)"),
     Mutant(SMALL, StackHardware, "_lane", "self.group == block", "1"),
     Mutant(SMALL, StackHardware, "_lane", "self.masked & (self.group == index)", "self.masked"),
-    Mutant(SMALL, StackHardware, "_lane", "self.masked & (self.group == index)", "(self.group == index)"),
     Mutant(SMALL, StackHardware, "_lane", "self.x[lane]", "self.x[0]"),
     Mutant(SMALL, StackHardware, "_lane", "~self.masked & ~self.short if", "~self.masked if"),
     Mutant(SMALL, StackHardware, "_lane", "array.hv.eq(self.hv & self.selected", "array.hv.eq(self.hv", program=True),
@@ -202,8 +203,8 @@ MORE_MUTANTS = (
     Mutant(SMALL, StackHardware, ELABORATE, "counted.strobe", "sensed.strobe"),
     Mutant(SMALL, StackHardware, ELABORATE, "counted.first", "sensed.first"),
     Mutant(SMALL, StackHardware, ELABORATE, "counted.double", "sensed.double"),
-    Mutant(COUNTS, hdl.tally, "column_counts", "(c & (a | b))", "(c & a)"),
-    Mutant(COUNTS, hdl.tally, "column_counts", "a ^ b ^ c", "a ^ b"),
+    Mutant(COUNTS, hdl.stack, "column_counts", "(c & (a | b))", "(c & a)"),
+    Mutant(COUNTS, hdl.stack, "column_counts", "a ^ b ^ c", "a ^ b"),
     Mutant(COUNTS, TallyHardware, ELABORATE, ".as_signed()", ""),
     Mutant(COUNTS, TallyHardware, ELABORATE, "Mux(self.first, 0,", "Mux(0, 0,"),
     Mutant(WALK, TallyHardware, ELABORATE, "total >= number", "total > number"),
@@ -213,12 +214,13 @@ MORE_MUTANTS = (
     Mutant(COUNTS, ColumnsHardware, "_walk", "if self.block.presentations.halving else 0", ""),
     Mutant(WALK, ColumnsHardware, "_walk", "(block == 0) & (row == 0)", "(row == 0)"),
     Mutant(WALK, ColumnsHardware, "_offer", "full & (~self.o.valid | self.o.ready)", "full"),
-    Mutant(WALK, ColumnsHardware, "_admit", "images == self.o.valid", "1"),
-    Mutant(WALK, ColumnsHardware, "_admit", "images == self.o.valid", "images == 0"),
-    Mutant(WALK, ColumnsHardware, "_admit", " & ~self.host.valid", ""),
+    Mutant(WALK, ColumnsHardware, "_admit", "images == self.o.valid + full", "1", paced=True),
+    Mutant(WALK, ColumnsHardware, "_admit", "self.o.valid + full", "self.o.valid"),
+    Mutant(WALK, ColumnsHardware, "_admit", " & ~self.host.valid", "", paced=True),
     Mutant(WALK, ColumnsHardware, "_admit", " & ~controller.masked", "", paced=True),
-    Mutant(WALK, ColumnsHardware, "_admit", "(images != 2) & ~changed", "(images != 2)"),
+    Mutant(WALK, ColumnsHardware, "_admit", "(images != 2) & ~changed", "(images != 2)", paced=True),
     Mutant(WALK, ColumnsHardware, "_admit", "images != 2", "images == 0"),
+    Mutant(WALK, ColumnsHardware, "_host", "~on_arrays & quiet & ~full", "~on_arrays & quiet"),
     Mutant(SMALL, SerializerHardware, ELABORATE, "& (word == words - 1)", ""),
     Mutant(SMALL, SerializerHardware, ELABORATE, "word.eq(0)", "word.eq(word)"),
     Mutant(SMALL, SerializerHardware, ELABORATE, "& self.i.ready & first", "& self.i.ready"),
@@ -236,6 +238,6 @@ def test_a_defect_is_caught(
 ) -> None:
     """It is the bench that must complain: a defect that stops emission or a simulator's build would prove nothing."""
     mutant.apply(monkeypatch)
-    with pytest.raises(SimulationError, match="sim.bench_sequential failed on icarus") as caught:
+    with pytest.raises(SimulationError, match=r"sim\.bench_sequential failed on icarus") as caught:
         on_bench(require_simulator("icarus"), mutant.block, tmp_path, mutant.program, mutant.paced)
     assert re.search(r"sim\.bench_sequential\.\w+ +FAIL", str(caught.value))
