@@ -17,7 +17,7 @@ import numpy as np
 from cocotb.triggers import ClockCycles, Event, RisingEdge
 
 from hdl.columns import Columns
-from hdl.grid import HostCommand
+from hdl.host_access import HostCommand
 from hdl.sequential_dense import SequentialDense
 from model import bits, golden, images
 from model.images import Image
@@ -162,8 +162,8 @@ async def two_results_wait(layer: SequentialPorts, case: Case) -> None:
 async def sequential(dut: Any) -> None:
     task = job.load()
     case = Case(task)
-    sink = case.block.sink
-    layer = SequentialPorts(dut, sink.map.reads, sink.presentations.count, sink.host_width)
+    block = case.block.sink
+    layer = SequentialPorts(dut, block.map.reads, block.presentations.count, block.host_width)
     await layer.start()
     if task["program"]:
         await layer.program(case.memories)
