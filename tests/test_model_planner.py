@@ -139,6 +139,24 @@ def test_an_override_holds_and_the_rest_follows() -> None:
     assert choose(topology, Geometry(16, 16), overrides={"2": Override(S2P)}).layers[2].dataflow == S2P
 
 
+def test_a_zigzag_that_is_too_slow_is_avoided_where_overrides_allow_it() -> None:
+    """Rooms for two results: a zig-zag of short reads is slower than its layers by themselves."""
+    topology, geometry = Topology.parse("20-9-5-1"), Geometry(32, 32)
+    half, whole = {"1": Override(S2P, 3)}, {"0": Override(P2S, 3), "1": Override(S2P, 3)}
+    plans = [plan for plan in all_plans(topology, geometry) if plan.layers[1] == LayerPlan(S2P, 3)]
+    priced = [(costs(topology, plan), plan) for plan in plans]
+    for cycles in range(min(cost.pace.cycles for cost, _ in priced), 12):
+        found = costs(topology, choose(topology, geometry, cycles=cycles, overrides=half))
+        assert found.pace.cycles <= cycles
+        best = min((cost.arrays, cost.registers) for cost, _ in priced if cost.pace.cycles <= cycles)
+        assert (found.arrays, found.registers) == best
+    forced = min(cost.pace.cycles for cost, plan in priced if plan.layers[0] == LayerPlan(P2S, 3))
+    assert forced > min(cost.pace.cycles for cost, _ in priced)
+    with pytest.raises(HafnetError, match=rf"the fewest are {forced} \(latency of a zig-zag\)$"):
+        choose(topology, geometry, cycles=forced - 1, overrides=whole)
+    assert costs(topology, choose(topology, geometry, overrides=whole)).pace.cycles == forced
+
+
 @pytest.mark.parametrize(
     ("text", "overrides", "pattern"),
     [
