@@ -4,6 +4,7 @@ network.safetensors   the network            (train, or made some other way)
 samples.safetensors   inputs to verify with  (train, or made some other way)
 images/               memory images          (export)
 verilog/              SystemVerilog          (generate)
+netlist/              cells of an FPGA       (synth)
 simulation/           builds and runs        (verify)
 summary.json          what came of it        (demo)
 """
@@ -132,12 +133,24 @@ def generate(
 
 @cli.command()
 @folder_argument
+@click.option("--target", default="ecp5", show_default=True, help="ecp5, xc7 or ice40.")
+def synth(folder: Path, target: str) -> None:
+    """Map FOLDER/verilog, its memories filled from FOLDER/images, to the cells of an FPGA; leaves FOLDER/netlist.
+
+    `hafnet verify --netlist` simulates the result.
+    """
+    steps.synth(folder, target)
+
+
+@cli.command()
+@folder_argument
 @network_option
 @simulator_option("[default: verilator]")
 @click.option("--samples", type=click.Path(path_type=Path), help="Samples, if not FOLDER/samples.safetensors.")
 @click.option("--count", type=int, help="Only so many of the samples.")
 @click.option("--random", "random_count", type=int, help="So many random samples instead.")
 @click.option("--program", is_flag=True, help="Program and read back all arrays through AXI4-Lite first.")
+@click.option("--netlist", is_flag=True, help="Simulate FOLDER/netlist in place of FOLDER/verilog.")
 @waves_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random samples and of stalls.")
 def verify(
@@ -149,23 +162,26 @@ def verify(
     random_count: int | None,
     **options: Any,
 ) -> None:
-    """Simulate FOLDER/verilog with FOLDER/images and compare every hidden bit, score and class with the golden model.
+    """Simulate FOLDER/verilog (or FOLDER/netlist) with FOLDER/images.
 
-    Exit code 1 tells that they disagree.
+    Every hidden bit, score and class is compared with the golden model. Exit code 1 tells that they disagree.
     """
     from hdl.generate import load_manifest
     from sim.report import layer_uses, uses_table, verification_table
     from sim.tools import find
 
+    if options["netlist"] and options["program"]:
+        raise HafnetError("--netlist and --program exclude each other: a netlist's memories hold the images already")
+    design = "netlist" if options["netlist"] else "RTL"
     loaded = steps.load_network(folder, network)
     chosen = steps.choose_samples(folder, loaded, samples, count, random_count, options["seed"])
     tools = [find(name) for name in simulators or steps.SIMULATORS[:1]]
     verifications = [steps.verify(folder, loaded, chosen, tool, **options) for tool in tools]
     for each in verifications:
-        steps.console.print(verification_table(each))
+        steps.console.print(verification_table(each, design))
     plan = load_manifest(folder / steps.VERILOG).plan
     steps.console.print(uses_table(layer_uses(loaded, plan, verifications[0].cycles)))
-    finish(verifications)
+    finish(verifications, design)
 
 
 @cli.command()
@@ -209,8 +225,8 @@ def demo(folder: Path, wish: Wish, simulators: Sequence[str], waves: bool, **opt
     finish(verifications)
 
 
-def finish(verifications: Sequence[Any]) -> None:
-    """Say how it ended; exit code 1 where RTL and golden disagree."""
+def finish(verifications: Sequence[Any], design: str = "RTL") -> None:
+    """Say how it ended; exit code 1 where the design and golden disagree."""
     wrong = [each for each in verifications if each.mismatches]
     for each in wrong:
         fail(f"{each.mismatches} of {each.values} values differ, the first on {each.first[0]}")
@@ -218,7 +234,7 @@ def finish(verifications: Sequence[Any]) -> None:
         raise SystemExit(1)
     compared = sum(each.values for each in verifications)
     names = " and ".join(each.simulator for each in verifications)
-    steps.say(f"RTL and golden agree on all {compared} values, on {names}")
+    steps.say(f"{design} and golden agree on all {compared} values, on {names}")
 
 
 def fail(text: str) -> None:
@@ -246,9 +262,10 @@ def main() -> None:
         fail("interrupted")
         sys.exit(130)
     except Exception as error:
+        from sim.netlist import SynthesisError
         from sim.runner import SimulationError
 
-        if not isinstance(error, SimulationError):
+        if not isinstance(error, SimulationError | SynthesisError):
             raise
         fail(str(error))
         sys.exit(1)

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,10 @@ class Emission:
     texts: dict[str, str] = field(default_factory=dict)
     leaves: dict[str, Path] = field(default_factory=dict)
 
-    def instance(self, block: Block, ports: Any, image: str) -> Instance:
-        """An instance of `block` joined to `ports`; the block is elaborated if this is its first."""
+    def instance(self, block: Block, ports: Any, image: str, inputs: Mapping[str, Any]) -> Instance:
+        """An instance of `block` joined to `ports`, and to `inputs` where they are given; the block is elaborated if
+        this is its first.
+        """
         if isinstance(block, Leaf):
             self.leaves[block.name] = block.source
             arguments: dict[str, Any] = {f"p_{name}": value for name, value in block.parameters.items()}
@@ -74,7 +76,7 @@ class Emission:
                 if re.search(rf"input \d+\s+\\{name}$", text, re.MULTILINE):
                     arguments[f"i_{name}"] = signal
         for name, flow, value in _ports(block, ports):
-            arguments[f"{'i' if flow is Flow.In else 'o'}_{name}"] = value
+            arguments[f"{'i' if flow is Flow.In else 'o'}_{name}"] = inputs.get(name, value)
         return Instance(block.name, **arguments)
 
     def module(self, block: Block) -> str:

@@ -282,7 +282,8 @@ class GridHardware(Hardware):
             lane_counts = []
             for stack in range(grid.blocks):
                 index = lane * grid.blocks + stack
-                group = place(m, platform, f"group{index}", block.group, image=f"_g{index}")
+                x_lines = words[lane // neurons if block.slices > 1 else 0]
+                group = place(m, platform, f"group{index}", block.group, image=f"_g{index}", x=x_lines)
                 here = Signal(name=f"group{index}_here")
                 m.d.comb += [
                     # The host addresses one group, a read the same block of every lane.
@@ -291,7 +292,6 @@ class GridHardware(Hardware):
                     *same_row(group, controller),
                     group.hv.eq(controller.hv & here),
                     group.sen.eq(controller.sen & here),
-                    group.x.eq(words[lane // neurons if block.slices > 1 else 0]),
                 ]
                 outputs.append(group.q)
                 lane_counts.append(group.popcount)

@@ -31,12 +31,12 @@ def first_layer(network: Network, samples: int, seed: int) -> FirstLayer:
     low, high = network.encoding.range
     values = np.random.default_rng(seed).integers(low, high, (samples, network.encoding.values), endpoint=True)
     trace, first = golden.infer(network, values), network.topology.layers[0]
-    pooled = isinstance(first, AveragePool)
-    if pooled:
-        presented: Any = trace.inputs.reshape(samples, -1, first.source.channels)
+    presented: Any
+    if isinstance(first, AveragePool):
+        presented = trace.inputs.reshape(samples, -1, first.source.channels)
     else:
         presented = golden.present(network.topology.input, trace.inputs, 0)
-    index, count = int(pooled), presented.shape[1]
+    index, count = int(isinstance(first, AveragePool)), presented.shape[1]
     words = bits.to_ints(presented.reshape(samples * count, -1))
     return FirstLayer(index, network.layers[index].name, words, count, trace)
 

@@ -17,11 +17,12 @@ from model.plan import Plan
 from model.samples import Samples
 from model.topology import Topology
 
-NETWORK, SAMPLES, IMAGES, VERILOG, SIMULATION, SUMMARY = (
+NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, SUMMARY = (
     "network.safetensors",
     "samples.safetensors",
     "images",
     "verilog",
+    "netlist",
     "simulation",
     "summary.json",
 )
@@ -95,9 +96,28 @@ def generate(folder: Path, topology: Topology, plan: Plan, **options: Any) -> No
     wrote(folder / VERILOG / MANIFEST)
 
 
-def verify(folder: Path, network: Network, samples: Samples, tool: Any, **options: Any) -> Any:
-    """Simulate on one simulator."""
+def synth(folder: Path, target: str) -> None:
+    """Map Verilog and images to the cells of an FPGA."""
+    from sim.netlist import DESCRIPTION, synthesise
+    from sim.report import cells_table
+
+    with console.status(f"synthesising for {target}"):
+        netlist = synthesise(folder / VERILOG, folder / IMAGES, folder / NETLIST, target)
+    console.print(cells_table(netlist))
+    wrote(folder / NETLIST / DESCRIPTION)
+
+
+def verify(folder: Path, network: Network, samples: Samples, tool: Any, netlist: bool = False, **options: Any) -> Any:
+    """Simulate on one simulator, the RTL or the netlist made from it."""
     from sim.verify import verify as run
+
+    work = folder / SIMULATION / tool.name
+    if netlist:
+        from sim.netlist import load_netlist
+
+        described = load_netlist(folder / NETLIST, folder / VERILOG, folder / IMAGES)
+        options["netlist"] = [folder / NETLIST / listed.file for listed in described.files]
+        work = folder / SIMULATION / f"{tool.name}-{NETLIST}"
 
     columns = (
         TextColumn("{task.description}"),
@@ -111,7 +131,6 @@ def verify(folder: Path, network: Network, samples: Samples, tool: Any, **option
         def report(stage: str, done: int, total: int | None) -> None:
             bar.update(task, description=f"{tool.name}: {stage}", completed=done, total=total)
 
-        work = folder / SIMULATION / tool.name
         result = run(tool, network, samples, folder / VERILOG, folder / IMAGES, work, progress=report, **options)
     if result.waves is not None:
         wrote(result.waves)

@@ -77,7 +77,8 @@ def test_ports_are_those_of_the_top_module(folder: Path) -> None:
     assert sorted(port.name for port in manifest.ports) == sorted(re.split(r"\s*,\s*", header))
     assert {manifest.clock, manifest.reset} <= {port.name for port in manifest.ports}
     assert ("s_axis_tdata", "input", 8) in declared
-    assert f'parameter {manifest.image_parameter} = "{manifest.image_default}"' in text
+    assert f'module {manifest.top} #(`HAFNET_PARAMETERS(1, "{manifest.image_default}"))' in text
+    assert f"parameter {manifest.image_parameter} = image" in text
 
 
 def test_layers_name_instances_and_nets_of_the_top_module(folder: Path) -> None:

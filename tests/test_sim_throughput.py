@@ -1,6 +1,5 @@
 """The throughput that `hdl.accelerator.Accelerator` promises, cycle by cycle on Icarus."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +8,12 @@ import pytest
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
-from hdl.packets import beats
+from hdl.packets import RESULT_WIDTH, beats
 from model import images
 from model.mapping import Geometry
 from model.random_network import random_network
 from model.samples import Samples
+from sim import harness, records
 from sim.tools import Tool
 from sim.verify import verify
 
@@ -62,7 +62,8 @@ def test_an_image_takes_the_promised_cycles(
     result = verify(tool, network, samples, tmp_path / "verilog", tmp_path / "images", tmp_path / "simulation")
     assert result.mismatches == 0
 
-    ends = json.loads((tmp_path / "simulation" / "run" / "result.json").read_text())["passes"][0]["ends"]
+    results = records.read(records.file(tmp_path / "simulation" / "run", 0, harness.RESULT), RESULT_WIDTH + 1)
+    ends = results.cycles[results.bits[:, RESULT_WIDTH] == 1].tolist()
     assert (ends[-1] - ends[-1 - SETTLED]) / SETTLED == promised(accelerator)
     # The pipeline starts empty, so that the first results are not slower than those that follow.
     assert result.cycles is not None
