@@ -126,6 +126,9 @@ def _by_index(topology: Topology, overrides: Overrides) -> dict[int, Override]:
             raise HafnetError(
                 f"layer {topology.names[index]!r} is a pooling layer, which has neither dataflow nor lanes"
             )
+        if override.lanes is not None and override.lanes < 1:
+            name = topology.names[index]
+            raise HafnetError(f"layer {name!r}: {override.lanes} lanes are not possible, at least 1 is needed")
         found[index] = override
     return found
 

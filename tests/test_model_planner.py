@@ -163,7 +163,7 @@ def test_a_zigzag_that_is_too_slow_is_avoided_where_overrides_allow_it() -> None
         ("64-48-10", {"layer2": Override()}, "^layer 'layer2' is none of layer0, layer1$"),
         ("64-48-10", {"2": Override()}, "^layer '2' is none of layer0, layer1$"),
         ("64-48-10", {"layer0": Override(P2S, 49)}, "^layer 'layer0': 49 lanes are not possible for 48 neurons"),
-        ("64-48-10", {"layer0": Override(S2P, 0)}, "^layer 'layer0': 0 lanes are not possible for 64 inputs"),
+        ("64-48-10", {"layer0": Override(S2P, 0)}, "^layer 'layer0': 0 lanes are not possible, at least 1 is needed$"),
         ("4x4x2-m2-10", {"layer0": Override(P2S)}, "^layer 'layer0' is a pooling layer"),
         (
             "4x4x2-6c3g2-10",
