@@ -192,17 +192,18 @@ class _Search:
         """The smallest plan of which no part takes more than `bound` cycles, None where there is none."""
         ways: dict[LayerPlan, _Way] = {LayerPlan(): (_NOTHING, ())}
         for index, options in enumerate(self.options):
-            ranked = sorted(ways.items(), key=lambda item: item[1][0])
-            ways = {}
+            before, ways = ways, {}
+            ranked = sorted(before.items(), key=lambda item: item[1][0])[:2]
             for option in options:
                 if option.pace.cycles > bound:
                     continue
                 # The best way up to the layer before that makes no zig-zag with this one, and the one that does.
                 zigzag = self.zigzags.get((index, option.plan))
                 partner = LayerPlan(P2S, option.plan.lanes) if zigzag else None
-                reached = [way for plan, way in ranked[:2] if plan != partner][:1]
-                if zigzag and zigzag.pace.cycles <= bound:
-                    reached += [(way[0].plus(zigzag.change), way[1]) for plan, way in ranked if plan == partner]
+                reached = [way for plan, way in ranked if plan != partner][:1]
+                if zigzag and zigzag.pace.cycles <= bound and partner in before:
+                    size, plans = before[partner]
+                    reached.append((size.plus(zigzag.change), plans))
                 if reached:
                     size, plans = min(reached, key=lambda way: way[0])
                     ways[option.plan] = size.plus(option.size), (*plans, option.plan)
