@@ -5,6 +5,7 @@ are those of a pipeline at full rate, a row read taking one; bits are those that
 layer's arrays (encoders and packet receivers, the same for every plan, are not counted).
 """
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -167,7 +168,7 @@ def layer_pace(topology: Topology, index: int, parallel: bool, lanes: int, resul
     if isinstance(shape, Convolution):
         # Where the room for two results is used up, windows are taken after half a number of cycles on average.
         sliding = _sliding(shape)
-        walk = -(-(sliding.cycles(half) + sliding.cycles(whole)) // 2)
+        walk = -(-(_walk(sliding, half) + _walk(sliding, whole)) // 2)
         pace = Pace(walk, "window" if walk > -(-shape.positions * (half + whole) // 2) else pace.limit)
     return pace
 
@@ -232,6 +233,12 @@ def _width(shape: Weighted) -> int:
 def _sliding(shape: Convolution | MaxPool) -> Sliding:
     padding = shape.padding if isinstance(shape, Convolution) else (0, 0, 0, 0)
     return Sliding(shape.source.height, shape.source.width, shape.kernel, shape.stride, padding)
+
+
+@functools.lru_cache(maxsize=4096)  # the planner asks again for every size of the arrays
+def _walk(sliding: Sliding, interval: int) -> int:
+    """Cycles of a map whose windows are taken every `interval` cycles."""
+    return sliding.cycles(interval)
 
 
 def _window_bits(shape: Convolution | MaxPool, depth: int) -> tuple[int, int]:

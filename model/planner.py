@@ -1,10 +1,10 @@
 """Choosing how each layer is read, so that arrays, cycles and buffers are least.
 
-A layer can be read in either dataflow and in many lanes; of all lanes that take the same number of reads only the
-fewest are looked at. What a choice costs is up to `model.costs`. For a bound on the cycles of an image, a dynamic
-programme over the layers finds the plan whose parts all keep to it with, in this order, the fewest arrays, register
-bits, memory bits and lanes; the layer before matters only where the two make a zig-zag. All the rest is a search for
-the bound:
+A layer can be read in either dataflow and in many lanes; of all lanes that take the same number of reads hardly more
+than the fewest are looked at. What a choice costs is up to `model.costs`. For a bound on the cycles of an image, a
+dynamic programme over the layers finds the plan whose parts all keep to it with, in this order, the fewest arrays,
+register bits, memory bits and lanes; the layer before matters only where the two make a zig-zag. All the rest is a
+search for the bound:
 
 - without a target: the smallest bound under which the arrays are still as few as they can be at all. A layer that is
   not the slowest one is no faster than it must be, unless that saves registers;
@@ -126,6 +126,9 @@ def _by_index(topology: Topology, overrides: Overrides) -> dict[int, Override]:
             raise HafnetError(
                 f"layer {topology.names[index]!r} is a pooling layer, which has neither dataflow nor lanes"
             )
+        if override.lanes is not None and override.lanes < 1:
+            name = topology.names[index]
+            raise HafnetError(f"layer {name!r}: {override.lanes} lanes are not possible, at least 1 is needed")
         found[index] = override
     return found
 
@@ -189,17 +192,18 @@ class _Search:
         """The smallest plan of which no part takes more than `bound` cycles, None where there is none."""
         ways: dict[LayerPlan, _Way] = {LayerPlan(): (_NOTHING, ())}
         for index, options in enumerate(self.options):
-            ranked = sorted(ways.items(), key=lambda item: item[1][0])
-            ways = {}
+            before, ways = ways, {}
+            ranked = sorted(before.items(), key=lambda item: item[1][0])[:2]
             for option in options:
                 if option.pace.cycles > bound:
                     continue
                 # The best way up to the layer before that makes no zig-zag with this one, and the one that does.
                 zigzag = self.zigzags.get((index, option.plan))
                 partner = LayerPlan(P2S, option.plan.lanes) if zigzag else None
-                reached = [way for plan, way in ranked[:2] if plan != partner][:1]
-                if zigzag and zigzag.pace.cycles <= bound:
-                    reached += [(way[0].plus(zigzag.change), way[1]) for plan, way in ranked if plan == partner]
+                reached = [way for plan, way in ranked if plan != partner][:1]
+                if zigzag and zigzag.pace.cycles <= bound and partner in before:
+                    size, plans = before[partner]
+                    reached.append((size.plus(zigzag.change), plans))
                 if reached:
                     size, plans = min(reached, key=lambda way: way[0])
                     ways[option.plan] = size.plus(option.size), (*plans, option.plan)
@@ -232,7 +236,12 @@ class _Search:
             parts = [number for number in range(1, neurons + 1) if neurons % number == 0]
             wholes = [neurons * number for number in range(1, shape.groups + 1) if shape.groups % number == 0]
             return sorted({*parts, *wholes})
-        return sorted(given.union(_fewest(count)))
+        fewest = set(_fewest(count))
+        # A lane more, and as many reads: for neighbours that would else make a zig-zag that is worse than none.
+        more = {each + 1 for each in fewest if each < count and -(-count // each) == -(-count // (each + 1))}
+        if not isinstance(shape, Dense):
+            return sorted(given | fewest)
+        return sorted(given | fewest | more)
 
     def _option(self, index: int, plan: LayerPlan) -> _Option:
         grid = layer_map(self.topology, index, self.geometry, plan, self.numbers_in_arrays)

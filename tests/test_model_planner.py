@@ -139,13 +139,31 @@ def test_an_override_holds_and_the_rest_follows() -> None:
     assert choose(topology, Geometry(16, 16), overrides={"2": Override(S2P)}).layers[2].dataflow == S2P
 
 
+def test_a_zigzag_that_is_too_slow_is_avoided_where_overrides_allow_it() -> None:
+    """Rooms for two results: a zig-zag of short reads is slower than its layers by themselves."""
+    topology, geometry = Topology.parse("20-9-5-1"), Geometry(32, 32)
+    half, whole = {"1": Override(S2P, 3)}, {"0": Override(P2S, 3), "1": Override(S2P, 3)}
+    plans = [plan for plan in all_plans(topology, geometry) if plan.layers[1] == LayerPlan(S2P, 3)]
+    priced = [(costs(topology, plan), plan) for plan in plans]
+    for cycles in range(min(cost.pace.cycles for cost, _ in priced), 12):
+        found = costs(topology, choose(topology, geometry, cycles=cycles, overrides=half))
+        assert found.pace.cycles <= cycles
+        best = min((cost.arrays, cost.registers) for cost, _ in priced if cost.pace.cycles <= cycles)
+        assert (found.arrays, found.registers) == best
+    forced = min(cost.pace.cycles for cost, plan in priced if plan.layers[0] == LayerPlan(P2S, 3))
+    assert forced > min(cost.pace.cycles for cost, _ in priced)
+    with pytest.raises(HafnetError, match=rf"the fewest are {forced} \(latency of a zig-zag\)$"):
+        choose(topology, geometry, cycles=forced - 1, overrides=whole)
+    assert costs(topology, choose(topology, geometry, overrides=whole)).pace.cycles == forced
+
+
 @pytest.mark.parametrize(
     ("text", "overrides", "pattern"),
     [
         ("64-48-10", {"layer2": Override()}, "^layer 'layer2' is none of layer0, layer1$"),
         ("64-48-10", {"2": Override()}, "^layer '2' is none of layer0, layer1$"),
         ("64-48-10", {"layer0": Override(P2S, 49)}, "^layer 'layer0': 49 lanes are not possible for 48 neurons"),
-        ("64-48-10", {"layer0": Override(S2P, 0)}, "^layer 'layer0': 0 lanes are not possible for 64 inputs"),
+        ("64-48-10", {"layer0": Override(S2P, 0)}, "^layer 'layer0': 0 lanes are not possible, at least 1 is needed$"),
         ("4x4x2-m2-10", {"layer0": Override(P2S)}, "^layer 'layer0' is a pooling layer"),
         (
             "4x4x2-6c3g2-10",
