@@ -18,7 +18,7 @@ equal:
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -38,9 +38,13 @@ from model.network import (
     Signs,
     WeightedLayer,
 )
-from model.presentations import planes, stochastic_bits
+from model.presentations import bernoulli, planes, steps, stochastic_bits
 from model.topology import BitInput, Input, PlaneInput, Presentations, StochasticInput
 from model.windows import max_pool, windows
+
+Entropy: TypeAlias = Callable[[int, int], npt.NDArray[np.uint16]]
+"""What comes from true random sources outside: the first row and the number of rows of random numbers, to (rows, draws)
+numbers; a row is what the encoder draws in a cycle, see `model.presentations.bernoulli`."""
 
 Method: TypeAlias = Literal["matmul", "packed"]
 
@@ -146,16 +150,20 @@ def _packed(weights: Signs, inputs: bits.Bits, ternary: bool) -> Int32:
     return found
 
 
-def present(given: Input, words: npt.NDArray[Any], first: int) -> bits.Bits:
+def present(given: Input, words: npt.NDArray[Any], first: int, entropy: Entropy | None = None) -> bits.Bits:
     """(words, values) codes or bits to the (words, presentations, values) bits that a layer sees of them.
 
-    `first` is the number of words that came before. Raises HafnetError for random bits from an external source.
+    `first` is the number of words that came before. Raises HafnetError for random bits from an external source without
+    `entropy`.
     """
     if isinstance(given, PlaneInput):
         return planes(words, given.depth, given.planes)
     if isinstance(given, StochasticInput):
         if given.external:
-            raise HafnetError("random bits come from an external source, which no golden model can foresee")
+            if entropy is None:
+                raise HafnetError("random bits come from an external source, which no golden model can foresee")
+            each = given.times * steps(words.shape[1], given.draws)
+            return bernoulli(words, given.depth, given.times, entropy(first * each, len(words) * each))
         return stochastic_bits(words, given.depth, given.times, given.seed, draws=given.draws, first=first)
     return words[:, np.newaxis]
 
@@ -165,13 +173,20 @@ def fire(found: Int32, thresholds: Int32) -> bits.Bits:
     return (found >= thresholds).astype(np.uint8)
 
 
-def infer(network: Network, values: npt.ArrayLike, *, method: Method = "matmul", first: int = 0) -> Trace:
+def infer(
+    network: Network,
+    values: npt.ArrayLike,
+    *,
+    method: Method = "matmul",
+    first: int = 0,
+    entropy: Entropy | None = None,
+) -> Trace:
     """Run (samples, values) integers through the network and keep every intermediate.
 
     `first` samples came before since reset: a generator of random bits runs on. Raises HafnetError where the values do
-    not fit the encoding, for random bits from outside, and for an unknown method.
+    not fit the encoding, for random bits from outside without `entropy`, and for an unknown method.
     """
-    return _trace(network, network.encoding.encode(values), method, first)
+    return _trace(network, network.encoding.encode(values), _How(method, entropy), first)
 
 
 def classify(network: Network, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -183,7 +198,7 @@ def classify(network: Network, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
     each = sum(layer.shape.positions * layer.fan_out for layer in network.layers if isinstance(layer, WeightedLayer))
     chunk = min(CHUNK, max(1, CHUNK_BITS // each))
     starts = range(0, max(len(inputs), 1), chunk)
-    return np.concatenate([_trace(network, inputs[start : start + chunk], "matmul", start).classes for start in starts])
+    return np.concatenate([_trace(network, inputs[start : start + chunk], _How(), start).classes for start in starts])
 
 
 def rank(scores: Int32, count: int) -> npt.NDArray[np.int64]:
@@ -191,7 +206,15 @@ def rank(scores: Int32, count: int) -> npt.NDArray[np.int64]:
     return np.argsort(-scores.astype(np.int64), axis=1, kind="stable")[:, :count].astype(np.int64)
 
 
-def _trace(network: Network, inputs: Codes, method: Method, first: int) -> Trace:
+@dataclass(frozen=True)
+class _How:
+    """How an inference is done."""
+
+    method: Method = "matmul"
+    entropy: Entropy | None = None
+
+
+def _trace(network: Network, inputs: Codes, how: _How, first: int) -> Trace:
     """The intermediates of samples of which the first is number `first` since reset."""
     found: dict[str, Int32] = {}
     fired: dict[str, npt.NDArray[Any]] = {}
@@ -207,14 +230,14 @@ def _trace(network: Network, inputs: Codes, method: Method, first: int) -> Trace
             fired[layer.name] = current.sum(axis=1, dtype=np.int32)
         else:
             assert isinstance(layer, WeightedLayer)
-            count = found[layer.name] = _layer(network, index, current, method, first)
+            count = found[layer.name] = _layer(network, index, current, how, first)
             if not isinstance(layer, OutputLayer):
                 current = fired[layer.name] = fire(count, layer.integers)
     scores = found[network.output.name] + network.output.offsets
     return Trace(inputs, found, fired, scores, np.argmax(scores, axis=1).astype(np.int64))
 
 
-def _layer(network: Network, index: int, seen: npt.NDArray[Any], method: Method, first: int) -> Int32:
+def _layer(network: Network, index: int, seen: npt.NDArray[Any], how: _How, first: int) -> Int32:
     """Counts of a layer of neurons from what the layer before gave, in as many parts as memory asks for."""
     layer, presentations = network.layers[index], network.topology.presentations[index]
     assert isinstance(layer, WeightedLayer)
@@ -223,9 +246,9 @@ def _layer(network: Network, index: int, seen: npt.NDArray[Any], method: Method,
 
     def part(start: int, some: npt.NDArray[Any]) -> Int32:
         if isinstance(layer, ConvolutionLayer):
-            return _convolution(layer, some, given, presentations, method, start)
-        presented = some if pooled else present(given, some.reshape(len(some), layer.fan_in), start)
-        return counts(layer.weights, presented, presentations, ternary=layer.shape.ternary, method=method)
+            return _convolution(layer, some, given, presentations, how, start)
+        presented = some if pooled else present(given, some.reshape(len(some), layer.fan_in), start, how.entropy)
+        return counts(layer.weights, presented, presentations, ternary=layer.shape.ternary, method=how.method)
 
     groups = layer.groups if isinstance(layer, ConvolutionLayer) else 1
     each = layer.shape.positions * max(layer.fan_in * groups * presentations.count, layer.fan_out)
@@ -244,7 +267,7 @@ def _convolution(
     codes: npt.NDArray[Any],
     given: Input,
     presentations: Presentations,
-    method: Method,
+    how: _How,
     first: int,
 ) -> Int32:
     """(samples, …) bits or codes to counts (samples, rows, columns, channels)."""
@@ -252,7 +275,8 @@ def _convolution(
     pixels = math.prod(shape.kernel)
     seen = windows(codes.reshape(-1, *layer.source), shape.kernel, layer.stride, layer.padding, layer.fill)
     # Each window is presented by itself, so that no count has to be kept for a whole map.
-    presented = present(given, seen.reshape(-1, pixels * layer.source.channels), first * shape.positions)
+    words = seen.reshape(-1, pixels * layer.source.channels)
+    presented = present(given, words, first * shape.positions, how.entropy)
     slices = presented.reshape(*presented.shape[:2], pixels, layer.groups, layer.source.channels // layer.groups)
     parts = [
         counts(
@@ -260,7 +284,7 @@ def _convolution(
             slices[:, :, :, group].reshape(*presented.shape[:2], layer.fan_in),
             presentations,
             ternary=layer.ternary,
-            method=method,
+            method=how.method,
         )
         for group, weights in enumerate(np.split(layer.weights, layer.groups))
     ]

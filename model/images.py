@@ -30,7 +30,7 @@ from model.network_file import ENCODINGS, assemble, describe, describe_layers, u
 from model.plan import Plan
 from model.topology import AveragePool, MaxPool, Topology
 
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 
 # Only files of these names are ever written, read or replaced.

@@ -17,9 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import save as save_tensors
 
 from model import bits
-from model.encoding import Encoding, FixedPoint, Stochastic, Thermometer, integer
+from model.encoding import Encoding, FixedPoint, Stochastic, Thermometer
 from model.errors import HafnetError
-from model.files import read_tensors, write_whole
+from model.files import check_version, read_tensors, write_whole
 from model.network import (
     AveragePoolLayer,
     ConvolutionLayer,
@@ -34,7 +34,7 @@ from model.network import (
 )
 from model.topology import AveragePool, Convolution, Dense, LayerShape, MaxPool, Topology
 
-VERSION = 1
+VERSION = 2
 
 KINDS: Mapping[str, type[LayerShape]] = {
     "dense": Dense,
@@ -123,11 +123,7 @@ def _from_parts(metadata: Mapping[str, str], tensors: Tensors) -> Network:
         raise HafnetError("a .safetensors file, but not a network (metadata entry 'hafnet' is missing)")
     try:
         header = json.loads(metadata["hafnet"])
-        version = integer("format version", header["version"])
-        if version > VERSION:
-            raise HafnetError(f"format version {version} is newer than {VERSION}, the newest known here")
-        if version < 1:
-            raise HafnetError(f"format version {version} never was")
+        check_version(header["version"], VERSION)
         encoding = understand(ENCODINGS, header["encoding"], "encoding")
         topology = understand_layers(encoding, header["layers"])
         origin = dict(header["origin"])

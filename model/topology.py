@@ -210,9 +210,7 @@ class Convolution:
             text += f"s{_pair(self.stride)}"
         top, left, bottom, right = self.padding
         if any(self.padding):
-            text += "p" + (
-                _pair((top, left)) if (top, left) == (bottom, right) else "x".join(map(str, self.padding))
-            )
+            text += "p" + (_pair((top, left)) if (top, left) == (bottom, right) else "x".join(map(str, self.padding)))
         text += f"f{self.fill}" * (self.fill != 0) + f"g{self.groups}" * (self.groups != 1)
         return text + "t" * self.ternary
 

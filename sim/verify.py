@@ -21,9 +21,10 @@ from model.golden import Trace, infer
 from model.network import Network
 from model.plan import Plan
 from model.samples import Samples
-from model.topology import Topology
+from model.topology import StochasticInput, Topology
 from sim import harness, records
 from sim.compare import Disagreement, Found, compare
+from sim.raw import Entropy
 from sim.runner import Design, SimulationError, build
 from sim.tools import Tool
 
@@ -122,7 +123,12 @@ def sources(verilog: Path, manifest: Manifest) -> list[Path]:
 
 
 def build_harness(
-    tool: Tool, accelerator: Sequence[Path], manifest: Manifest, folder: Path, shared: Sequence[str] = (), waves: bool = False
+    tool: Tool,
+    accelerator: Sequence[Path],
+    manifest: Manifest,
+    folder: Path,
+    shared: Sequence[str] = (),
+    waves: bool = False,
 ) -> Design:
     """Build the accelerator, whose files these are, in its harness (`sim.harness`) in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,9 +162,11 @@ def verify(
     """
     manifest, contents = check_folder(network, verilog, images_folder)
     count = len(samples)
-    expected = [infer(network, samples.values)]
+    given = network.topology.input
+    entropy = Entropy(given) if isinstance(given, StochasticInput) and given.external else None
+    expected = [infer(network, samples.values, entropy=entropy)]
     # A generator of random bits runs on, so that the same samples are no longer the same bits.
-    expected.append(infer(network, samples.values[:STALLED], first=count))
+    expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy))
     started = time.monotonic()
     progress("building", 0, None)
     tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
@@ -178,6 +186,8 @@ def verify(
         records.write_packets(path, code_bits(trace.inputs, network.topology.input.depth), manifest.input_width)
     row = manifest.timing.precharge + manifest.timing.sense
     cycles = sum(layer.reads * row + layer.words for layer in manifest.layers) + DRAIN
+    if isinstance(given, StochasticInput):
+        cycles += given.width * given.depth * given.times  # as many random bits, and more if windows overlap
     result = design.run(
         "sim.bench_accelerator",
         run_folder,
