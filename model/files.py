@@ -48,7 +48,7 @@ def check_version(version: Any, known: int) -> None:
 
 
 def read_manifest(adapter: "TypeAdapter[Contents]", path: Path, known: int, made_by: str) -> Contents:
-    """A JSON manifest of the adapter's type. Raises HafnetError for a missing or damaged one, or one of another version."""
+    """A JSON manifest of the adapter's type. Raises HafnetError for a missing or damaged one, or another version's."""
     if not path.is_file():
         raise HafnetError(f"{path}: no such file; `{made_by}` writes it")
     try:

@@ -1,8 +1,9 @@
 """Memory images: what stands in each array and each layer's integers, in files, with a manifest beside them.
 
 An array's image `layer{L}_g{G}_t{T}` (of a layer read sequential_to_parallel `layer{L}_t{T}_g{G}`) holds one word a
-row, row 0 first, bit 0 = column 0; see `model.mapping` for what a word is. A layer's numbers, one word each, are `layer{L}_thresholds_l{lane}` (unsigned), of the output layer
-`layer{L}_offsets_l{lane}` (two's complement), of a max-pooling layer `layer{L}_modes_l0` (a channel's is 1 for AND).
+row, row 0 first, bit 0 = column 0; see `model.mapping` for what a word is. A layer's numbers, one word each, are
+`layer{L}_thresholds_l{lane}` (unsigned), of the output layer `layer{L}_offsets_l{lane}` (two's complement), of a
+max-pooling layer `layer{L}_modes_l0` (a channel's is 1 for AND).
 Parallel_to_sequential, lane l holds those of neurons l, l + lanes, … and fills up with 0; else all are in lane 0.
 Where the plan keeps numbers in arrays, they are in the images of these.
 `manifest.json` says what the network is and lists every file with its CRC-32, so that a folder of images is the whole
@@ -45,8 +46,8 @@ Index: TypeAlias = Annotated[int, Field(ge=0)]
 class Place:
     """What an image is for: an array's `group` and `tile`, or numbers, whose lane is `group` and whose tile is 0.
 
-    `width` is in bits a word. The name of an array's image follows its place in the hardware: that of a column of arrays
-    first, where the layer is `columnwise` (sequential_to_parallel), and else that of a row.
+    `width` is in bits a word. The name of an array's image follows its place in the hardware: that of a column of
+    arrays first, where the layer is `columnwise` (sequential_to_parallel), and else that of a row.
     """
 
     kind: Kind

@@ -29,8 +29,8 @@ class LayerPlan:
 @dataclass(frozen=True)
 class Plan:
     """The arrays' geometry, and a `LayerPlan` for each layer of a topology, in order (that of a pooling layer says
-    nothing). No layers: each layer one neuron at a time. `numbers_in_arrays`: thresholds and offsets live in rows of the
-    arrays themselves, and not in memories of images of their own.
+    nothing). No layers: each layer one neuron at a time. `numbers_in_arrays`: thresholds and offsets live in rows of
+    the arrays themselves, and not in memories of images of their own.
     """
 
     geometry: Geometry = field(default_factory=Geometry)
@@ -47,8 +47,8 @@ class Plan:
         return plan
 
     def zigzag(self, topology: Topology, index: int) -> bool:
-        """Whether layer `index` reads parallel_to_sequential and the next one sequential_to_parallel in as many lanes, both
-        dense: then the one takes the neurons of the other as they come, and nothing is buffered between them.
+        """Whether layer `index` reads parallel_to_sequential and the next one sequential_to_parallel in as many lanes,
+        both dense: then the one takes the neurons of the other as they come, and nothing is buffered between them.
         """
         if not 0 <= index < len(topology.layers) - 1:
             return False

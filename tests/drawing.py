@@ -1,4 +1,4 @@
-"""Random topologies, plans and accelerators: every layer kind, encoding, dataflow and geometry, small enough to simulate."""
+"""Random topologies, plans and accelerators: every kind of layer, encoding, dataflow and geometry, but small."""
 
 from dataclasses import dataclass
 
@@ -141,8 +141,8 @@ def draw_accelerator(random: np.random.Generator, topology: Topology) -> Acceler
         lanes = one_of(random, 1, min(4, rows), rows)
         before = plans[-1] if plans else None
         # A zig-zag takes as many lanes as the layer before.
-        if dataflow == S2P and before is not None and before.dataflow == P2S and before.lanes <= rows and chance(random, 0.6):
-            lanes = before.lanes
+        if dataflow == S2P and before is not None and before.dataflow == P2S and chance(random, 0.6):
+            lanes = min(before.lanes, rows)
         plans.append(LayerPlan(dataflow, lanes))
     plan = Plan(geometry, tuple(plans), chance(random, 0.2))
     classes = topology.output.fan_out

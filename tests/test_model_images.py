@@ -411,7 +411,7 @@ def test_a_padding_bit_is_named(folder: Path) -> None:
         (
             "2-2",
             LayerPlan(S2P, 1),
-            "layer0_g0_t0",
+            "layer0_t0_g0",
             [0, 0b100],
             3,
             "row 1, column 2 holds 1, but is padding and must be 0",
@@ -439,8 +439,8 @@ def test_a_threshold_out_of_range_is_named_by_layer(folder: Path) -> None:
     ("change", "message"),
     [
         (
-            lambda manifest: manifest.update(version=2, images=3),
-            "format version 2 is newer than 1, the newest known here",
+            lambda manifest: manifest.update(version=images.VERSION + 1, images=3),
+            f"format version {images.VERSION + 1} is newer than {images.VERSION}, the only one known here",
         ),
         (lambda manifest: manifest.pop("plan"), "plan is wrong (Field required)"),
         (

@@ -326,7 +326,10 @@ def threshold_of(value: int) -> Callable[[Header, Tensors], object]:
             lambda header, _: header["encoding"].update(levels=[1.5]),
             "encoding: levels.0 is 1.5 (Input should be a valid integer, ",
         ),
-        (lambda header, _: header.update(version=0), f"format version 0 is older than {VERSION}, the only one known here"),
+        (
+            lambda header, _: header.update(version=0),
+            f"format version 0 is older than {VERSION}, the only one known here",
+        ),
         (lambda header, _: header.update(version=float("inf")), "format version is inf, but must be an integer"),
         (lambda header, _: header.update(encoding=[1]), "metadata entry 'hafnet' is damaged (TypeError: "),
         (
