@@ -124,7 +124,7 @@ def test_images_that_are_loaded(
 @pytest.mark.parametrize(
     ("simulator", "block"),
     cases(
-        (layer(16, 6, 8, 4, 1, TWICE), ICARUS),
+        (layer(9, 6, 4, 4, 1, TWICE), ICARUS),
         (layer(7, 3, 2, 4, 7, ternary=True, scores=True), ICARUS),
         (layer(33, 5, 4, 2, 5, PLANES, scores=True), ICARUS),
     ),
@@ -137,7 +137,7 @@ def test_memories_that_the_host_programs(
 
 @pytest.mark.parametrize(
     ("simulator", "block"),
-    cases((layer(1, 3, 2, 2), ICARUS), (layer(31, 7, 4, 4, 4), ICARUS), (layer(40, 9, 8, 4, scores=True), BOTH)),
+    cases((layer(1, 3, 2, 2), ICARUS), (layer(31, 7, 4, 4, 4), BOTH), (layer(19, 5, 8, 4, scores=True), ICARUS)),
 )
 def test_a_source_that_cannot_be_held_up(
     simulator: str, block: SequentialDense, tmp_path: Path, require_simulator: Require
@@ -186,7 +186,7 @@ MUTANTS = (
     Mutant(SMALL, TallyHardware, ELABORATE, "self.double", "0"),
     Mutant(WALK, ColumnsHardware, "_admit", "images != 2", "images != 3"),
     Mutant(SMALL, SerializerHardware, ELABORATE, "(self.go | ~first)", "self.go"),
-    Mutant(layer(31, 3, 8, 4), ColumnsHardware, "_admit", "with m.If(quiet)", "with m.If(1)", paced=True),
+    Mutant(layer(17, 3, 8, 4), ColumnsHardware, "_admit", "with m.If(quiet)", "with m.If(1)", paced=True),
 )
 
 # Any other defect that somebody thought of.
