@@ -22,7 +22,7 @@ from hdl.stack import Stack
 from model.mapping import S2P, Geometry, LayerMap, offset_width, threshold_width
 from model.topology import Presentations
 
-READ = data.StructLayout({"first": 1, "double": 1, "short": 1, "last": 1})
+READ = data.StructLayout({"first": 1, "twice": 1, "ending": 1, "last": 1})
 """Where in an image a read is: the first one; the first of a presentation before which everything counts twice; the last
 of a presentation; the last one."""
 RESULT_LATENCY = 4
@@ -179,8 +179,8 @@ class ColumnsHardware(Hardware):
             m.d.sync += [
                 x.eq(self.i.payload),
                 read.first.eq(begins & (presentation == 0)),
-                read.double.eq(begins if self.block.presentations.halving else 0),
-                read.short.eq(ends),
+                read.twice.eq(begins if self.block.presentations.halving else 0),
+                read.ending.eq(ends),
                 read.last.eq(ends_image),
             ]
             with m.If(ends):
@@ -206,10 +206,10 @@ class ColumnsHardware(Hardware):
                 stack.mask.eq(controller.mask),
                 stack.masked.eq(controller.masked),
                 stack.x.eq(x),
-                stack.short.eq(read.short),
+                stack.ending.eq(read.ending),
                 stack.step.strobe.eq(controller.sampled),
                 stack.step.first.eq(read.first),
-                stack.step.double.eq(read.double),
+                stack.step.twice.eq(read.twice),
                 stack.numbers.eq(numbers[start * width : (start + kind.neurons) * width]),
                 stack.selected.eq(controller.tile == index),
             ]

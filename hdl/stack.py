@@ -14,7 +14,7 @@ from hdl.tally import Tally, column_counts
 from model.mapping import S2P, Geometry, LayerMap
 from model.topology import Presentations
 
-STEP = data.StructLayout({"strobe": 1, "first": 1, "double": 1})
+STEP = data.StructLayout({"strobe": 1, "first": 1, "twice": 1})
 """What goes with a read: it counts; it is the first of an image; what came before counts twice."""
 
 
@@ -26,7 +26,7 @@ class Stack:
       `group`, `row`, `operation`, `side`, `hv`, `sen`, `mask`, `masked`  from the controller. Of a read `group` is the
                   block that is read in all lanes, of a host command (`masked`) the group
       `x`         an input for each lane, while `sen` is high
-      `short`     the read is the last of a presentation: lanes that have no input left are not sensed
+      `ending`     the read is the last of a presentation: lanes that have no input left are not sensed
       `step`      what goes with the read, in the last cycle of its `sen`
       `numbers`   thresholds or offsets, `results`: see `hdl.tally.Tally`. Results are of the sums 3 cycles after their
                   step
@@ -86,7 +86,7 @@ class Stack:
                 "mask": In(self.columns),
                 "masked": In(1),
                 "x": In(self.lanes),
-                "short": In(1),
+                "ending": In(1),
                 "step": In(STEP),
                 "numbers": In(self.neurons * self.tally.number_width),
                 "results": Out(self.neurons * self.tally.result_width),
@@ -111,7 +111,7 @@ class StackHardware(Hardware):
     mask: Signal
     masked: Signal
     x: Signal
-    short: Signal
+    ending: Signal
     step: Any
     numbers: Signal
     results: Signal
@@ -138,7 +138,7 @@ class StackHardware(Hardware):
         m.d.comb += [
             tally.strobe.eq(counted.strobe),
             tally.first.eq(counted.first),
-            tally.double.eq(counted.double),
+            tally.twice.eq(counted.twice),
             tally.counts.eq(Cat(counts)),
             tally.numbers.eq(self.numbers),
             self.results.eq(tally.results),
@@ -159,7 +159,7 @@ class StackHardware(Hardware):
         x, read = Signal(columns, name=f"x{lane}"), Signal(name=f"read{lane}")
         m.d.comb += [
             x.eq(Mux(self.masked, self.mask, self.x[lane].replicate(columns))),
-            read.eq(~self.masked & ~self.short if lane >= left else ~self.masked),
+            read.eq(~self.masked & ~self.ending if lane >= left else ~self.masked),
         ]
         high, positive = [], []
         for block in range(self.block.blocks):
