@@ -20,27 +20,29 @@ from rich.console import Console
 from rich.table import Table
 
 from hdl.accelerator import Accelerator
-from hdl.generate import generate
+from hdl.generate import generate, load_manifest
 from model import images
 from model.mapping import Geometry
-from model.network import Network, random_network
+from model.network import Network
+from model.planner import choose as choose_plan
+from model.random_network import random_network
 from model.samples import Samples
 from sim.tools import find
 from sim.verify import verify
 
-SHAPE = (784, 1024, 1024, 10)
-CLASSIFIER = (25088, 4096, 4096, 1000)
+SHAPE = "784-1024-1024-10"
+PIXELS = 784
+CLASSIFIER = "25088-4096-4096-1000"
 RANDOM_IMAGES, ALL_IMAGES = 100, 10_000
 
-GENERATE = "import sys; from pathlib import Path; from hdl.accelerator import Accelerator; \
-from hdl.generate import generate; generate(Accelerator(tuple(map(int, sys.argv[2:]))), Path(sys.argv[1]))"
+GENERATE = ["-c", "import hafnet; hafnet.main()", "generate", "--shape", CLASSIFIER]
 
 
 def choose(data: Path | None, count: int | None) -> Samples:
     """What is simulated: test images, then training images."""
     if data is None:
         random = np.random.default_rng(2)
-        return Samples(random.integers(0, 256, (count or RANDOM_IMAGES, SHAPE[0]), dtype=np.uint8))
+        return Samples(random.integers(0, 256, (count or RANDOM_IMAGES, PIXELS), dtype=np.uint8))
     from model.training.datasets import load_idx
 
     found, half = load_idx(data), (count or ALL_IMAGES) // 2
@@ -53,13 +55,14 @@ def simulate(network: Network, samples: Samples, console: Console) -> None:
     """Build and run the RTL, and say what it took."""
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
-        manifest = generate(Accelerator(network.shape), folder / "verilog")
-        images.export(network, Geometry(), folder / "images")
+        plan = choose_plan(network.topology, Geometry())
+        manifest = generate(Accelerator(network.topology, plan), folder / "verilog")
+        images.export(network, plan, folder / "images")
         result = verify(
             find("verilator"), network, samples, folder / "verilog", folder / "images", folder / "simulation"
         )
         cplusplus = sum(path.stat().st_size for path in folder.rglob("build/**/*.cpp"))
-    table = Table("", title=f"{'-'.join(map(str, network.shape))} on Verilator {result.version}")
+    table = Table("", title=f"{network.topology} on Verilator {result.version}")
     table.add_column(justify="right")
     assert result.cycles is not None
     cycles = result.cycles * result.samples
@@ -85,17 +88,15 @@ def simulate(network: Network, samples: Samples, console: Console) -> None:
 def measure_generation(console: Console) -> None:
     """Generate the classifier in a process of its own, and say what it took."""
     with tempfile.TemporaryDirectory() as parent:
-        folder = Path(parent, "verilog")
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", GENERATE, str(folder), *map(str, CLASSIFIER)], check=True)
+        subprocess.run([sys.executable, *GENERATE, parent], check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - started
-        size = sum(path.stat().st_size for path in folder.glob("*.sv"))
+        folder = Path(parent, "verilog")
+        size, arrays = sum(path.stat().st_size for path in folder.glob("*.sv")), load_manifest(folder).arrays
     # Of all processes that have ended the largest: with Verilator's and g++'s, were it not the first thing done.
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    arrays = sum(grid.arrays for grid in Accelerator(CLASSIFIER).maps)
     table = Table("network", "arrays", "seconds", "bytes of Verilog", "most memory", title="`hafnet generate`")
-    name = "-".join(map(str, CLASSIFIER))
-    table.add_row(name, f"{arrays:,}", f"{seconds:.1f}", f"{size:,}", f"{memory:,.0f} MiB")
+    table.add_row(CLASSIFIER, f"{arrays:,}", f"{seconds:.1f}", f"{size:,}", f"{memory:,.0f} MiB")
     console.print(table)
 
 

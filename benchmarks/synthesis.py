@@ -12,6 +12,7 @@ from hdl.accelerator import Accelerator
 from hdl.generate import generate
 from model import images
 from model.mapping import Geometry
+from model.planner import choose
 from model.training.datasets import load_digits
 from model.training.recipe import Recipe, train
 from sim.netlist import synthesise
@@ -20,12 +21,13 @@ from sim.verify import verify
 
 
 def main() -> None:
-    data, geometry = load_digits(), Geometry(32, 32)
+    data = load_digits()
     network = train(data, Recipe(), "cpu").network
+    plan = choose(network.topology, Geometry())
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        images.export(network, geometry, folder / "images")
-        generate(Accelerator(network.shape, geometry), folder / "verilog")
+        images.export(network, plan, folder / "images")
+        generate(Accelerator(network.topology, plan), folder / "verilog")
         for target in sys.argv[1:] or ("ecp5",):
             started = time.monotonic()
             netlist = synthesise(folder / "verilog", folder / "images", folder / target, target)
