@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 import hdl.stack
-from hdl.columns import Columns, ColumnsHardware
+from hdl.columns import ColumnsHardware
 from hdl.sequential_dense import SequentialDense
 from hdl.serializer import SerializerHardware
 from hdl.stack import StackHardware
@@ -224,7 +224,6 @@ MORE_MUTANTS = (
     Mutant(SMALL, SerializerHardware, ELABORATE, "& (word == words - 1)", ""),
     Mutant(SMALL, SerializerHardware, ELABORATE, "word.eq(0)", "word.eq(word)"),
     Mutant(SMALL, SerializerHardware, ELABORATE, "& self.i.ready & first", "& self.i.ready"),
-    Mutant(SMALL, Columns, "stack", "self.map.used_columns(tile)", "self.columns"),
 )
 
 
