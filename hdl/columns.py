@@ -96,7 +96,7 @@ class Columns:
 
     @property
     def access(self) -> HostAccess:
-        return HostAccess(self.map, self.stack(0).tally.number_width, self.host_width)
+        return HostAccess.of(self.map, self.stack(0).tally.number_width, self.host_width)
 
     @property
     def controller(self) -> ArrayController:

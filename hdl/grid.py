@@ -127,7 +127,7 @@ class Grid:
 
     @property
     def access(self) -> HostAccess:
-        return HostAccess(self.map, self.number_width, self.host_width)
+        return HostAccess.of(self.map, self.number_width, self.host_width)
 
     @property
     def controller(self) -> ArrayController:

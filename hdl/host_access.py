@@ -1,7 +1,7 @@
 """The host's way to a layer's arrays and numbers, and the numbers' way out of the arrays where these hold them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream, wiring
@@ -48,7 +48,7 @@ after every row."""
 
 @dataclass(frozen=True)
 class HostAccess:
-    """Host commands for the arrays of `map`, of which `controller` is the controller, and for its numbers.
+    """Host commands for the arrays behind `controller`, and for their `numbers` in each of `lanes`.
 
     Ports:
       `host`, `done`, `failed`, `read_bits`   as in `host_ports`
@@ -58,26 +58,31 @@ class HostAccess:
       `order`, `ended`, `ended_failed`, `row_bits`   to and from the controller: `host`, `done`, `failed`, `read_bits`
       `select`, `write`, `lane`, `index`, `number`   a number is read (`selected`, one cycle later) or written
 
-    Where the map keeps its numbers in its arrays, they are read from there after reset and after each programmed row,
+    With a `loader` the numbers are in the arrays. They are read from there after reset and after each programmed row,
     before the next image (see `hdl.number_loader.NumberLoader`), PATIENCE cycles after the last row; the host then writes
     rows and no numbers.
     """
 
-    map: LayerMap
+    controller: ArrayController
+    lanes: int
+    numbers: int
     number_width: int
     host_width: int
+    loader: NumberLoader | None = None
+
+    @classmethod
+    def of(cls, grid: LayerMap, number_width: int, host_width: int) -> Self:
+        """The way to the arrays of `grid` and to its numbers."""
+        size = grid.geometry
+        controller = ArrayController(grid.groups, grid.tiles, size.rows, size.columns, grid.ternary)
+        loader = NumberLoader(grid) if grid.number_bits else None
+        return cls(controller, grid.number_lanes, grid.numbers, number_width, host_width, loader)
 
     @property
     def name(self) -> str:
-        grid, size = self.map, self.map.geometry
-        text = f"hafnet_host_access_{grid.groups}x{grid.tiles}_{size.rows}x{size.columns}"
-        text += f"_{grid.number_lanes}x{grid.numbers}_{self.number_width}to{self.host_width}"
-        return text + "_ternary" * grid.ternary + "_rows" * bool(grid.number_bits)
-
-    @property
-    def controller(self) -> ArrayController:
-        grid, size = self.map, self.map.geometry
-        return ArrayController(grid.groups, grid.tiles, size.rows, size.columns, grid.ternary)
+        text = f"{self.controller.name.replace('controller', 'host_access')}_{self.lanes}x{self.numbers}"
+        loader = self.loader.name.removeprefix("hafnet") if self.loader is not None else ""
+        return f"{text}_{self.number_width}to{self.host_width}{loader}"
 
     @property
     def signature(self) -> wiring.Signature:
@@ -93,11 +98,11 @@ class HostAccess:
                 "order": rows["host"].flip(),
                 "ended": In(1),
                 "ended_failed": In(1),
-                "row_bits": In(self.map.word_width),
+                "row_bits": In(self.controller.word_width),
                 "select": Out(1),
                 "write": Out(1),
-                "lane": Out(index_width(self.map.number_lanes)),
-                "index": Out(index_width(self.map.numbers)),
+                "lane": Out(index_width(self.lanes)),
+                "index": Out(index_width(self.numbers)),
                 "number": Out(self.number_width),
                 "selected": In(self.number_width),
             }
@@ -163,13 +168,12 @@ class HostAccessHardware(Hardware):
             m.d.sync += busy.eq(1)
         with m.Elif(self.ended):
             m.d.sync += busy.eq(0)
-        if self.block.map.number_bits:
-            self._load(m, platform, taken, busy)
+        if self.block.loader is not None:
+            self._load(m, place(m, platform, "loader", self.block.loader), taken, busy)
         return m
 
-    def _load(self, m: Module, platform: Any, taken: Value, busy: Signal) -> None:
+    def _load(self, m: Module, loader: Any, taken: Value, busy: Signal) -> None:
         """Read the numbers from the arrays while they are stale, before host or images come in."""
-        loader = place(m, platform, "loader", NumberLoader(self.block.map))
         stale = Signal(init=1)
         rest = Signal(range(PATIENCE + 1))  # cycles in which the host may have another row to program
         with m.If(taken & ~loader.busy):
