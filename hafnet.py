@@ -4,6 +4,7 @@ network.safetensors   the network            (train, or made some other way)
 samples.safetensors   inputs to verify with  (train, or made some other way)
 images/               memory images          (export)
 verilog/              SystemVerilog          (generate)
+netlist/              cells of an FPGA       (synth)
 simulation/           builds and runs        (verify)
 summary.json          what came of it        (demo)
 """
@@ -17,13 +18,13 @@ from typing import Any
 import click
 import numpy as np
 
+from model.costs import Results
 from model.errors import HafnetError
 from model.files import write_whole
-from model.mapping import Geometry
-from model.plan import Plan
 from model.samples import Samples
 from model.topology import Topology
 from sim import steps
+from sim.plans import Wish, plan_options
 
 
 def folder_argument(command: Callable[..., None]) -> Callable[..., None]:
@@ -33,13 +34,6 @@ def folder_argument(command: Callable[..., None]) -> Callable[..., None]:
 def network_option(command: Callable[..., None]) -> Callable[..., None]:
     text = "The network's file, if it is not FOLDER/network.safetensors."
     return click.option("--network", type=click.Path(path_type=Path), help=text)(command)
-
-
-def geometry_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The size of the arrays."""
-    for name in ("columns", "rows"):
-        command = click.option(f"--{name}", default=32, show_default=True, help=f"{name.title()} of an array.")(command)
-    return command
 
 
 def simulator_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -88,33 +82,64 @@ def train(folder: Path, **options: Any) -> None:
 @cli.command()
 @folder_argument
 @network_option
-@geometry_options
+@plan_options
 @click.option("--format", "formats", multiple=True, help="hex, bin, ihex, coe or mif; may be repeated.  [default: hex]")
-def export(folder: Path, network: Path | None, rows: int, columns: int, formats: Sequence[str]) -> None:
-    """Write the memory image of every array, with a manifest, into FOLDER/images."""
-    steps.export(folder, steps.load_network(folder, network), Plan(Geometry(rows, columns)), formats or ("hex",))
+def export(folder: Path, network: Path | None, wish: Wish, formats: Sequence[str]) -> None:
+    """Write the memory image of every array, with a manifest, into FOLDER/images.
+
+    Without options of the plan, it is that of FOLDER/verilog, if this was generated for the same topology.
+    """
+    loaded = steps.load_network(folder, network)
+    steps.export(folder, loaded, wish.plan(loaded.topology, folder / steps.VERILOG), formats or ("hex",))
 
 
 @cli.command()
 @folder_argument
 @network_option
-@geometry_options
+@plan_options
+@click.option("--plan", "only_plan", is_flag=True, help="Only print the plan and what it costs.")
 @click.option("--shape", metavar="N-N…-N", help="Input bits and fan-outs (784-1024-1024-10), in place of a network.")
+@click.option("--top", default=1, show_default=True, help="Classes that a result packet names, the best first.")
 @click.option("--scores/--no-scores", default=True, show_default=True, help="Result packets carry all scores.")
 @click.option("--input-width", type=int, help="TDATA bits of the input.  [default: enough not to slow the arrays]")
 @click.option("--precharge", default=0, show_default=True, help="Cycles of SEN low before each read, after reset.")
 @click.option("--sense", default=1, show_default=True, help="Cycles of SEN high in each read, after reset.")
 @click.option("--set-pulse", default=100, show_default=True, help="Cycles of a SET pulse, after reset.")
 @click.option("--reset-pulse", default=100, show_default=True, help="Cycles of a RESET pulse, after reset.")
-def generate(folder: Path, network: Path | None, shape: str | None, rows: int, columns: int, **options: Any) -> None:
+def generate(
+    folder: Path,
+    network: Path | None,
+    shape: str | None,
+    wish: Wish,
+    only_plan: bool,
+    top: int,
+    scores: bool,
+    **options: Any,
+) -> None:
     """Write the SystemVerilog of an accelerator, with a manifest, into FOLDER/verilog.
 
-    It serves every network of the same shape.
+    It serves every network of the same topology. Without options of the plan, it is that of FOLDER/images, if these
+    were exported for the same topology.
     """
     if shape is not None and network is not None:
         raise HafnetError(f"--shape {shape} and --network {network} exclude each other")
     topology = Topology.parse(shape) if shape is not None else steps.load_network(folder, network).topology
-    steps.generate(folder, topology, Plan(Geometry(rows, columns)), **options)
+    plan = wish.plan(topology, folder / steps.IMAGES, Results(top, scores))
+    if only_plan:
+        steps.show_plan(topology, plan, top=top, scores=scores, **options)
+    else:
+        steps.generate(folder, topology, plan, top=top, scores=scores, **options)
+
+
+@cli.command()
+@folder_argument
+@click.option("--target", default="ecp5", show_default=True, help="ecp5, xc7 or ice40.")
+def synth(folder: Path, target: str) -> None:
+    """Map FOLDER/verilog, its memories filled from FOLDER/images, to the cells of an FPGA; leaves FOLDER/netlist.
+
+    `hafnet verify --netlist` simulates the result.
+    """
+    steps.synth(folder, target)
 
 
 @cli.command()
@@ -125,6 +150,7 @@ def generate(folder: Path, network: Path | None, shape: str | None, rows: int, c
 @click.option("--count", type=int, help="Only so many of the samples.")
 @click.option("--random", "random_count", type=int, help="So many random samples instead.")
 @click.option("--program", is_flag=True, help="Program and read back all arrays through AXI4-Lite first.")
+@click.option("--netlist", is_flag=True, help="Simulate FOLDER/netlist in place of FOLDER/verilog.")
 @waves_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random samples and of stalls.")
 def verify(
@@ -136,23 +162,26 @@ def verify(
     random_count: int | None,
     **options: Any,
 ) -> None:
-    """Simulate FOLDER/verilog with FOLDER/images and compare every hidden bit, score and class with the golden model.
+    """Simulate FOLDER/verilog (or FOLDER/netlist) with FOLDER/images.
 
-    Exit code 1 tells that they disagree.
+    Every hidden bit, score and class is compared with the golden model. Exit code 1 tells that they disagree.
     """
     from hdl.generate import load_manifest
     from sim.report import layer_uses, uses_table, verification_table
     from sim.tools import find
 
+    if options["netlist"] and options["program"]:
+        raise HafnetError("--netlist and --program exclude each other: a netlist's memories hold the images already")
+    design = "netlist" if options["netlist"] else "RTL"
     loaded = steps.load_network(folder, network)
     chosen = steps.choose_samples(folder, loaded, samples, count, random_count, options["seed"])
     tools = [find(name) for name in simulators or steps.SIMULATORS[:1]]
     verifications = [steps.verify(folder, loaded, chosen, tool, **options) for tool in tools]
     for each in verifications:
-        steps.console.print(verification_table(each))
+        steps.console.print(verification_table(each, design))
     plan = load_manifest(folder / steps.VERILOG).plan
     steps.console.print(uses_table(layer_uses(loaded, plan, verifications[0].cycles)))
-    finish(verifications)
+    finish(verifications, design)
 
 
 @cli.command()
@@ -165,10 +194,10 @@ def verify(
     help="Folder to work in.",
 )
 @training_options
-@geometry_options
+@plan_options
 @simulator_option("[default: all that are there]")
 @waves_option
-def demo(folder: Path, rows: int, columns: int, simulators: Sequence[str], waves: bool, **options: Any) -> None:
+def demo(folder: Path, wish: Wish, simulators: Sequence[str], waves: bool, **options: Any) -> None:
     """Everything: train on handwritten digits, export, generate, verify on every test image, and sum up."""
     from model.golden import classify
     from sim.report import summarise, summary_table
@@ -179,7 +208,7 @@ def demo(folder: Path, rows: int, columns: int, simulators: Sequence[str], waves
     with steps.timed(seconds, "train"):
         steps.train(folder, **options)
     network, samples = steps.load_network(folder, None), Samples.load(folder / steps.SAMPLES)
-    plan = Plan(Geometry(rows, columns)).of(network.topology)
+    plan = wish.plan(network.topology)
     golden_accuracy = float(np.mean(classify(network, samples.values) == samples.labels))
     with steps.timed(seconds, "export"):
         steps.export(folder, network, plan, ("hex",))
@@ -196,8 +225,8 @@ def demo(folder: Path, rows: int, columns: int, simulators: Sequence[str], waves
     finish(verifications)
 
 
-def finish(verifications: Sequence[Any]) -> None:
-    """Say how it ended; exit code 1 where RTL and golden disagree."""
+def finish(verifications: Sequence[Any], design: str = "RTL") -> None:
+    """Say how it ended; exit code 1 where the design and golden disagree."""
     wrong = [each for each in verifications if each.mismatches]
     for each in wrong:
         fail(f"{each.mismatches} of {each.values} values differ, the first on {each.first[0]}")
@@ -205,7 +234,7 @@ def finish(verifications: Sequence[Any]) -> None:
         raise SystemExit(1)
     compared = sum(each.values for each in verifications)
     names = " and ".join(each.simulator for each in verifications)
-    steps.say(f"RTL and golden agree on all {compared} values, on {names}")
+    steps.say(f"{design} and golden agree on all {compared} values, on {names}")
 
 
 def fail(text: str) -> None:
@@ -233,9 +262,10 @@ def main() -> None:
         fail("interrupted")
         sys.exit(130)
     except Exception as error:
+        from sim.netlist import SynthesisError
         from sim.runner import SimulationError
 
-        if not isinstance(error, SimulationError):
+        if not isinstance(error, SimulationError | SynthesisError):
             raise
         fail(str(error))
         sys.exit(1)

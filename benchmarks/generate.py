@@ -13,6 +13,9 @@ from rich.table import Table
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
+from model.mapping import Geometry
+from model.planner import choose
+from model.topology import Topology
 
 # Hidden layers of a width at which the arrays come nearest to 1, 2, 4 and 8 times those of the first.
 HIDDEN = (1024, 1568, 2368, 3488)
@@ -34,19 +37,19 @@ def main() -> None:
     table = Table(*columns, title=f"`hafnet generate` on 32 x 32 arrays, fastest of {REPEATS}")
     first: tuple[int, float, int] | None = None
     for width in HIDDEN:
-        accelerator = Accelerator((784, width, width, 10))
+        topology = Topology.dense((784, width, width, 10))
+        accelerator = Accelerator(topology, choose(topology, Geometry()))
         with tempfile.TemporaryDirectory() as parent:
             folder = Path(parent, "verilog")
             seconds = fastest(accelerator, folder)
             texts = [path.read_text() for path in folder.glob("*.sv")]
-        arrays, size = sum(grid.arrays for grid in accelerator.maps), sum(len(text.encode()) for text in texts)
+        arrays, size = accelerator.arrays, sum(len(text.encode()) for text in texts)
         first = first or (arrays, seconds, size)
         instances = sum(len(re.findall(r"^  hafnet_\w+ (?:#\(|\w+ \()", text, re.MULTILINE)) for text in texts)
         ratios = (f"{value / base:.2f}" for value, base in zip((arrays, seconds, size), first, strict=True))
         x_arrays, x_seconds, x_size = ratios
-        shape = "-".join(map(str, accelerator.shape))
         row = (f"{arrays:,}", x_arrays, len(texts), instances, f"{seconds:.2f}", x_seconds, f"{size:,}", x_size)
-        table.add_row(shape, *map(str, row))
+        table.add_row(str(topology), *map(str, row))
     Console(width=130).print(table)
 
 

@@ -198,12 +198,13 @@ class Accelerator:
         last, streamed = index == len(self.maps) - 1, self.zigzag(index - 1)
         size = (shape.fan_in, shape.fan_out, geometry.rows, geometry.columns)
         numbers: Literal["thresholds", "offsets"] = "offsets" if last else "thresholds"
-        sink = Columns(*size, grid.lanes, presentations, shape.ternary, numbers, self.host_width)
+        in_arrays = self.plan.numbers_in_arrays
+        sink = Columns(*size, grid.lanes, presentations, shape.ternary, numbers, self.host_width, in_arrays)
         if last:
             return SequentialClassifier(sink, self.scores, self.top, streamed)
         if streamed:
             return sink
-        return SequentialDense(*size, self.host_width, grid.lanes, presentations, shape.ternary)
+        return SequentialDense(sink)
 
     def zigzag(self, index: int) -> bool:
         """Whether the neurons of layer `index` go straight into the arrays of the next one, as they come."""

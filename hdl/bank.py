@@ -8,7 +8,7 @@ from amaranth.hdl import Array, Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.block import Hardware, index_width
+from hdl.block import Hardware, blank, index_width
 
 
 def word_ports(width: int, depth: int) -> dict[str, wiring.Member]:
@@ -30,19 +30,19 @@ class Bank:
     Ports: `all`, the contents of all registers, word 0 lowest; `read_en`, `read_addr` -> `read_data` one cycle later,
     held until the next read; `write_en`, `write_addr`, `write_data`, visible one cycle later. A read of the word that
     is being written returns the old word. In Verilog this is the hand-written leaf hafnet_bank.sv, loaded from an
-    image; in Amaranth's own simulator the registers begin as zeros.
+    image, unless it has none; in Amaranth's own simulator the registers begin as zeros.
     """
 
     width: int
     depth: int
+    image: bool = True
 
     name = "hafnet_bank"
     source = Path(__file__).with_name("hafnet_bank.sv")
-    image = True
 
     @property
     def parameters(self) -> dict[str, int]:
-        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)}
+        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)} | blank(self.image)
 
     @property
     def signature(self) -> wiring.Signature:

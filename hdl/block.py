@@ -49,20 +49,29 @@ class Leaf(Protocol):
     def image(self) -> bool: ...
 
 
-def place(m: Module, platform: Any, name: str, block: Block, image: str = "") -> Any:
+def place(m: Module, platform: Any, name: str, block: Block, image: str = "", **inputs: Any) -> Any:
     """Put `block` into `m` under `name`; returns its ports.
 
     `image` is what this child adds to the path of the memory images below it: the path of an array's image is the
     concatenation of these parts from the top down, so that one Verilog module serves arrays of different contents.
+
+    `inputs` are values for input ports, which the caller then leaves alone. An assignment to the returned port does the
+    same, but puts another signal between: emission feels that where thousands of bits go to hundreds of children.
     """
     if hasattr(platform, "instance"):  # the platform that stands for writing Verilog, see `hdl.emit.Emission`
         ports = block.signature.create(path=(name,))
-        m.submodules[name] = platform.instance(block, ports, image)
+        m.submodules[name] = platform.instance(block, ports, image, inputs)
         return ports
     component = block.create()
     submodule: Elaboratable = component
     m.submodules[name] = submodule
+    m.d.comb += [getattr(component, port).eq(value) for port, value in inputs.items()]
     return component
+
+
+def blank(image: bool) -> dict[str, int]:
+    """The parameter of a leaf that says that it never has an image."""
+    return {} if image else {"BLANK": 1}
 
 
 def index_width(count: int) -> int:

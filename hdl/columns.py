@@ -14,18 +14,19 @@ from amaranth.lib.wiring import In, Out
 from hdl.array import same_row
 from hdl.bank import Bank
 from hdl.block import Hardware, place
-from hdl.controller import TIMING, ArrayController, Command
-from hdl.grid import layer_ports
-from hdl.host_access import HostCommand
+from hdl.controller import TIMING, ArrayController
+from hdl.grid import join_access, layer_ports
+from hdl.host_access import HostAccess
 from hdl.popcount import tree_or
-from hdl.strip import Strip
-from hdl.tally import Tally, column_counts
-from model.mapping import S2P, Geometry, LayerMap
+from hdl.stack import Stack
+from model.mapping import S2P, Geometry, LayerMap, offset_width, threshold_width
 from model.topology import Presentations
 
-STEP = data.StructLayout({"strobe": 1, "first": 1, "double": 1, "last": 1})
-"""What goes with the outputs of a read: they count; they are the first of an image; what came before counts twice; they
-are the last of an image."""
+READ = data.StructLayout({"first": 1, "twice": 1, "ending": 1, "last": 1})
+"""Where in an image a read is: the first one; the first of a presentation before which everything counts twice; the last
+of a presentation; the last one."""
+RESULT_LATENCY = 4
+"""Cycles from the last cycle of `sen` of an image's last read to its result: arrays, counts, sums, output."""
 
 
 @dataclass(frozen=True)
@@ -62,40 +63,40 @@ class Columns:
     ternary: bool
     numbers: Literal["thresholds", "offsets"]
     host_width: int
+    numbers_in_arrays: bool = False
 
     @property
     def name(self) -> str:
-        size = f"{self.fan_in}x{self.fan_out}_{self.rows}x{self.columns}_l{self.lanes}"
-        times = f"{'h' if self.presentations.halving else 'p'}{self.presentations.count}"
-        return f"hafnet_columns_{size}_{times}_{self.numbers}" + "_ternary" * self.ternary
+        size = f"{self.fan_in}x{self.fan_out}_{self.rows}x{self.columns}_l{self.lanes}_{self.stack(0).times}"
+        rows = "_rows" * self.numbers_in_arrays
+        return f"hafnet_columns_{size}_{self.numbers}" + "_ternary" * self.ternary + rows
 
     @property
     def map(self) -> LayerMap:
         geometry = Geometry(self.rows, self.columns)
-        return LayerMap(self.fan_in, self.fan_out, geometry, S2P, self.lanes, self.ternary)
+        top = self.fan_in * (2 if self.ternary else 1) * self.presentations.total
+        width = threshold_width(top) if self.numbers == "thresholds" else offset_width(top)
+        bits = width if self.numbers_in_arrays else 0
+        return LayerMap(self.fan_in, self.fan_out, geometry, S2P, self.lanes, self.ternary, bits)
 
-    @property
-    def strip(self) -> Strip:
-        return Strip(self.map.tiles, self.rows, self.columns, self.ternary)
-
-    @property
-    def rails(self) -> int:
-        """What a cell adds to its neuron's count at most."""
-        return 2 if self.ternary else 1
-
-    def tally(self, tile: int) -> Tally:
-        """The neurons of this column of arrays."""
-        top = self.fan_in * self.rails * self.presentations.total
-        return Tally(self.map.used_columns(tile), self.lanes * self.rails, top, self.numbers)
+    def stack(self, tile: int) -> Stack:
+        """The arrays and neurons of this place; the last one may have padding columns."""
+        neurons, shape = self.map.used_columns(tile), (self.rows, self.columns, self.lanes)
+        rows = self.map.number_rows
+        return Stack(self.fan_in, neurons, *shape, self.presentations, self.ternary, self.numbers, rows)
 
     @property
     def result_width(self) -> int:
         """Bits of the result of an image."""
-        return self.fan_out * self.tally(0).result_width
+        return self.fan_out * self.stack(0).tally.result_width
 
     @property
     def bank(self) -> Bank:
-        return Bank(self.tally(0).number_width, self.fan_out)
+        return Bank(self.stack(0).tally.number_width, self.fan_out, image=not self.numbers_in_arrays)
+
+    @property
+    def access(self) -> HostAccess:
+        return HostAccess.of(self.map, self.stack(0).tally.number_width, self.host_width)
 
     @property
     def controller(self) -> ArrayController:
@@ -138,29 +139,36 @@ class ColumnsHardware(Hardware):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         controller = place(m, platform, "controller", self.block.controller)
-        numbers = place(m, platform, "numbers", self.block.bank, image=f"_{self.block.numbers}_l0")
+        bank = self.block.bank
+        numbers = place(m, platform, "numbers", bank, image=f"_{self.block.numbers}_l0" * bank.image)
+        access = place(m, platform, "access", self.block.access)
+        join_access(m, self, access, controller)
         m.d.comb += controller.timing.eq(self.steady)
-        step, short = self._walk(m, controller)
-        counts = self._arrays(m, platform, controller, short)
-
-        # The outputs come 1 cycle after `sampled`, their counts another cycle later.
-        sensed, counted = Signal(STEP), Signal(STEP)
-        m.d.sync += [sensed.eq(step), sensed.strobe.eq(controller.sampled), counted.eq(sensed)]
-        self._neurons(m, platform, counts, counted, numbers.all)
-        quiet = self._admit(m, controller)
-        self._host(m, controller, numbers, quiet)
+        x, read = self._walk(m, controller)
+        results = self._stacks(m, platform, controller, x, read, numbers.all)
+        full = self._offer(m, results, controller.sampled & read.last)
+        self._admit(m, controller, access, full)
+        m.d.comb += [
+            numbers.read_en.eq(access.select),
+            numbers.read_addr.eq(access.index),
+            numbers.write_en.eq(access.write),
+            numbers.write_addr.eq(access.index),
+            numbers.write_data.eq(access.number),
+            access.selected.eq(numbers.read_data),
+        ]
         return m
 
-    def _walk(self, m: Module, controller: Any) -> tuple[Any, Signal]:
-        """Read the row of each word; returns what goes with the read under way, and whether it leaves lanes out."""
+    def _walk(self, m: Module, controller: Any) -> tuple[Signal, Any]:
+        """Read the rows of each word; returns the word and the place in the image of the read under way."""
         grid, count = self.block.map, self.block.presentations.count
         block, row = Signal.like(controller.group, name="next_block"), Signal.like(controller.row, name="next_row")
-        presentation = Signal(range(max(2, count)))
+        presentation, x = Signal(range(max(2, count))), Signal(self.block.lanes, reset_less=True)
         begins, ends, ends_image = Signal(), Signal(), Signal()
-        step, short = Signal(STEP), Signal()
+        read: Any = Signal(READ, name="read")
+        last_block, last_row = divmod(grid.reads - 1, self.block.rows)
         m.d.comb += [
             begins.eq((block == 0) & (row == 0)),
-            ends.eq((block == grid.blocks - 1) & (row == (grid.reads - 1) % self.block.rows)),
+            ends.eq((block == last_block) & (row == last_row)),
             ends_image.eq(ends & (presentation == count - 1)),
             controller.read.payload.group.eq(block),
             controller.read.payload.row.eq(row),
@@ -169,10 +177,11 @@ class ColumnsHardware(Hardware):
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
-                step.first.eq(begins & (presentation == 0)),
-                step.double.eq(begins if self.block.presentations.halving else 0),
-                step.last.eq(ends_image),
-                short.eq(ends),
+                x.eq(self.i.payload),
+                read.first.eq(begins & (presentation == 0)),
+                read.twice.eq(begins if self.block.presentations.halving else 0),
+                read.ending.eq(ends),
+                read.last.eq(ends_image),
             ]
             with m.If(ends):
                 m.d.sync += [block.eq(0), row.eq(0), presentation.eq(Mux(ends_image, 0, presentation + 1))]
@@ -180,132 +189,62 @@ class ColumnsHardware(Hardware):
                 m.d.sync += [block.eq(block + 1), row.eq(0)]
             with m.Else():
                 m.d.sync += row.eq(row + 1)
-        return step, short
+        return x, read
 
-    def _arrays(self, m: Module, platform: Any, controller: Any, short: Signal) -> list[Value]:
-        """The strips behind the controller; returns the counts of all neurons, bit by bit."""
-        grid, columns = self.block.map, self.block.columns
-        x = Signal(self.block.lanes, reset_less=True)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += x.eq(self.i.payload)
-        left = grid.fan_in - (grid.reads - 1) * grid.lanes  # lanes that have an input in the last read
-        words: list[Value] = []
-        for lane in range(grid.lanes):
-            line = Signal(columns, name=f"x{lane}")
-            m.d.comb += line.eq(Mux(controller.masked, controller.mask, x[lane].replicate(columns)))
-            strips = []
-            for block in range(grid.blocks):
-                index = lane * grid.blocks + block
-                strip = place(m, platform, f"group{index}", self.block.strip, image=f"_g{index}")
-                addressed, read = Signal(name=f"group{index}_addressed"), Signal(name=f"group{index}_read")
-                m.d.comb += [
-                    addressed.eq(controller.masked & (controller.group == index)),
-                    read.eq(~controller.masked & (controller.group == block) & (~short if lane >= left else 1)),
-                    strip.tile.eq(controller.tile),
-                    *same_row(strip, controller),
-                    strip.hv.eq(controller.hv & addressed),
-                    strip.sen.eq(controller.sen & (addressed | read)),
-                    strip.x.eq(line),
-                ]
-                strips.append(strip)
-            words.append(tree_or(m, [strip.q for strip in strips], f"q{lane}"))
-            if self.block.ternary:
-                words.append(tree_or(m, [strip.positive for strip in strips], f"positive{lane}"))
-        self._read_back(m, controller, words)
-        counts = [Signal(grid.fan_out, name=f"count{bit}") for bit in range(len(words).bit_length())]
-        m.d.sync += [
-            count.eq(bits)
-            for count, bits in zip(counts, column_counts(m, [word[: grid.fan_out] for word in words]), strict=True)
-        ]
-        return list(counts)
-
-    def _read_back(self, m: Module, controller: Any, words: list[Value]) -> None:
-        """The outputs of the one array that a host command addresses, for the controller."""
-        grid, columns = self.block.map, self.block.columns
-        rails = [words]
-        if self.block.ternary:
-            high, positive = words[::2], words[1::2]
-            rails = [positive, high]
-        merged = [tree_or(m, rail, f"rail{number}") for number, rail in enumerate(rails)]
-        tiles = []
-        for index in range(grid.tiles):
-            here = Signal(name=f"tile{index}_here")
-            m.d.comb += here.eq(controller.tile == index)
-            part = Cat(rail[index * columns : (index + 1) * columns] for rail in merged)
-            if self.block.ternary:
-                part = Cat(part[:columns], ~part[columns:])  # Q low: the weight is -1
-            tiles.append(part & here.replicate(len(part)))
-        back = Signal.like(controller.q, name="back")
-        m.d.sync += back.eq(tree_or(m, tiles, "back"))
-        m.d.comb += controller.q.eq(back)
-
-    def _neurons(self, m: Module, platform: Any, counts: list[Value], step: Any, numbers: Value) -> None:
-        """The accumulators, and the word of results that they leave when an image is over."""
-        columns = self.block.columns
-        results: list[Value] = []
+    def _stacks(self, m: Module, platform: Any, controller: Any, x: Signal, read: Any, numbers: Value) -> Value:
+        """The stacks behind the controller; returns the results of all neurons."""
+        results, back = [], []
         for index in range(self.block.map.tiles):
-            kind = self.block.tally(index)
-            tally = place(m, platform, f"tally{index}", kind)
-            start = index * columns
+            kind = self.block.stack(index)
+            stack = place(m, platform, f"stack{index}", kind, image=f"_t{index}")
+            start, width = index * self.block.columns, kind.tally.number_width
             m.d.comb += [
-                tally.strobe.eq(step.strobe),
-                tally.first.eq(step.first),
-                tally.double.eq(step.double),
-                tally.counts.eq(Cat(count[start : start + kind.neurons] for count in counts)),
-                tally.numbers.eq(numbers[start * kind.number_width :][: kind.neurons * kind.number_width]),
+                stack.group.eq(controller.group),
+                *same_row(stack, controller),
+                stack.hv.eq(controller.hv),
+                stack.sen.eq(controller.sen),
+                stack.mask.eq(controller.mask),
+                stack.masked.eq(controller.masked),
+                stack.x.eq(x),
+                stack.ending.eq(read.ending),
+                stack.step.strobe.eq(controller.sampled),
+                stack.step.first.eq(read.first),
+                stack.step.twice.eq(read.twice),
+                stack.numbers.eq(numbers[start * width : (start + kind.neurons) * width]),
+                stack.selected.eq(controller.tile == index),
             ]
-            results.append(tally.results)
-        full = Signal()  # the accumulators hold the sums of an image
+            results.append(stack.results)
+            back.append(stack.q)
+        m.d.comb += controller.q.eq(tree_or(m, back, "q"))
+        return Cat(results)
+
+    def _offer(self, m: Module, results: Value, coming: Value) -> Signal:
+        """Give the results away; the last read of an image that they come from is sampled when they are `coming`.
+
+        Returns whether the accumulators hold the sums of an image, which are still to meet their numbers.
+        """
+        delayed = Signal(RESULT_LATENCY - 2)
+        full = Signal()
+        m.d.sync += delayed.eq(Cat(coming, delayed))
         with m.If(full & (~self.o.valid | self.o.ready)):
-            m.d.sync += [self.o.payload.eq(Cat(results)), self.o.valid.eq(1), full.eq(0)]
+            m.d.sync += [self.o.payload.eq(results), self.o.valid.eq(1), full.eq(0)]
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
-        with m.If(step.strobe & step.last):
+        with m.If(delayed[-1]):
             m.d.sync += full.eq(1)
+        return full
 
-    def _admit(self, m: Module, controller: Any) -> Signal:
-        """Count the images under way and let one more in where there is room; returns whether there are none."""
+    def _admit(self, m: Module, controller: Any, access: Any, full: Signal) -> None:
+        """Count the images under way, and let one more in where there is room, or the host where there is none."""
         images = Signal(range(3))  # started and not yet taken from `o`
-        quiet, changed, busy = Signal(), Signal(), Signal()
+        quiet, changed = Signal(), Signal()
         m.d.sync += images.eq(images + self.start - (self.o.valid & self.o.ready))
         m.d.comb += [
             changed.eq(self.timing.as_value() != self.steady.as_value()),
-            quiet.eq((images == self.o.valid) & controller.host.ready),
-            self.go.eq((images != 2) & ~changed & ~self.host.valid & ~busy),
+            quiet.eq((images == self.o.valid + full) & controller.host.ready),
+            access.quiet.eq(quiet & ~changed),
+            access.numbers_free.eq(~full),
+            self.go.eq((images != 2) & ~changed & access.clear),
         ]
         with m.If(quiet):
             m.d.sync += self.steady.eq(self.timing)
-        with m.If(controller.host.valid & controller.host.ready):
-            m.d.sync += busy.eq(1)
-        with m.Elif(controller.done):
-            m.d.sync += busy.eq(0)
-        allowed = Signal()
-        m.d.comb += allowed.eq(quiet & ~changed)
-        return allowed
-
-    def _host(self, m: Module, controller: Any, numbers: Any, quiet: Signal) -> None:
-        """The host's way to the arrays and to the numbers."""
-        order = self.host.payload
-        on_arrays, on_numbers, finished = Signal(), Signal(), Signal()
-        m.d.comb += [
-            on_arrays.eq((order.command == HostCommand.PROGRAM_ROW) | (order.command == HostCommand.READ_ROW)),
-            self.host.ready.eq(quiet),
-            controller.host.valid.eq(self.host.valid & on_arrays & quiet),
-            controller.host.payload.command.eq(
-                Mux(order.command == HostCommand.PROGRAM_ROW, Command.PROGRAM, Command.READ_BACK)
-            ),
-            controller.host.payload.group.eq(order.group),
-            controller.host.payload.tile.eq(order.tile),
-            controller.host.payload.row.eq(order.index),
-            controller.host.payload.bits.eq(order.bits),
-            on_numbers.eq(self.host.valid & ~on_arrays & quiet),
-            numbers.read_en.eq(on_numbers),
-            numbers.read_addr.eq(order.index),
-            numbers.write_en.eq(on_numbers & (order.command == HostCommand.WRITE_NUMBER)),
-            numbers.write_addr.eq(order.index),
-            numbers.write_data.eq(order.bits),
-            self.done.eq(controller.done | finished),
-            self.failed.eq(controller.failed & ~finished),
-            self.read_bits.eq(Mux(finished, numbers.read_data, controller.read_bits)),
-        ]
-        m.d.sync += finished.eq(on_numbers)

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,13 @@ BY_PATH = "HAFNET_IMAGES_BY_PATH"
 """Macro under which modules take no image as a parameter, and each memory finds its own: see hafnet_storage.sv."""
 IMAGES_PLUSARG = "hafnet_images"
 """Plusarg that says what the paths of the images begin with where memories find them by their own."""
+OF_CPLUSPLUS = frozenset(
+    "and asm auto bool break case catch char class const continue default delete do double else enum explicit export "
+    "extern false float for friend goto if inline int long mutable namespace new not operator or private protected "
+    "public register return short signed sizeof static struct switch template this throw true try typedef typeid "
+    "typename union unsigned using virtual void volatile while xor".split()
+)
+"""No port may be called so: Verilator renames it in what it builds once for all instances, and then misses it."""
 IMAGE_MACROS = f"""\
 `ifndef HAFNET_IMAGE
 `ifdef {BY_PATH}
@@ -62,8 +69,10 @@ class Emission:
     texts: dict[str, str] = field(default_factory=dict)
     leaves: dict[str, Path] = field(default_factory=dict)
 
-    def instance(self, block: Block, ports: Any, image: str) -> Instance:
-        """An instance of `block` joined to `ports`; the block is elaborated if this is its first."""
+    def instance(self, block: Block, ports: Any, image: str, inputs: Mapping[str, Any]) -> Instance:
+        """An instance of `block` joined to `ports`, and to `inputs` where they are given; the block is elaborated if
+        this is its first.
+        """
         if isinstance(block, Leaf):
             self.leaves[block.name] = block.source
             arguments: dict[str, Any] = {f"p_{name}": value for name, value in block.parameters.items()}
@@ -76,7 +85,7 @@ class Emission:
                 if re.search(rf"input \d+\s+\\{name}$", text, re.MULTILINE):
                     arguments[f"i_{name}"] = signal
         for name, flow, value in _ports(block, ports):
-            arguments[f"{'i' if flow is Flow.In else 'o'}_{name}"] = value
+            arguments[f"{'i' if flow is Flow.In else 'o'}_{name}"] = inputs.get(name, value)
         return Instance(block.name, **arguments)
 
     def module(self, block: Block) -> str:
@@ -85,6 +94,8 @@ class Emission:
             self.blocks[block.name] = block
             text = rtlil.convert(block.create(), name=block.name, platform=self, emit_src=False)
             order = ["clk", "rst", *(name for name, _, _ in _ports(block, block.signature.create()))]
+            if reserved := OF_CPLUSPLUS.intersection(order):
+                raise RuntimeError(f"{block.name}: a port is called {min(reserved)!r}, a keyword of C++")
             self.texts[block.name] = ordered_ports(plain_names(text), order)
         elif self.blocks[block.name] != block:
             raise AssertionError(f"{block} and {self.blocks[block.name]} have the same name")

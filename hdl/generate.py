@@ -23,7 +23,7 @@ from model.files import read_manifest, whole_folder
 from model.plan import Plan
 from model.topology import Convolution, Dense, MaxPool, Topology
 
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 WAIVERS = Path(__file__).with_name("hafnet.vlt")
 

@@ -127,7 +127,7 @@ class Grid:
 
     @property
     def access(self) -> HostAccess:
-        return HostAccess(self.map, self.number_width, self.host_width)
+        return HostAccess.of(self.map, self.number_width, self.host_width)
 
     @property
     def controller(self) -> ArrayController:
@@ -201,7 +201,10 @@ class GridHardware(Hardware):
             coming = sampled[-2]
             m.d.comb += self.counts.eq(counts)
         m.d.sync += self.strobe.eq(coming)
-        m.d.comb += access.quiet.eq(first & controller.host.ready & ~under_way)
+        m.d.comb += [
+            access.quiet.eq(first & controller.host.ready & ~under_way),
+            access.numbers_free.eq(1),
+        ]
         step, lanes = self._numbers(m, platform, coming)
         self._access(m, access, coming, step, lanes)
         return m
@@ -288,7 +291,8 @@ class GridHardware(Hardware):
                 index = lane * grid.blocks + stack
                 # The host addresses one group, a read the same block of every lane.
                 asked = Mux(controller.masked, index, stack) if lane else stack
-                group = place(m, platform, f"group{index}", block.group, image=f"_g{index}")
+                x_lines = words[lane // neurons if block.slices > 1 else 0]
+                group = place(m, platform, f"group{index}", block.group, image=f"_g{index}", x=x_lines)
                 here = Signal(name=f"group{index}_here")
                 m.d.comb += [
                     here.eq(controller.group == asked),
@@ -296,7 +300,6 @@ class GridHardware(Hardware):
                     *same_row(group, controller),
                     group.hv.eq(controller.hv & here),
                     group.sen.eq(controller.sen & here),
-                    group.x.eq(words[lane // neurons if block.slices > 1 else 0]),
                 ]
                 outputs.append(group.q)
                 lane_counts.append(group.popcount)

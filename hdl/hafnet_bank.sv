@@ -5,6 +5,7 @@ module hafnet_bank #(
     parameter WIDTH = 1,
     parameter DEPTH = 1,
     parameter ADDRESS = 1,
+    parameter BLANK = 0,  // 1: never filled from an image
     parameter LOAD = 0,   // 1: filled from the image, 0: not initialised
     parameter IMAGE = ""  // path of a $readmemh file without its ".hex"
 ) (
@@ -25,7 +26,7 @@ module hafnet_bank #(
     string image;
     integer file;
     initial
-        if ($value$plusargs("hafnet_images=%s", image)) begin
+        if (BLANK == 0 && $value$plusargs("hafnet_images=%s", image)) begin
             image = {image, $sformatf("%m"), ".hex"};
             file = $fopen(image, "r");
             if (file == 0) $fatal(1, "no image %s", image);
@@ -33,7 +34,7 @@ module hafnet_bank #(
             $readmemh(image, words);
         end
 `else
-    initial if (LOAD != 0) $readmemh({IMAGE, ".hex"}, words);
+    initial if (LOAD != 0 && BLANK == 0) $readmemh({IMAGE, ".hex"}, words);
 `endif
 
     genvar index;

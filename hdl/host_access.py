@@ -1,7 +1,7 @@
 """The host's way to a layer's arrays and numbers, and the numbers' way out of the arrays where these hold them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream, wiring
@@ -42,42 +42,47 @@ def host_ports(host_width: int) -> dict[str, wiring.Member]:
 
 
 PATIENCE = 1023
-"""Cycles after a programmed row before the numbers are read again: a host that programs a layer has not to wait for
-them after every row.
-"""
+"""Cycles after a programmed row before the numbers are read again: a host that programs a layer has not to wait for them
+after every row."""
 
 
 @dataclass(frozen=True)
 class HostAccess:
-    """Host commands for the arrays of `map`, of which `controller` is the controller, and for its numbers.
+    """Host commands for the arrays behind `controller`, and for their `numbers` in each of `lanes`.
 
     Ports:
       `host`, `done`, `failed`, `read_bits`   as in `host_ports`
-      `quiet`       between images, and nothing is on its way: the controller takes a command, the numbers may be used
+      `quiet`       between images, and nothing is on its way: the controller takes a command
+      `numbers_free`  the numbers, too, are in nobody's use
       `clear`       an image may begin: no command waits or is under way, and the numbers are those of the arrays
       `order`, `ended`, `ended_failed`, `row_bits`   to and from the controller: `host`, `done`, `failed`, `read_bits`
       `select`, `write`, `lane`, `index`, `number`   a number is read (`selected`, one cycle later) or written
 
-    Where the map keeps its numbers in its arrays, they are read from there after reset and after each programmed row,
-    before the next image (see `hdl.number_loader.NumberLoader`), PATIENCE cycles after the last row; the host then
-    writes rows and no numbers.
+    With a `loader` the numbers are in the arrays. They are read from there after reset and after each programmed row,
+    before the next image (see `hdl.number_loader.NumberLoader`), PATIENCE cycles after the last row; the host then writes
+    rows and no numbers.
     """
 
-    map: LayerMap
+    controller: ArrayController
+    lanes: int
+    numbers: int
     number_width: int
     host_width: int
+    loader: NumberLoader | None = None
+
+    @classmethod
+    def of(cls, grid: LayerMap, number_width: int, host_width: int) -> Self:
+        """The way to the arrays of `grid` and to its numbers."""
+        size = grid.geometry
+        controller = ArrayController(grid.groups, grid.tiles, size.rows, size.columns, grid.ternary)
+        loader = NumberLoader(grid) if grid.number_bits else None
+        return cls(controller, grid.number_lanes, grid.numbers, number_width, host_width, loader)
 
     @property
     def name(self) -> str:
-        grid, size = self.map, self.map.geometry
-        text = f"hafnet_host_access_{grid.fan_in}x{grid.fan_out}_{size.rows}x{size.columns}_{grid.dataflow}"
-        text += f"_lanes{grid.lanes}_{self.number_width}to{self.host_width}"
-        return text + "_ternary" * grid.ternary + "_rows" * bool(grid.number_bits)
-
-    @property
-    def controller(self) -> ArrayController:
-        grid, size = self.map, self.map.geometry
-        return ArrayController(grid.groups, grid.tiles, size.rows, size.columns, grid.ternary)
+        text = f"{self.controller.name.replace('controller', 'host_access')}_{self.lanes}x{self.numbers}"
+        loader = self.loader.name.removeprefix("hafnet") if self.loader is not None else ""
+        return f"{text}_{self.number_width}to{self.host_width}{loader}"
 
     @property
     def signature(self) -> wiring.Signature:
@@ -88,15 +93,16 @@ class HostAccess:
             {
                 **ports,
                 "quiet": In(1),
+                "numbers_free": In(1),
                 "clear": Out(1),
                 "order": rows["host"].flip(),
                 "ended": In(1),
                 "ended_failed": In(1),
-                "row_bits": In(self.map.word_width),
+                "row_bits": In(self.controller.word_width),
                 "select": Out(1),
                 "write": Out(1),
-                "lane": Out(index_width(self.map.number_lanes)),
-                "index": Out(index_width(self.map.numbers)),
+                "lane": Out(index_width(self.lanes)),
+                "index": Out(index_width(self.numbers)),
                 "number": Out(self.number_width),
                 "selected": In(self.number_width),
             }
@@ -114,6 +120,7 @@ class HostAccessHardware(Hardware):
     failed: Signal
     read_bits: Signal
     quiet: Signal
+    numbers_free: Signal
     clear: Signal
     order: Any
     ended: Signal
@@ -133,15 +140,12 @@ class HostAccessHardware(Hardware):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         asked, order = self.host.payload, self.order.payload
-        on_arrays = Signal()
-        on_numbers = Signal()
-        finished = Signal()
-        busy = Signal()
+        on_arrays, on_numbers, finished, busy = Signal(), Signal(), Signal(), Signal()
         taken = Signal()  # a command on the arrays begins
         m.d.comb += [
             on_arrays.eq((asked.command == HostCommand.PROGRAM_ROW) | (asked.command == HostCommand.READ_ROW)),
             on_numbers.eq(self.host.valid & self.host.ready & ~on_arrays),
-            self.host.ready.eq(self.quiet & ~busy),
+            self.host.ready.eq(self.quiet & ~busy & (on_arrays | self.numbers_free)),
             self.order.valid.eq(self.host.valid & self.host.ready & on_arrays),
             order.command.eq(Mux(asked.command == HostCommand.PROGRAM_ROW, Command.PROGRAM, Command.READ_BACK)),
             order.group.eq(asked.group),
@@ -164,13 +168,12 @@ class HostAccessHardware(Hardware):
             m.d.sync += busy.eq(1)
         with m.Elif(self.ended):
             m.d.sync += busy.eq(0)
-        if self.block.map.number_bits:
-            self._load(m, platform, taken, busy)
+        if self.block.loader is not None:
+            self._load(m, place(m, platform, "loader", self.block.loader), taken, busy)
         return m
 
-    def _load(self, m: Module, platform: Any, taken: Value, busy: Signal) -> None:
+    def _load(self, m: Module, loader: Any, taken: Value, busy: Signal) -> None:
         """Read the numbers from the arrays while they are stale, before host or images come in."""
-        loader = place(m, platform, "loader", NumberLoader(self.block.map))
         stale = Signal(init=1)
         rest = Signal(range(PATIENCE + 1))  # cycles in which the host may have another row to program
         with m.If(taken & ~loader.busy):
@@ -183,7 +186,7 @@ class HostAccessHardware(Hardware):
         with m.Elif(loader.ended):
             m.d.sync += stale.eq(0)
         m.d.comb += [
-            loader.start.eq(stale & self.quiet & ~busy & ~self.host.valid & (rest == 0)),
+            loader.start.eq(stale & self.quiet & self.numbers_free & ~busy & ~self.host.valid & (rest == 0)),
             loader.row_ended.eq(self.ended),
             loader.row_bits.eq(self.row_bits),
             loader.order.ready.eq(self.order.ready & loader.busy),

@@ -50,7 +50,7 @@ class Tree:
                 yield f"{inside}.{path}", f"{child.image or ''}{image}"
 
     def repeated(self, top: str, times: int) -> list[str]:
-        """The outermost modules that hold memories and occur at least so many times."""
+        """The modules that hold memories and occur at least so many times, but for what is part of another of them."""
         counts: Counter[str] = Counter()
         parents: dict[str, set[str]] = {}
 
@@ -63,14 +63,7 @@ class Tree:
         count(top, 1)
         holding = {child.module for children in self.modules.values() for child in children if child.image is not None}
         often = {module for module in holding & set(self.modules) if counts[module] >= times}
-        outermost = {module for module in often if not parents[module] <= often}
-        # One that is also inside another would be built inside it once more.
-        return sorted(outermost - {below for module in outermost for below in self._below(module)})
-
-    def _below(self, module: str) -> set[str]:
-        """All modules inside a module."""
-        children = {child.module for child in self.modules.get(module, ())}
-        return children.union(*(self._below(child) for child in children))
+        return sorted(module for module in often if not parents[module] & often)
 
 
 def _image(parameters: str) -> str | None:

@@ -133,7 +133,7 @@ class SequentialClassifier:
 
     @property
     def score_width(self) -> int:
-        return score_width(self.sink.tally(0).top)
+        return score_width(self.sink.stack(0).tally.top)
 
     @property
     def ranker(self) -> Ranker:

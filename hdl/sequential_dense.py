@@ -1,7 +1,7 @@
 """The dense layer in the dataflow `sequential_to_parallel`, fed with all inputs of an image at once."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -9,14 +9,13 @@ from amaranth.lib.wiring import Out, connect, flipped
 
 from hdl.block import Hardware, place
 from hdl.columns import Columns
-from hdl.grid import layer_ports
+from hdl.grid import join_host, layer_ports
 from hdl.serializer import Serializer
-from model.topology import Presentations
 
 
 @dataclass(frozen=True)
 class SequentialDense:
-    """A layer of `fan_out` neurons of `fan_in` inputs, read `lanes` at once, on arrays of `rows` × `columns`.
+    """A layer whose neurons are those of `sink`, a `hdl.columns.Columns`.
 
     Ports: `i`, a stream of `presentations.count` words of `fan_in` bits an image; `o`, a stream of one word an image,
     with thresholds a bit a neuron, neuron 0 in bit 0; this and `timing`, `host`, `done`, `failed`, `read_bits` as in
@@ -26,29 +25,16 @@ class SequentialDense:
     (precharge + sense). Latency from taking an image's first word to offering its result: cycles + 5.
     """
 
-    fan_in: int
-    fan_out: int
-    rows: int
-    columns: int
-    host_width: int
-    lanes: int = 1
-    presentations: Presentations = Presentations()
-    ternary: bool = False
-    numbers: Literal["thresholds", "offsets"] = "thresholds"
+    sink: Columns
 
     @property
     def name(self) -> str:
         return self.sink.name.replace("columns", "sequential_dense")
 
     @property
-    def sink(self) -> Columns:
-        shape = (self.fan_in, self.fan_out, self.rows, self.columns, self.lanes)
-        return Columns(*shape, self.presentations, self.ternary, self.numbers, self.host_width)
-
-    @property
     def signature(self) -> wiring.Signature:
         results = stream.Signature(self.sink.result_width)
-        return wiring.Signature({**layer_ports(self.fan_in, self.host_width), "o": Out(results)})
+        return wiring.Signature({**layer_ports(self.sink.fan_in, self.sink.host_width), "o": Out(results)})
 
     def create(self) -> "SequentialDenseHardware":
         return SequentialDenseHardware(self)
@@ -71,19 +57,12 @@ class SequentialDenseHardware(Hardware):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        serializer = Serializer(self.block.fan_in, self.block.lanes, self.block.presentations.count)
-        source = place(m, platform, "serializer", serializer)
-        sink = place(m, platform, "columns", self.block.sink)
+        block = self.block.sink
+        source = place(m, platform, "serializer", Serializer(block.fan_in, block.lanes, block.presentations.count))
+        sink = place(m, platform, "columns", block)
         connect(m, flipped(self.i), source.i)
         connect(m, source.o, sink.i)
         connect(m, sink.o, flipped(self.o))
-        connect(m, flipped(self.host), sink.host)
-        m.d.comb += [
-            sink.timing.eq(self.timing),
-            sink.start.eq(source.start),
-            source.go.eq(sink.go),
-            self.done.eq(sink.done),
-            self.failed.eq(sink.failed),
-            self.read_bits.eq(sink.read_bits),
-        ]
+        join_host(m, self, sink)
+        m.d.comb += [sink.start.eq(source.start), source.go.eq(sink.go)]
         return m

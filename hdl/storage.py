@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.block import Hardware, index_width
+from hdl.block import Hardware, blank, index_width
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,7 @@ class Storage:
 
     @property
     def parameters(self) -> dict[str, int]:
-        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)} | (
-            {} if self.image else {"BLANK": 1}
-        )
+        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)} | blank(self.image)
 
     @property
     def signature(self) -> wiring.Signature:

@@ -41,10 +41,10 @@ def column_counts(m: Module, words: Sequence[Value]) -> list[Value]:
 
 @dataclass(frozen=True)
 class Tally:
-    """`neurons` accumulators, for counts up to `most` at a time and sums up to `top`, each with a threshold or an offset.
+    """`neurons` accumulators, for counts up to `most` at a time and sums up to `top`, with a threshold or offset each.
 
-    Ports: `strobe`, `counts` is to be added: the lowest bits of all neurons, neuron 0 in bit 0, then their next bits, …;
-    `first`, it is the first of a sum; `double`, what came before counts twice. `numbers`: the neurons' thresholds or
+    Ports: `strobe`, `counts` is to be added: the lowest bits of all neurons, neuron 0 in bit 0, then their next bits,
+    …; `first`, it is the first of a sum; `twice`, what came before counts twice. `numbers`: the neurons' thresholds or
     offsets, neuron 0 lowest. `results`, valid from the cycle after `strobe`: a bit a neuron, whether its sum is not
     below its threshold; or its sum + offset, two's complement. Throughput 1 count a cycle.
     """
@@ -72,7 +72,7 @@ class Tally:
             {
                 "strobe": In(1),
                 "first": In(1),
-                "double": In(1),
+                "twice": In(1),
                 "counts": In(self.neurons * self.most.bit_length()),
                 "numbers": In(self.neurons * self.number_width),
                 "results": Out(self.neurons * self.result_width),
@@ -88,7 +88,7 @@ class TallyHardware(Hardware):
 
     strobe: Signal
     first: Signal
-    double: Signal
+    twice: Signal
     counts: Signal
     numbers: Signal
     results: Signal
@@ -103,7 +103,7 @@ class TallyHardware(Hardware):
         for index in range(neurons):
             total = Signal(self.block.top.bit_length(), name=f"total{index}", reset_less=True)
             before, count = Signal.like(total, name=f"before{index}"), self.counts[index::neurons]
-            m.d.comb += before.eq(Mux(self.first, 0, Mux(self.double, total << 1, total)))
+            m.d.comb += before.eq(Mux(self.first, 0, Mux(self.twice, total << 1, total)))
             with m.If(self.strobe):
                 m.d.sync += total.eq(before + count)
             number = self.numbers[index * width : (index + 1) * width]

@@ -26,8 +26,8 @@ class Window:
     The map is walked with its padding, one position a cycle, as far as a window or a pixel reaches (`positions`).
     Padding is walked without waiting for pixels, pixels that no window uses are taken and dropped. The walk stops where
     a window is complete and the one before it has not been taken. `cycles` tells the cycles of a map. Latency from
-    taking a window's last pixel to offering the window: 2 cycles. A kernel of 1 × 1 is no more than a choice of pixels:
-    no register, latency 0.
+    taking a window's last pixel to offering the window: 2 cycles, where the walk waited for this pixel. A kernel of
+    1 × 1 is no more than a choice of pixels: no register, latency 0.
 
     Raises HafnetError as `model.windows.Sliding` does, and for a depth below 1 or a fill that `depth` bits cannot hold.
     """

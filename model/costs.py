@@ -5,6 +5,7 @@ are those of a pipeline at full rate, a row read taking one; bits are those that
 layer's arrays (encoders and packet receivers, the same for every plan, are not counted).
 """
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,12 @@ SEQUENTIAL_LATENCY = 6
 """The same of `hdl.sequential_dense.SequentialDense`."""
 CLASSIFIER_LATENCY = 6
 """The same of `hdl.classifier.Classifier`, besides the ranking and the beats of a result."""
+SUMMED = 2
+"""More of these where several presentations are summed up parallel_to_sequential."""
+ZIGZAG_LATENCY = 10
+"""The same of both layers of a zig-zag with hidden neurons behind it."""
+ZIGZAG_SCORES_LATENCY = 9
+"""The same where scores are behind it, besides the ranking and the beats of a result."""
 FIFO_WORDS = 8
 """Words of `lanes` bits between the two layers of a zig-zag."""
 
@@ -40,6 +47,11 @@ class Pace(NamedTuple):
 
     cycles: int
     limit: str
+
+
+def pace_cycles(pace: Pace) -> int:
+    """By which paces are compared."""
+    return pace.cycles
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,7 @@ class Costs:
     def pace(self) -> Pace:
         """The slowest part's, which is that of the whole pipeline."""
         named = [Pace(each.pace.cycles, f"layer {each.name!r}: {each.pace.limit}") for each in self.layers]
-        return max([*named, *self.packets], key=lambda pace: pace.cycles)
+        return max([*named, *self.packets], key=pace_cycles)
 
     @property
     def registers(self) -> int:
@@ -106,6 +118,8 @@ def costs(topology: Topology, plan: Plan, results: Results = Results()) -> Costs
             times = topology.presentations[index].count * shape.positions
             reads, useful = grid.reads * times, shape.fan_in * shape.fan_out * times
             pace = layer_pace(topology, index, grid.dataflow == P2S, grid.lanes, results)
+            if zigzags[0]:
+                pace = max(pace, zigzag_pace(topology, index - 1, grid.lanes, results), key=pace_cycles)
             registers, memory = layer_bits(topology, index, plan.layers[index], zigzags, results)
         elif isinstance(shape, MaxPool):
             pace, (registers, memory) = pool_pace(shape), _window_bits(shape, 1)
@@ -138,22 +152,50 @@ def layer_pace(topology: Topology, index: int, parallel: bool, lanes: int, resul
     reads = pace.cycles
     if index == 0 and isinstance(given, StochasticInput):
         values = _width(shape)
-        pace = max(pace, Pace(count * -(-values // given.draws), "random bits"), key=_cycles)
-    if last:
-        beats, ranking = results.beats(shape.fan_out), (lanes - 1).bit_length() + 1
-        room = reads + CLASSIFIER_LATENCY + ranking + beats
-        if not parallel:
-            steps = min(shape.fan_out, -(-shape.fan_out * 4 // reads))  # scores that are ranked at once
-            found = -(-shape.fan_out // steps) + (steps - 1).bit_length() + 2 + beats if results.top else beats
-            pace, room = max(pace, Pace(found, "ranking of scores"), key=_cycles), reads + SEQUENTIAL_LATENCY
+        pace = max(pace, Pace(count * -(-values // given.draws), "random bits"), key=pace_cycles)
+    summed = SUMMED if parallel and count > 1 else 0
+    if not last:
+        room = reads + (DENSE_LATENCY if parallel else SEQUENTIAL_LATENCY) + summed
+    elif parallel:
+        ranking = (lanes - 1).bit_length() + 1
+        room = reads + CLASSIFIER_LATENCY + ranking + results.beats(shape.fan_out) + summed
     else:
-        room = reads + (DENSE_LATENCY if parallel else SEQUENTIAL_LATENCY)
-    pace = max(pace, Pace(-(-room // 2), "latency"), key=_cycles)
+        pace = max(pace, Pace(_ranking(shape.fan_out, reads, results), "ranking of scores"), key=pace_cycles)
+        room = reads + SEQUENTIAL_LATENCY
+    half, whole = max(pace.cycles, room // 2), max(pace.cycles, -(-room // 2))
+    if whole > pace.cycles:
+        pace = Pace(whole, "latency")
     if isinstance(shape, Convolution):
-        windows = shape.positions * pace.cycles
-        walk = _sliding(shape).cycles(pace.cycles)
-        pace = Pace(walk, "window" if walk > windows else pace.limit)
+        # Where the room for two results is used up, windows are taken after half a number of cycles on average.
+        sliding = _sliding(shape)
+        walk = -(-(_walk(sliding, half) + _walk(sliding, whole)) // 2)
+        pace = Pace(walk, "window" if walk > -(-shape.positions * (half + whole) // 2) else pace.limit)
     return pace
+
+
+def zigzag_pace(topology: Topology, index: int, lanes: int, results: Results) -> Pace:
+    """Of layer `index` and the next one where they are a zig-zag: there is room behind them for the results of two
+    images, from the start of the first layer on.
+    """
+    shape, sink = topology.layers[index : index + 2]
+    assert isinstance(shape, Dense)
+    assert isinstance(sink, Dense)
+    count, reads = topology.presentations[index].count, -(-shape.fan_out // lanes)
+    room = count * reads + (SUMMED if count > 1 else 0)
+    if index + 2 == len(topology.layers):
+        room += ZIGZAG_SCORES_LATENCY + _ranking(sink.fan_out, reads, results)
+    else:
+        room += ZIGZAG_LATENCY
+    return Pace(
+        max(count * reads, -(-room // 2)), "latency of the zig-zag" if room > 2 * count * reads else "row reads"
+    )
+
+
+def _ranking(classes: int, reads: int, results: Results) -> int:
+    """Cycles for which `hdl.sequential_classifier.Ranker` keeps the scores of an image."""
+    beats = results.beats(classes)
+    lanes = min(classes, -(-classes * 4 // reads))
+    return -(-classes // lanes) + (lanes - 1).bit_length() + 1 + beats if results.top else beats
 
 
 def layer_bits(
@@ -183,10 +225,6 @@ def layer_bits(
     return registers, memory
 
 
-def _cycles(pace: Pace) -> int:
-    return pace.cycles
-
-
 def _width(shape: Weighted) -> int:
     """Bits of a layer's input word."""
     return shape.fan_in * (shape.groups if isinstance(shape, Convolution) else 1)
@@ -195,6 +233,12 @@ def _width(shape: Weighted) -> int:
 def _sliding(shape: Convolution | MaxPool) -> Sliding:
     padding = shape.padding if isinstance(shape, Convolution) else (0, 0, 0, 0)
     return Sliding(shape.source.height, shape.source.width, shape.kernel, shape.stride, padding)
+
+
+@functools.lru_cache(maxsize=4096)  # the planner asks again for every size of the arrays
+def _walk(sliding: Sliding, interval: int) -> int:
+    """Cycles of a map whose windows are taken every `interval` cycles."""
+    return sliding.cycles(interval)
 
 
 def _window_bits(shape: Convolution | MaxPool, depth: int) -> tuple[int, int]:

@@ -18,9 +18,8 @@ from model.bits import Bits
 from model.errors import HafnetError
 from model.topology import BitInput, PlaneInput, StochasticInput
 
-Codes = npt.NDArray[np.uint16]
-DEEPEST = 16
-"""Most bits of a fixed-point or stochastic code."""
+Codes: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+"""(samples, values) as `encode` gives them: bits, or codes of up to 16 bits."""
 
 
 def integer(what: str, value: Any) -> int:
@@ -100,8 +99,6 @@ class _Binary:
         _freeze(self, "values", "depth", "low")
         if self.values < 1:
             raise HafnetError(f"encoding: {self.values} input values, but at least 1 is needed")
-        if not 1 <= self.depth <= DEEPEST:
-            raise HafnetError(f"encoding: codes of {self.depth} bits are not possible, only of 1 … {DEEPEST}")
         if abs(self.low) >= 2**31:
             raise HafnetError(f"encoding: the lowest value {self.low} does not fit in 32 bits")
 
@@ -110,9 +107,9 @@ class _Binary:
         """Least and greatest value that can be encoded."""
         return self.low, self.low + 2**self.depth - 1
 
-    def encode(self, values: npt.ArrayLike) -> Codes:
+    def encode(self, values: npt.ArrayLike) -> npt.NDArray[np.uint16]:
         """(samples, values) integers to (samples, values) codes. Raises HafnetError for a value out of range."""
-        array = _checked(values, self.values).astype(np.int64)
+        array = _checked(values, self.values)
         low, high = self.range
         wrong = (array < low) | (array > high)
         if wrong.any():
@@ -121,34 +118,33 @@ class _Binary:
                 f"inputs: value {array[sample, value]} of sample {sample}, input {value} is outside {low} … {high}, "
                 f"which {self.depth} bits hold"
             )
-        return (array - low).astype(np.uint16)
+        return (array.astype(np.int64) - low).astype(np.uint16)
 
 
 @dataclass(frozen=True)
 class FixedPoint(_Binary):
     """Fixed-point input: value = low + code, the code unsigned in `depth` bits, presented by bit planes.
 
-    Members: `values`, `depth` (1 … 16), `low` (0 for unsigned, -2^(depth-1) for two's complement values), `planes`, how
-    many of the planes are presented, the most significant first (None: all). The dot product of the planes that are
-    presented is exact: popcounts are shifted and added. Raises HafnetError where a member breaks its rule.
+    Members: `values`; `depth`, 1 … 16; `low`, 0 for unsigned values, -2^(depth - 1) for two's complement; `planes`, how
+    many planes are presented, the most significant first (None: all). Raises HafnetError where a member breaks a rule.
+
+    The dot product is exact: the planes' popcounts are shifted and added. With P planes u of a code and fan-in n, the
+    count is (w · (2u - (2^P - 1)) + n (2^P - 1)) / 2. So w · u = count + (sum(w) - n) (2^P - 1) / 2, and a threshold on
+    w · value is one on the count: value = low + u 2^(depth - P), but for what the planes left out hold.
     """
 
     planes: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(
-            self, "planes", integer("encoding: planes", self.depth if self.planes is None else self.planes)
-        )
-        assert self.planes is not None  # just set
-        if not 1 <= self.planes <= self.depth:
-            raise HafnetError(
-                f"encoding: {self.planes} planes of codes of {self.depth} bits, but 1 … {self.depth} are there"
-            )
+        if self.planes is None:
+            object.__setattr__(self, "planes", self.depth)
+        _freeze(self, "planes")
+        _ = self.input  # its rules are the encoding's
 
     @property
     def input(self) -> PlaneInput:
-        assert self.planes is not None
+        assert self.planes is not None  # None was replaced by the depth
         return PlaneInput(self.values, self.depth, self.planes)
 
 
@@ -156,10 +152,13 @@ class FixedPoint(_Binary):
 class Stochastic(_Binary):
     """Stochastic input: `presentations` times random bits, each 1 with probability (value - low) / 2^depth.
 
-    Members: `values`, `depth`, `low`, `presentations` T (1 … 4096), `draws`, how many bits the hardware makes in a cycle
-    (1 … 64; which random number meets which value depends on it), `seed` of the generator (0 … 2^64 - 1), `external`, the
-    number of true random sources outside whose XOR is whitened (0: the generator; no golden model foresees the others). Source: T. Hirtzlin et al., "Stochastic Computing for Hardware Implementation
-    of Binarized Neural Networks", IEEE Access 7, 2019. Raises HafnetError where a member breaks its rule.
+    Members: `values`; `depth`, 1 … 16; `low` as in `FixedPoint`; `presentations`, 1 … 4096; `draws`, how many bits the
+    hardware makes in a cycle, 1 … 64 (which random number meets which value depends on it); `seed` of the generator,
+    0 … 2^64 - 1; `external`, the number of true random sources outside whose XOR is taken instead (0: the generator; no
+    golden model foresees the others). Raises HafnetError where a member breaks its rule.
+
+    Source: T. Hirtzlin, B. Penkovsky, M. Bocquet, J.-O. Klein, J.-M. Portal, D. Querlioz, "Stochastic Computing for
+    Hardware Implementation of Binarized Neural Networks", IEEE Access 7, 2019.
     """
 
     presentations: int = 8
@@ -170,14 +169,7 @@ class Stochastic(_Binary):
     def __post_init__(self) -> None:
         super().__post_init__()
         _freeze(self, "presentations", "draws", "seed", "external")
-        if not 1 <= self.presentations <= 4096:
-            raise HafnetError(f"encoding: {self.presentations} presentations are not possible, only 1 … 4096")
-        if not 1 <= self.draws <= 64:
-            raise HafnetError(f"encoding: {self.draws} draws a cycle are not possible, only 1 … 64")
-        if not 0 <= self.external <= 64:
-            raise HafnetError(f"encoding: {self.external} external random sources are not possible, only 0 … 64")
-        if not 0 <= self.seed < 2**64:
-            raise HafnetError(f"encoding: seed {self.seed} is outside 0 … 2^64 - 1")
+        _ = self.input  # its rules are the encoding's
 
     @property
     def input(self) -> StochasticInput:

@@ -38,15 +38,22 @@ def read_tensors(path: Path | str) -> tuple[dict[str, npt.NDArray[Any]], dict[st
         raise HafnetError(f"{path}: not a whole .safetensors file of numpy's types ({error})") from None
 
 
-def read_manifest(adapter: "TypeAdapter[Contents]", path: Path, newest: int, made_by: str) -> Contents:
-    """A JSON manifest of the adapter's type. Raises HafnetError for a missing, damaged or newer one."""
+def check_version(version: Any, known: int) -> None:
+    """Raises HafnetError for a format version other than the one that is known."""
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise HafnetError(f"format version is {version!r}, but must be an integer")
+    if version != known:
+        than = "newer" if version > known else "older"
+        raise HafnetError(f"format version {version} is {than} than {known}, the only one known here")
+
+
+def read_manifest(adapter: "TypeAdapter[Contents]", path: Path, known: int, made_by: str) -> Contents:
+    """A JSON manifest of the adapter's type. Raises HafnetError for a missing or damaged one, or another version's."""
     if not path.is_file():
         raise HafnetError(f"{path}: no such file; `{made_by}` writes it")
     try:
         text = path.read_bytes()
-        version = json.loads(text)["version"]
-        if isinstance(version, int) and version > newest:
-            raise HafnetError(f"format version {version} is newer than {newest}, the newest known here")
+        check_version(json.loads(text)["version"], known)
         return adapter.validate_json(text)
     except HafnetError as error:
         raise HafnetError(f"{path}: {error}") from None

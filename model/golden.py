@@ -10,14 +10,15 @@ Where a layer sees its input in several presentations (bit planes, random bits, 
 sum of each presentation's, times what the presentation counts. Two methods compute it, and a property test holds them
 equal:
 
-- `matmul`: one matrix product of weights and signed sums of the presentations; its sums are integers of at most the
-  largest count, which float32 holds exactly up to 2^24 in whatever order a BLAS adds; wider layers are refused.
+- `matmul`: one matrix product of the weights and the sums of the presentations. All sums on the way are integers of at
+  most fan-in times the presentations' total, which float32 holds exactly below 2^24 in whatever order a BLAS adds;
+  from there on float64 is used, which holds all that a topology allows.
 - `packed`: for each presentation XOR of 64-bit words and a population count, where the unused bits of the last word (0
   on both sides) never count.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -35,19 +36,27 @@ from model.network import (
     Network,
     OutputLayer,
     Signs,
+    WeightedLayer,
 )
-from model.presentations import planes, stochastic_bits
+from model.presentations import bernoulli, planes, steps, stochastic_bits
 from model.topology import BitInput, Input, PlaneInput, Presentations, StochasticInput
 from model.windows import max_pool, windows
 
+Entropy: TypeAlias = Callable[[int, int], npt.NDArray[np.uint16]]
+"""What comes from true random sources outside: the first row and the number of rows of random numbers, to (rows, draws)
+numbers; a row is what the encoder draws in a cycle, see `model.presentations.bernoulli`."""
+
 Method: TypeAlias = Literal["matmul", "packed"]
 
-MATMUL_LIMIT = 2**24
+FLOAT32_LIMIT = 2**24
+"""Integers below it, and their sums, are exact in float32."""
 
-# Samples at a time in `classify`: 512 to 2,048 measured alike on 2 cores, and on busy ones fewer products suffer less.
+ONCE = Presentations()
+
 CHUNK = 2048
-# A chunk of maps is smaller: as many samples as keep the windows of a layer near this many bits.
-CHUNK_BITS = 2**26
+"""Samples at a time in `classify`: 512 to 2,048 measured alike on 2 cores; on busy ones fewer products suffer less."""
+CHUNK_BITS = 2**25
+"""Bits that a layer sees, or counts that it makes, at a time: as many samples as have no more, but at least one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +64,10 @@ class Trace:
     """Every intermediate of an inference, by layer name.
 
     Members: `inputs`, (samples, values) codes or bits as the encoding gives them; `counts`, int32, for every layer of
-    neurons: (samples, fan_out), or (samples, rows, columns, channels) of a convolution; `bits`, likewise, the results of
-    every hidden layer (of average pooling: its counts, int32); `scores`, (samples, classes) int32, the output layer's
-    counts plus offsets; `classes`, (samples,) int64, the index of the highest score, the lowest on a tie.
+    neurons: (samples, fan_out), or (samples, rows, columns, channels) of a convolution; `bits`, uint8, of every hidden
+    layer: of neurons likewise, of max-pooling (samples, rows, columns, channels), and of average pooling (samples,
+    channels) int32, the number of ones; `scores`, (samples, classes) int32, the output layer's counts plus offsets;
+    `classes`, (samples,) int64, the index of the highest score, the lowest on a tie.
     """
 
     inputs: Codes
@@ -68,30 +78,31 @@ class Trace:
 
 
 def popcounts(weights: Signs, inputs: bits.Bits, *, method: Method = "matmul") -> Int32:
-    """Counts of one presentation to binary or ternary weights: (fan_out, fan_in) of ±1 (or 0) and (samples, fan_in)
-    bits to (samples, fan_out) int32. A matrix without a 0 is binary. Raises HafnetError as `counts` does.
+    """Popcounts of binary weights: (fan_out, fan_in) of ±1 and (samples, fan_in) bits to (samples, fan_out) int32.
+
+    Raises HafnetError for an unknown method.
     """
-    return counts(weights, inputs[:, np.newaxis], Presentations(), ternary=bool((weights == 0).any()), method=method)
+    return counts(weights, inputs[:, np.newaxis], method=method)
 
 
 def counts(
     weights: Signs,
     presented: bits.Bits,
-    presentations: Presentations = Presentations(),
+    presentations: Presentations = ONCE,
     *,
     ternary: bool = False,
     method: Method = "matmul",
 ) -> Int32:
-    """Counts of neurons: (fan_out, fan_in) weights and (samples, presentations, fan_in) bits to (samples, fan_out) int32.
+    """Counts of neurons: (fan_out, fan_in) weights, (samples, presentations, fan_in) bits to (samples, fan_out) int32.
 
-    Raises HafnetError for an unknown method, and with `matmul` for a largest count of 2^24 or more.
+    Raises HafnetError for an unknown method.
     """
     if method == "matmul":
         if presented.shape[1] == 1:
-            return signed_counts(weights, bits.to_signs(presented[:, 0]), 1, ternary)
+            return _product(weights, presented[:, 0], 1, ternary)
         shares = np.array(presentations.weights, dtype=np.int32)
-        sums = np.einsum("stn,t->sn", presented.astype(np.int32), shares) * 2 - presentations.total
-        return signed_counts(weights, sums, presentations.total, ternary)
+        sums = np.einsum("stn,t->sn", presented, shares, dtype=np.int32)
+        return _product(weights, sums, presentations.total, ternary)
     if method == "packed":
         found = np.zeros((len(presented), len(weights)), dtype=np.int32)
         for index, share in enumerate(presentations.weights):
@@ -100,17 +111,22 @@ def counts(
     raise HafnetError(f"method {method!r} is neither 'matmul' nor 'packed'")
 
 
-def signed_counts(weights: Signs, sums: npt.NDArray[Any], total: int, ternary: bool) -> Int32:
-    """Counts from (samples, fan_in) sums of presentations as signs, each in -total … total."""
-    most = weights.shape[1] * total
-    if most >= MATMUL_LIMIT:
-        what = f"fan-in {most}" if total == 1 else f"fan-in times presentations {most}"
-        raise HafnetError(f"{what} is not below 2^24, where float32 is exact: method 'packed' is needed")
-    product = sums.astype(np.float32) @ weights.astype(np.float32).T
+def _product(weights: Signs, sums: npt.NDArray[Any], total: int, ternary: bool) -> Int32:
+    """Counts from (samples, fan_in) sums of presentations, each in 0 … total.
+
+    With sums s, the dot product of signs is w · (2s - total), so the count is w · s + total (fan-in - sum(w)) / 2, an
+    integer because ±1 weights and fan-in are even or odd alike; of ternary weights it is twice as much.
+    """
+    fan_in = weights.shape[1]
+    exact: type[np.floating[Any]] = np.float32 if fan_in * total < FLOAT32_LIMIT else np.float64
+    product = sums.astype(exact) @ weights.astype(exact).T
     found: Int32 = product.astype(np.int32)
-    found += most
-    if not ternary:
-        found >>= 1
+    twice = total * (fan_in - weights.sum(axis=1, dtype=np.int32))
+    if ternary:
+        found *= 2
+        found += twice
+    else:
+        found += twice // 2
     return found
 
 
@@ -122,7 +138,7 @@ def _packed(weights: Signs, inputs: bits.Bits, ternary: bool) -> Int32:
         found = np.full((len(inputs), len(weights)), weights.shape[1], dtype=np.int32)
         for word in range(plus.shape[1]):
             column = theirs[:, word, np.newaxis]
-            found += np.bitwise_count(column & plus[:, word]).astype(np.int32)
+            found += np.bitwise_count(column & plus[:, word])
             found += np.bitwise_count(~column & minus[:, word])
             found -= np.bitwise_count(column & minus[:, word])
             found -= np.bitwise_count(~column & plus[:, word])
@@ -134,16 +150,20 @@ def _packed(weights: Signs, inputs: bits.Bits, ternary: bool) -> Int32:
     return found
 
 
-def present(given: Input, words: npt.NDArray[Any], first: int) -> bits.Bits:
+def present(given: Input, words: npt.NDArray[Any], first: int, entropy: Entropy | None = None) -> bits.Bits:
     """(words, values) codes or bits to the (words, presentations, values) bits that a layer sees of them.
 
-    `first` is the number of words that came before. Raises HafnetError for random bits from an external source.
+    `first` is the number of words that came before. Raises HafnetError for random bits from an external source without
+    `entropy`.
     """
     if isinstance(given, PlaneInput):
         return planes(words, given.depth, given.planes)
     if isinstance(given, StochasticInput):
         if given.external:
-            raise HafnetError("random bits come from an external source, which no golden model can foresee")
+            if entropy is None:
+                raise HafnetError("random bits come from an external source, which no golden model can foresee")
+            each = given.times * steps(words.shape[1], given.draws)
+            return bernoulli(words, given.depth, given.times, entropy(first * each, len(words) * each))
         return stochastic_bits(words, given.depth, given.times, given.seed, draws=given.draws, first=first)
     return words[:, np.newaxis]
 
@@ -153,12 +173,20 @@ def fire(found: Int32, thresholds: Int32) -> bits.Bits:
     return (found >= thresholds).astype(np.uint8)
 
 
-def infer(network: Network, values: npt.ArrayLike, *, method: Method = "matmul", first: int = 0) -> Trace:
+def infer(
+    network: Network,
+    values: npt.ArrayLike,
+    *,
+    method: Method = "matmul",
+    first: int = 0,
+    entropy: Entropy | None = None,
+) -> Trace:
     """Run (samples, values) integers through the network and keep every intermediate.
 
-    `first` samples came before since reset: a generator of random bits runs on. Raises HafnetError where the values do not fit the encoding, and as `counts` does.
+    `first` samples came before since reset: a generator of random bits runs on. Raises HafnetError where the values do
+    not fit the encoding, for random bits from outside without `entropy`, and for an unknown method.
     """
-    return _trace(network, network.encoding.encode(values), method, first)
+    return _trace(network, network.encoding.encode(values), _How(method, entropy), first)
 
 
 def classify(network: Network, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -167,9 +195,10 @@ def classify(network: Network, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
     The same computation as `infer`, in chunks of samples. Raises HafnetError as `infer` does.
     """
     inputs = network.encoding.encode(values)
-    chunk = _chunk(network)
+    each = sum(layer.shape.positions * layer.fan_out for layer in network.layers if isinstance(layer, WeightedLayer))
+    chunk = min(CHUNK, max(1, CHUNK_BITS // each))
     starts = range(0, max(len(inputs), 1), chunk)
-    return np.concatenate([_trace(network, inputs[start : start + chunk], "matmul", start).classes for start in starts])
+    return np.concatenate([_trace(network, inputs[start : start + chunk], _How(), start).classes for start in starts])
 
 
 def rank(scores: Int32, count: int) -> npt.NDArray[np.int64]:
@@ -177,40 +206,60 @@ def rank(scores: Int32, count: int) -> npt.NDArray[np.int64]:
     return np.argsort(-scores.astype(np.int64), axis=1, kind="stable")[:, :count].astype(np.int64)
 
 
-def _chunk(network: Network) -> int:
-    widest = [layer.shape.positions * layer.fan_in for layer in network.layers if isinstance(layer, ConvolutionLayer)]
-    return min([CHUNK, *(max(1, CHUNK_BITS // width) for width in widest)])
+@dataclass(frozen=True)
+class _How:
+    """How an inference is done."""
+
+    method: Method = "matmul"
+    entropy: Entropy | None = None
 
 
-def _trace(network: Network, inputs: Codes, method: Method, first: int) -> Trace:
-    """The intermediates of samples of which the first is number `first`."""
+def _trace(network: Network, inputs: Codes, how: _How, first: int) -> Trace:
+    """The intermediates of samples of which the first is number `first` since reset."""
     found: dict[str, Int32] = {}
     fired: dict[str, npt.NDArray[Any]] = {}
     current: npt.NDArray[Any] = inputs
-    pixels: npt.NDArray[Any] | None = None  # of a map whose average the next layer takes
     for index, layer in enumerate(network.layers):
         if isinstance(layer, MaxPoolLayer):
             maps = current.reshape(-1, *layer.source)
             current = fired[layer.name] = max_pool(maps, layer.kernel, layer.stride, layer.conjunctive)
-            continue
-        if isinstance(layer, AveragePoolLayer):
-            pixels = current.reshape(len(current), -1, layer.source.channels)
-            fired[layer.name] = pixels.sum(axis=1, dtype=np.int32)
-            continue
-        presentations = network.topology.presentations[index]
-        given = network.topology.input if index == 0 else BitInput(0)
-        if isinstance(layer, ConvolutionLayer):
-            count = _convolution(layer, current, given, presentations, method, first)
+        elif isinstance(layer, AveragePoolLayer):
+            # The dense layer behind it sees the pixels one after the other.
+            source = layer.source
+            current = current.reshape(-1, source.height * source.width, source.channels)
+            fired[layer.name] = current.sum(axis=1, dtype=np.int32)
         else:
-            words = current.reshape(len(current), -1)
-            presented = present(given, words, first) if pixels is None else pixels
-            count = counts(layer.weights, presented, presentations, ternary=layer.ternary, method=method)
-            pixels = None
-        found[layer.name] = count
-        if not isinstance(layer, OutputLayer):
-            current = fired[layer.name] = fire(count, layer.thresholds)
+            assert isinstance(layer, WeightedLayer)
+            count = found[layer.name] = _layer(network, index, current, how, first)
+            if not isinstance(layer, OutputLayer):
+                current = fired[layer.name] = fire(count, layer.integers)
     scores = found[network.output.name] + network.output.offsets
     return Trace(inputs, found, fired, scores, np.argmax(scores, axis=1).astype(np.int64))
+
+
+def _layer(network: Network, index: int, seen: npt.NDArray[Any], how: _How, first: int) -> Int32:
+    """Counts of a layer of neurons from what the layer before gave, in as many parts as memory asks for."""
+    layer, presentations = network.layers[index], network.topology.presentations[index]
+    assert isinstance(layer, WeightedLayer)
+    given = network.topology.input if index == 0 else BitInput(layer.shape.inputs)
+    pooled = index > 0 and isinstance(network.layers[index - 1], AveragePoolLayer)
+
+    def part(start: int, some: npt.NDArray[Any]) -> Int32:
+        if isinstance(layer, ConvolutionLayer):
+            return _convolution(layer, some, given, presentations, how, start)
+        presented = some if pooled else present(given, some.reshape(len(some), layer.fan_in), start, how.entropy)
+        return counts(layer.weights, presented, presentations, ternary=layer.shape.ternary, method=how.method)
+
+    groups = layer.groups if isinstance(layer, ConvolutionLayer) else 1
+    each = layer.shape.positions * max(layer.fan_in * groups * presentations.count, layer.fan_out)
+    size = max(1, CHUNK_BITS // each)
+    if len(seen) <= size:
+        return part(first, seen)
+    result = layer.shape.result if isinstance(layer, ConvolutionLayer) else (layer.fan_out,)
+    found = np.empty((len(seen), *result), dtype=np.int32)
+    for start in range(0, len(seen), size):
+        found[start : start + size] = part(first + start, seen[start : start + size])
+    return found
 
 
 def _convolution(
@@ -218,26 +267,25 @@ def _convolution(
     codes: npt.NDArray[Any],
     given: Input,
     presentations: Presentations,
-    method: Method,
+    how: _How,
     first: int,
 ) -> Int32:
     """(samples, …) bits or codes to counts (samples, rows, columns, channels)."""
     shape = layer.shape
-    maps = codes.reshape(-1, *layer.source)
-    seen = windows(maps, shape.kernel, layer.stride, layer.padding, layer.fill)
+    pixels = math.prod(shape.kernel)
+    seen = windows(codes.reshape(-1, *layer.source), shape.kernel, layer.stride, layer.padding, layer.fill)
     # Each window is presented by itself, so that no count has to be kept for a whole map.
-    words = seen.reshape(-1, math.prod(shape.kernel) * layer.source.channels)
-    presented = present(given, words, first * shape.positions)
-    slices = presented.reshape(*presented.shape[:2], math.prod(shape.kernel), layer.groups, -1)
+    words = seen.reshape(-1, pixels * layer.source.channels)
+    presented = present(given, words, first * shape.positions, how.entropy)
+    slices = presented.reshape(*presented.shape[:2], pixels, layer.groups, layer.source.channels // layer.groups)
     parts = [
         counts(
-            weights.reshape(len(weights), -1),
-            slices[:, :, :, group].reshape(*presented.shape[:2], -1),
+            weights.reshape(len(weights), layer.fan_in),
+            slices[:, :, :, group].reshape(*presented.shape[:2], layer.fan_in),
             presentations,
             ternary=layer.ternary,
-            method=method,
+            method=how.method,
         )
         for group, weights in enumerate(np.split(layer.weights, layer.groups))
     ]
-    size = shape.result
-    return np.concatenate(parts, axis=1).reshape(-1, size.height, size.width, size.channels)
+    return np.concatenate(parts, axis=1).reshape(-1, *shape.result)

@@ -1,17 +1,18 @@
 """Memory images: what stands in each array and each layer's integers, in files, with a manifest beside them.
 
-An array's image `layer{L}_g{G}_t{T}` holds one word a row, row 0 first, bit 0 = column 0; see `model.mapping` for what a
-word is. A layer's numbers, one word each, are `layer{L}_thresholds_l{lane}` (unsigned), of the output layer
-`layer{L}_offsets_l{lane}` (two's complement), of a max-pooling layer `layer{L}_modes_l0` (a channel's bit is 1 for AND).
-Parallel_to_sequential, lane l holds those of neurons l, l + lanes, … and fills up with 0; else all are in lane 0. Where
-the plan keeps numbers in arrays, they are in the arrays' images.
+An array's image `layer{L}_g{G}_t{T}` (of a layer read sequential_to_parallel `layer{L}_t{T}_g{G}`) holds one word a
+row, row 0 first, bit 0 = column 0; see `model.mapping` for what a word is. A layer's numbers, one word each, are
+`layer{L}_thresholds_l{lane}` (unsigned), of the output layer `layer{L}_offsets_l{lane}` (two's complement), of a
+max-pooling layer `layer{L}_modes_l0` (a channel's is 1 for AND).
+Parallel_to_sequential, lane l holds those of neurons l, l + lanes, … and fills up with 0; else all are in lane 0.
+Where the plan keeps numbers in arrays, they are in the images of these.
 `manifest.json` says what the network is and lists every file with its CRC-32, so that a folder of images is the whole
 network: reading it back yields the identical `Network`.
 """
 
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -24,17 +25,17 @@ from model import bits
 from model.errors import HafnetError
 from model.files import read_manifest, whole_folder
 from model.formats import FORMATS
-from model.mapping import Cell, LayerMap, offset_width, threshold_width
+from model.mapping import S2P, Cell, LayerMap, offset_width, threshold_width
 from model.network import MaxPoolLayer, Network, Signs, WeightedLayer
-from model.network_file import ENCODINGS, KINDS, describe, hidden_layer, output_layer, understand
+from model.network_file import ENCODINGS, assemble, describe, describe_layers, understand, understand_layers
 from model.plan import Plan
-from model.topology import LayerShape, MaxPool, Topology
+from model.topology import AveragePool, MaxPool, Topology
 
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 
 # Only files of these names are ever written, read or replaced.
-FILE = rf"layer[0-9]+_(g[0-9]+_t[0-9]+|(thresholds|offsets|modes)_l[0-9]+)\.({'|'.join(FORMATS)})"
+FILE = rf"layer[0-9]+_(g[0-9]+_t[0-9]+|t[0-9]+_g[0-9]+|(thresholds|offsets|modes)_l[0-9]+)\.({'|'.join(FORMATS)})"
 
 Kind: TypeAlias = Literal["array", "thresholds", "offsets", "modes"]
 Size: TypeAlias = Annotated[int, Field(ge=1)]
@@ -45,7 +46,8 @@ Index: TypeAlias = Annotated[int, Field(ge=0)]
 class Place:
     """What an image is for: an array's `group` and `tile`, or numbers, whose lane is `group` and whose tile is 0.
 
-    `width` is in bits a word.
+    `width` is in bits a word. The name of an array's image follows its place in the hardware: that of a column of
+    arrays first, where the layer is `columnwise` (sequential_to_parallel), and else that of a row.
     """
 
     kind: Kind
@@ -53,12 +55,13 @@ class Place:
     group: Index
     tile: Index
     width: Size
+    columnwise: bool
 
     @property
     def name(self) -> str:
         """The file's name without its extension."""
-        part = f"g{self.group}_t{self.tile}" if self.kind == "array" else f"{self.kind}_l{self.group}"
-        return f"layer{self.layer}_{part}"
+        part = f"t{self.tile}_g{self.group}" if self.columnwise else f"g{self.group}_t{self.tile}"
+        return f"layer{self.layer}_{part if self.kind == 'array' else f'{self.kind}_l{self.group}'}"
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ _MANIFEST = TypeAdapter(ImageManifest)
 def _array_places(layer: int, grid: LayerMap) -> Iterator[Place]:
     for group in range(grid.groups):
         for tile in range(grid.tiles):
-            yield Place("array", layer, group, tile, grid.word_width)
+            yield Place("array", layer, group, tile, grid.word_width, grid.dataflow == S2P)
 
 
 def _number_places(topology: Topology, plan: Plan, layer: int) -> tuple[list[Place], int]:
@@ -108,12 +111,12 @@ def _number_places(topology: Topology, plan: Plan, layer: int) -> tuple[list[Pla
     grid, top = plan.maps(topology)[layer], 0
     if grid is None:
         modes = isinstance(topology.layers[layer], MaxPool)
-        return ([Place("modes", layer, 0, 0, 1)], topology.layers[layer].result.channels) if modes else ([], 0)
+        return ([Place("modes", layer, 0, 0, 1, False)], topology.layers[layer].result.channels) if modes else ([], 0)
     top = topology.top(layer)
     last = layer == len(topology.layers) - 1
     kind: Kind = "offsets" if last else "thresholds"
     width = offset_width(top) if last else threshold_width(top)
-    return [Place(kind, layer, lane, 0, width) for lane in range(grid.number_lanes)], grid.numbers
+    return [Place(kind, layer, lane, 0, width, False) for lane in range(grid.number_lanes)], grid.numbers
 
 
 def _laid_numbers(
@@ -176,10 +179,15 @@ def export(network: Network, plan: Plan, folder: Path | str, formats: Sequence[s
                 (partial / file).write_bytes(data)
                 described = {**vars(image), "words": len(image.words)}
                 listed.append(ImageFile(**described, file=file, format=format, crc32=_crc32(data)))
-        layers = tuple({"name": layer.name, **describe(KINDS, layer.shape)} for layer in network.layers)
-        encoding, origin = describe(ENCODINGS, network.encoding), dict(sorted(network.origin.items()))
-        whole_plan = plan.of(network.topology)
-        manifest = ImageManifest(VERSION, str(network.topology), encoding, layers, origin, whole_plan, tuple(listed))
+        manifest = ImageManifest(
+            VERSION,
+            str(network.topology),
+            describe(ENCODINGS, network.encoding),
+            tuple(describe_layers(network)),
+            dict(sorted(network.origin.items())),
+            plan.of(network.topology),
+            tuple(listed),
+        )
         (partial / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=2) + b"\n")
     return Path(folder) / MANIFEST
 
@@ -207,26 +215,22 @@ def load(folder: Path | str, format: str | None = None) -> tuple[Network, Plan]:
         raise HafnetError(f"{folder}: no images in format {format!r}, only in {present}")
     try:
         encoding = understand(ENCODINGS, manifest.encoding, "encoding")
-        names = tuple(str(each["name"]) for each in manifest.layers)
-        plain = [{key: value for key, value in each.items() if key != "name"} for each in manifest.layers]
-        shapes = [understand(KINDS, each, f"layer {name!r}") for name, each in zip(names, plain, strict=True)]
-        topology = Topology(encoding.input, tuple(shapes), names)
+        topology = understand_layers(encoding, manifest.layers)
         plan = manifest.plan.of(topology)
     except HafnetError as error:
         raise HafnetError(f"{folder / MANIFEST}: {error}") from None
     except KeyError as error:
         raise HafnetError(f"{folder / MANIFEST}: a layer or the encoding lacks {error}") from None
     source = _Source(folder, format, topology, plan, files, contents)
-    *hidden, last = [
-        (name, shape, source.reader(index)) for index, (name, shape) in enumerate(zip(names, shapes, strict=True))
-    ]
-    try:
-        network = Network(encoding, tuple(hidden_layer(*each) for each in hidden), output_layer(*last), manifest.origin)
-    except HafnetError as error:
-        raise error if str(error).startswith(str(folder)) else HafnetError(f"{folder}: {error}") from None
+    arrays = [source.arrays(index) for index in range(len(topology.layers))]
     if source.files:
         raise HafnetError(f"{folder / MANIFEST}: {min(source.files)!r} is listed, but belongs to no layer")
-    return network, plan
+    if manifest.topology != str(topology):
+        raise HafnetError(f"{folder / MANIFEST}: topology is {manifest.topology!r}, but its layers are {topology}")
+    try:
+        return assemble(encoding, topology, arrays, manifest.origin), plan
+    except HafnetError as error:
+        raise HafnetError(f"{folder}: {error}") from None
 
 
 def _crc32(data: bytes) -> str:
@@ -276,9 +280,15 @@ class _Source:
         except HafnetError as error:
             raise HafnetError(f"{self.folder / name}: {error}") from None
 
-    def reader(self, index: int) -> Callable[[str, LayerShape], npt.NDArray[Any]]:
-        """What gives a layer's contents by their names; see `model.network_file.hidden_layer`."""
-        return lambda kind, shape: self.weights(index) if kind == "weights" else self.numbers(index)
+    def arrays(self, index: int) -> dict[str, npt.NDArray[Any]]:
+        """What `model.network_file.assemble` needs of a layer."""
+        shape = self.topology.layers[index]
+        if isinstance(shape, AveragePool):
+            return {}
+        if isinstance(shape, MaxPool):
+            return {"conjunctive": self.numbers(index)}
+        kind = "offsets" if index == len(self.topology.layers) - 1 else "thresholds"
+        return {"weights": self.weights(index), kind: self.numbers(index)}
 
     def weights(self, index: int) -> Signs:
         """(fan_out, fan_in) weights of a layer."""
@@ -295,7 +305,8 @@ class _Source:
         wrong = np.argwhere(again != arrays)
         if len(wrong):
             group, tile, row, bit = wrong[0].tolist()
-            file = self.folder / f"{Place('array', index, group, tile, grid.word_width).name}.{self.format}"
+            place = list(_array_places(index, grid))[group * grid.tiles + tile]
+            file = self.folder / f"{place.name}.{self.format}"
             column = bit % grid.geometry.columns
             if grid.synapse(Cell(group, tile, row, column)) is not None:
                 raise HafnetError(f"{file}: row {row}, column {column} is both +1 and -1")

@@ -8,8 +8,8 @@ matrix the rows of the arrays are:
 
 `lanes` rows are read at once, each in arrays of its own: row k of the matrix (of its transpose for S2P) is read in step
 k div lanes by lane k mod lanes, so that successive rows are read together. A lane is a stack of `blocks` arrays: step s
-is row s mod R of block s div R. Group `lane · blocks + block` is one array high and `tiles` = ceil(columns of the matrix
-/ C) arrays wide. Cells that hold no weight (padding) are written as 0 and never counted.
+is row s mod R of block s div R. Group `lane · blocks + block` is one array high and `tiles` = ceil(columns of the
+matrix / C) arrays wide. Cells that hold no weight (padding) are written as 0 and never counted.
 
 Where the numbers of the neurons (thresholds or offsets) live in the arrays too, they are behind the weights: lane l
 (S2P: lane 0) has, from the step after its last read on, its numbers of `number_bits` bits each, one behind the other,
@@ -75,7 +75,10 @@ class Synapse(NamedTuple):
 
 @dataclass(frozen=True)
 class LayerMap:
-    """The arrays of one layer: `groups` × `tiles` of the geometry's size. Raises HafnetError for impossible lanes."""
+    """The arrays of one layer: `groups` × `tiles` of the geometry's size.
+
+    Raises HafnetError for lanes that are not 1 … as many as the matrix has rows.
+    """
 
     fan_in: int
     fan_out: int
@@ -87,8 +90,8 @@ class LayerMap:
 
     def __post_init__(self) -> None:
         if not 1 <= self.lanes <= self.matrix_rows:
-            what = "neurons" if self.dataflow == P2S else "inputs"
-            raise HafnetError(f"{self.lanes} lanes are not possible for {self.matrix_rows} {what}, only 1 … as many")
+            rows = f"{self.matrix_rows} {'neurons' if self.dataflow == P2S else 'inputs'}"
+            raise HafnetError(f"{self.lanes} lanes are not possible for {rows}, only 1 … {self.matrix_rows}")
 
     @property
     def matrix_rows(self) -> int:
@@ -167,7 +170,7 @@ class LayerMap:
         """Which weight a cell holds, None for padding. Raises HafnetError for a cell that the layer has not."""
         shape = (self.groups, self.tiles, self.geometry.rows, self.geometry.columns)
         if not all(0 <= index < size for index, size in zip(cell, shape, strict=True)):
-            raise HafnetError(f"{cell} is not in {shape} groups, tiles, rows and columns")
+            raise HafnetError(f"{cell} is not in a grid of {shape} groups, tiles, rows and columns")
         lane, block = divmod(cell.group, self.blocks)
         along = (block * self.geometry.rows + cell.row) * self.lanes + lane
         across = cell.tile * self.geometry.columns + cell.column
@@ -216,7 +219,7 @@ class LayerMap:
         signs: Signs = plus - minus
         return signs
 
-    def _scatter(self, marked: np.ndarray) -> Bits:
+    def _scatter(self, marked: npt.NDArray[np.bool_]) -> Bits:
         rows, columns = self.geometry.rows, self.geometry.columns
         matrix = marked if self.dataflow == P2S else marked.T
         padded = np.zeros((self.blocks * rows * self.lanes, self.tiles * columns), dtype=np.uint8)

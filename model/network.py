@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model import bits
-from model.encoding import Encoding
+from model.encoding import Encoding, integer
 from model.errors import HafnetError
-from model.topology import AveragePool, Convolution, Dense, LayerShape, Map, MaxPool, Pair, Topology
+from model.topology import AveragePool, Convolution, Dense, LayerShape, Map, MaxPool, Topology, Weighted
+from model.windows import NO_PADDING, Padding, Pair
 
 Int32 = npt.NDArray[np.int32]
 Signs = npt.NDArray[np.int8]
@@ -65,6 +66,18 @@ def _frozen_integers(name: str, kind: str, given: npt.ArrayLike, fan_out: int) -
     return frozen
 
 
+def _whole(name: str, what: str, given: Any, parts: str) -> tuple[int, ...]:
+    """As many ints as there are words in `parts`."""
+    words = parts.split(", ")
+    try:
+        numbers = tuple(given)
+    except TypeError:
+        numbers = ()
+    if len(numbers) != len(words):
+        raise HafnetError(f"layer {name!r}: {what} is {given!r}, but must be ({parts})")
+    return tuple(integer(f"layer {name!r}: {word} of {what}", each) for word, each in zip(words, numbers, strict=True))
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """What all layers share: a name. `arrays` are the layer's contents by their names in files."""
@@ -74,6 +87,13 @@ class Layer:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name or not self.name.isprintable() or len(self.name) > 64:
             raise HafnetError(f"layer name {self.name!r} is not 1 to 64 printable characters")
+
+    def _freeze_source(self, source: Any) -> None:
+        object.__setattr__(self, "source", Map(*_whole(self.name, "map", source, "height, width, channels")))
+
+    def _freeze_pair(self, member: str) -> None:
+        pair = _whole(self.name, member, getattr(self, member), "vertical, horizontal")
+        object.__setattr__(self, member, pair)
 
     @property
     def shape(self) -> LayerShape:
@@ -105,6 +125,10 @@ class WeightedLayer(Layer):
     """What the integers are called: thresholds or offsets."""
 
     @property
+    def shape(self) -> Weighted:
+        raise NotImplementedError
+
+    @property
     def matrix(self) -> Signs:
         """The weights as (fan_out, fan_in)."""
         return self.weights.reshape(len(self.weights), -1)
@@ -127,8 +151,9 @@ class WeightedLayer(Layer):
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"weights": self.weights, self.integers_name: self.integers}
 
-    def _freeze(self, axes: str, ternary: bool) -> None:
-        object.__setattr__(self, "weights", _frozen_weights(self.name, self.weights, axes, ternary))
+    def _freeze(self, axes: str, ternary: Any) -> None:
+        object.__setattr__(self, "ternary", bool(ternary))
+        object.__setattr__(self, "weights", _frozen_weights(self.name, self.weights, axes, bool(ternary)))
         singular, given = self.integers_name.removesuffix("s"), getattr(self, self.integers_name)
         object.__setattr__(self, self.integers_name, _frozen_integers(self.name, singular, given, self.fan_out))
 
@@ -139,7 +164,7 @@ class DenseLayer(WeightedLayer):
 
     Members: `weights`, (fan_out, fan_in) of ±1, or of +1, 0, -1 where the layer is `ternary`; `thresholds`, (fan_out,)
     integers. The count is the popcount, or, of ternary weights, positives - negatives + fan-in; see `model.golden`. In
-    the network, thresholds must be 0 … top + 1, where `top` is the largest count: 0 always fires and top + 1 never does.
+    a network, thresholds must be 0 … top + 1, where `top` is the largest count: 0 always fires and top + 1 never does.
     Raises HafnetError, naming the layer and the rule.
     """
 
@@ -169,7 +194,7 @@ class ConvolutionLayer(WeightedLayer):
     thresholds: Int32
     source: Map
     stride: Pair = (1, 1)
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    padding: Padding = NO_PADDING
     fill: int = 0
     groups: int = 1
     ternary: bool = False
@@ -178,13 +203,18 @@ class ConvolutionLayer(WeightedLayer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "source", Map(*self.source))
+        self._freeze_source(self.source)
+        self._freeze_pair("stride")
+        padding = _whole(self.name, "padding", self.padding, "top, left, bottom, right")
+        object.__setattr__(self, "padding", padding)
+        for member in ("fill", "groups"):
+            object.__setattr__(self, member, integer(f"layer {self.name!r}: {member}", getattr(self, member)))
         self._freeze("channels, kernel rows, kernel columns, input channels / groups", self.ternary)
         inputs = int(self.weights.shape[3]) * self.groups
         if inputs != self.source.channels:
             raise HafnetError(
-                f"layer {self.name!r}: weights are for {self.groups} groups of {self.weights.shape[3]} channels, but the "
-                f"map of {self.source} has {self.source.channels}"
+                f"layer {self.name!r}: weights are for {self.groups} groups of {self.weights.shape[3]} channels, but "
+                f"the map of {self.source} has {self.source.channels}"
             )
 
     @property
@@ -210,14 +240,19 @@ class MaxPoolLayer(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "source", Map(*self.source))
-        given = np.asarray(self.conjunctive)
-        if (
-            given.shape != (self.source.channels,)
-            or given.dtype.kind not in "iub"
-            or ((given != 0) & (given != 1)).any()
-        ):
-            raise HafnetError(f"layer {self.name!r}: conjunctive must be {self.source.channels} bits, one a channel")
+        self._freeze_source(self.source)
+        self._freeze_pair("kernel")
+        self._freeze_pair("stride")
+        given, channels = np.asarray(self.conjunctive), self.source.channels
+        where = f"layer {self.name!r}: conjunctive"
+        if given.shape != (channels,):
+            raise HafnetError(f"{where} has shape {given.shape}, but {channels} channels need ({channels},)")
+        if given.dtype.kind not in "iub":
+            raise HafnetError(f"{where} is {given.dtype}, but must be bits")
+        wrong = (given != 0) & (given != 1)
+        if wrong.any():
+            channel = int(np.argmax(wrong))
+            raise HafnetError(f"{where} is {given[channel]} of channel {channel}, but must be 0 or 1")
         frozen = given.astype(np.uint8)
         frozen.flags.writeable = False
         object.__setattr__(self, "conjunctive", frozen)
@@ -239,7 +274,7 @@ class AveragePoolLayer(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "source", Map(*self.source))
+        self._freeze_source(self.source)
 
     @property
     def shape(self) -> AveragePool:
@@ -251,7 +286,7 @@ class OutputLayer(WeightedLayer):
     """The last layer: score = count + offset for each class; the class with the highest score wins, the lowest index
     on a tie.
 
-    Members: `weights`, (classes, fan_in) of ±1 (or +1, 0, -1 where `ternary`); `offsets`, (classes,) integers, in the
+    Members: `weights`, (classes, fan_in) of ±1 (or +1, 0, -1 where `ternary`); `offsets`, (classes,) integers, in a
     network -top … top, where `top` is the largest count. Raises HafnetError, naming the layer and the rule.
     """
 
@@ -269,6 +304,14 @@ class OutputLayer(WeightedLayer):
         return Dense(self.fan_in, self.fan_out, self.ternary)
 
 
+def _check_range(layer: WeightedLayer, low: int, high: int) -> None:
+    wrong = (layer.integers < low) | (layer.integers > high)
+    if wrong.any():
+        neuron, kind = int(np.argmax(wrong)), layer.integers_name.removesuffix("s")
+        value = layer.integers[neuron]
+        raise HafnetError(f"layer {layer.name!r}: {kind} {value} of neuron {neuron} is outside {low} … {high}")
+
+
 HiddenLayer: TypeAlias = DenseLayer | ConvolutionLayer | MaxPoolLayer | AveragePoolLayer
 
 
@@ -276,15 +319,16 @@ HiddenLayer: TypeAlias = DenseLayer | ConvolutionLayer | MaxPoolLayer | AverageP
 class Network:
     """A binarized network as integers: encoding, hidden layers in order, output layer, and where it came from.
 
-    `origin` is free: by custom `recipe`, `data`, `seed`, `accuracy`. Two networks are equal when they compute the same
-    from the same weights, whatever their origin. Raises HafnetError where layers do not follow from each other, or an
-    integer is beyond what its layer can count.
+    `origin` is free: by custom `recipe`, `data`, `seed`, `accuracy`. `topology` is made from the others. Two
+    networks are equal when they compute the same from the same weights, whatever their origin. Raises HafnetError where
+    layers do not follow from each other, or an integer is beyond what its layer can count.
     """
 
     encoding: Encoding
     hidden: tuple[HiddenLayer, ...]
     output: OutputLayer
     origin: Origin = field(default_factory=dict)
+    topology: Topology = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
@@ -297,25 +341,16 @@ class Network:
                 raise HafnetError(f"layer {hidden.name!r} is no hidden layer, but all before the last must be")
         if not isinstance(self.output, OutputLayer):
             raise HafnetError(f"layer {self.output.name!r} is no OutputLayer, but the last layer must be")
-        names = [layer.name for layer in self.layers]
+        names = tuple(layer.name for layer in self.layers)
         twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
         if twice is not None:
             raise HafnetError(f"layer {twice!r}: the name is used twice")
-        topology = Topology(self.encoding.input, tuple(layer.shape for layer in self.layers), tuple(names))
+        shapes = tuple(layer.shape for layer in self.layers)
+        object.__setattr__(self, "topology", Topology(self.encoding.input, shapes, names))
         for index, layer in enumerate(self.layers):
             if isinstance(layer, WeightedLayer):
-                top = topology.top(index)
-                low, high = (-top, top) if layer is self.output else (0, top + 1)
-                wrong = (layer.integers < low) | (layer.integers > high)
-                if wrong.any():
-                    neuron, kind = int(np.argmax(wrong)), layer.integers_name.removesuffix("s")
-                    value = layer.integers[neuron]
-                    raise HafnetError(
-                        f"layer {layer.name!r}: {kind} {value} of neuron {neuron} is outside {low} … {high}"
-                    )
-        object.__setattr__(self, "topology", topology)
-
-    topology: Topology = field(init=False, repr=False, compare=False)
+                top = self.topology.top(index)
+                _check_range(layer, *((-top, top) if layer is self.output else (0, top + 1)))
 
     @property
     def layers(self) -> tuple[HiddenLayer | OutputLayer, ...]:

@@ -1,13 +1,13 @@
 """The file of a network: one `.safetensors` with bit-packed weights.
 
 Tensors of layer N: `layerN.weights`, uint8, (fan_out, ceil(fan_in / 8)), bit 1 = +1, bit 0 of byte 0 = input 0, and for
-ternary layers `layerN.nonzero`, likewise, bit 0 = weight 0 (its bit in `layerN.weights` is then 0); `layerN.thresholds`
-or `layerN.offsets`, int32; `layerN.conjunctive`, uint8 bits of a max-pooling layer's channels. One metadata entry
-`hafnet`, a JSON text with the format's version, the encoding, the layers with their kinds and shapes, and the origin.
+ternary layers `layerN.nonzero`, likewise, where a 0 says that the weight is 0 (its bit in `layerN.weights` is then 0);
+`layerN.thresholds` or `layerN.offsets`, int32; `layerN.conjunctive`, uint8, one 0 or 1 a channel of max-pooling. One
+metadata entry `hafnet`, a JSON text: the format's version, the encoding, the layers' kinds and shapes, and the origin.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import save as save_tensors
 
 from model import bits
-from model.encoding import Encoding, FixedPoint, Stochastic, Thermometer, integer
+from model.encoding import Encoding, FixedPoint, Stochastic, Thermometer
 from model.errors import HafnetError
-from model.files import read_tensors, write_whole
+from model.files import check_version, read_tensors, write_whole
 from model.network import (
     AveragePoolLayer,
     ConvolutionLayer,
@@ -27,13 +27,14 @@ from model.network import (
     HiddenLayer,
     MaxPoolLayer,
     Network,
+    Origin,
     OutputLayer,
     Signs,
     WeightedLayer,
 )
-from model.topology import AveragePool, Convolution, Dense, LayerShape, MaxPool
+from model.topology import AveragePool, Convolution, Dense, LayerShape, MaxPool, Topology
 
-VERSION = 1
+VERSION = 2
 
 KINDS: Mapping[str, type[LayerShape]] = {
     "dense": Dense,
@@ -68,7 +69,24 @@ def understand(kinds: Mapping[str, type[Any]], plain: Mapping[str, Any], what: s
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or kind
+        if first["type"] == "missing":
+            raise HafnetError(f"{what}: {where} is missing") from None
         raise HafnetError(f"{what}: {where} is {first['input']!r} ({first['msg']})") from None
+
+
+def describe_layers(network: Network) -> list[dict[str, Any]]:
+    """Name, kind and shape of every layer as plain values for JSON."""
+    return [{"name": layer.name, **describe(KINDS, layer.shape)} for layer in network.layers]
+
+
+def understand_layers(encoding: Encoding, plain: Iterable[Mapping[str, Any]]) -> Topology:
+    """The topology that `describe_layers` described. Raises HafnetError where it is none, KeyError without a name."""
+    names, shapes = [], []
+    for each in plain:
+        names.append(str(each["name"]))
+        members = {key: value for key, value in each.items() if key != "name"}
+        shapes.append(understand(KINDS, members, f"layer {names[-1]!r}"))
+    return Topology(encoding.input, tuple(shapes), tuple(names))
 
 
 def save(network: Network, path: Path | str) -> None:
@@ -76,16 +94,15 @@ def save(network: Network, path: Path | str) -> None:
     tensors: dict[str, npt.NDArray[Any]] = {}
     for index, layer in enumerate(network.layers):
         for name, array in layer.arrays.items():
-            if name != "weights":
-                tensors[f"layer{index}.{name}"] = np.array(array)
+            tensors[f"layer{index}.{name}"] = np.array(array)
         if isinstance(layer, WeightedLayer):
             tensors[f"layer{index}.weights"] = bits.pack_bytes(layer.matrix > 0)
-            if layer.shape.ternary:  # type: ignore[union-attr]  # weighted shapes have it
+            if layer.shape.ternary:
                 tensors[f"layer{index}.nonzero"] = bits.pack_bytes(layer.matrix != 0)
     header = {
         "version": VERSION,
         "encoding": describe(ENCODINGS, network.encoding),
-        "layers": [{"name": layer.name, **describe(KINDS, layer.shape)} for layer in network.layers],
+        "layers": describe_layers(network),
         "origin": dict(network.origin),
     }
     # One metadata entry: the order of several is not fixed by the library.
@@ -106,47 +123,40 @@ def _from_parts(metadata: Mapping[str, str], tensors: Tensors) -> Network:
         raise HafnetError("a .safetensors file, but not a network (metadata entry 'hafnet' is missing)")
     try:
         header = json.loads(metadata["hafnet"])
-        version = integer("format version", header["version"])
-        if version > VERSION:
-            raise HafnetError(f"format version {version} is newer than {VERSION}, the newest known here")
-        if version < 1:
-            raise HafnetError(f"format version {version} never was")
+        check_version(header["version"], VERSION)
         encoding = understand(ENCODINGS, header["encoding"], "encoding")
-        described = []
-        for each in header["layers"]:
-            name = str(each["name"])
-            plain = {key: value for key, value in each.items() if key != "name"}
-            described.append((name, understand(KINDS, plain, f"layer {name!r}")))
+        topology = understand_layers(encoding, header["layers"])
         origin = dict(header["origin"])
     except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
         raise HafnetError(f"metadata entry 'hafnet' is damaged ({type(error).__name__}: {error})") from None
-    if not described:
-        raise HafnetError("the file describes no layer, but at least an output layer is needed")
-    hidden = tuple(
-        hidden_layer(name, shape, _contents(tensors, index, name)) for index, (name, shape) in enumerate(described[:-1])
-    )
-    name, shape = described[-1]
-    output = output_layer(name, shape, _contents(tensors, len(hidden), name))
-    return Network(encoding, hidden, output, origin)
+    contents = [_contents(tensors, index, topology) for index in range(len(topology.layers))]
+    return assemble(encoding, topology, contents, origin)
 
 
-def _contents(tensors: Tensors, index: int, name: str) -> Any:
-    """A reader of one layer's arrays."""
+def _contents(tensors: Tensors, index: int, topology: Topology) -> Tensors:
+    """One layer's arrays by their names."""
+    name, shape = topology.names[index], topology.layers[index]
 
-    def read(kind: str, shape: LayerShape) -> npt.NDArray[Any]:
+    def read(kind: str) -> npt.NDArray[Any]:
         key = f"layer{index}.{kind}"
         if key not in tensors:
             raise HafnetError(f"layer {name!r}: tensor {key!r} is missing")
-        if kind != "weights":
-            return tensors[key]
-        assert isinstance(shape, Dense | Convolution)
-        positive = _unpacked(name, tensors[key], shape)
-        if not shape.ternary:
-            return bits.to_signs(positive)
-        nonzero = _unpacked(name, read("nonzero", shape), shape)
-        return (2 * positive.astype(np.int8) - 1) * nonzero.astype(np.int8)
+        return tensors[key]
 
-    return read
+    if isinstance(shape, AveragePool):
+        return {}
+    if isinstance(shape, MaxPool):
+        return {"conjunctive": read("conjunctive")}
+    weights = 2 * _unpacked(name, read("weights"), shape).astype(np.int8) - 1
+    if shape.ternary:
+        nonzero = _unpacked(name, read("nonzero"), shape).astype(np.int8)
+        both = np.argwhere((weights == 1) & (nonzero == 0))
+        if len(both):
+            neuron, source = both[0].tolist()
+            raise HafnetError(f"layer {name!r}: weight of neuron {neuron}, input {source} is both +1 and 0")
+        weights *= nonzero
+    kind = "offsets" if index == len(topology.layers) - 1 else "thresholds"
+    return {"weights": weights, kind: read(kind)}
 
 
 def _unpacked(name: str, packed: npt.NDArray[Any], shape: Dense | Convolution) -> bits.Bits:
@@ -163,23 +173,25 @@ def _unpacked(name: str, packed: npt.NDArray[Any], shape: Dense | Convolution) -
     return bits.unpack_bytes(packed, shape.fan_in)
 
 
-def hidden_layer(name: str, shape: LayerShape, contents: Any) -> HiddenLayer:
-    """The hidden layer of this shape; `contents(kind, shape)` gives its weights as a (fan_out, fan_in) matrix,
-    thresholds or modes.
+def assemble(encoding: Encoding, topology: Topology, contents: Sequence[Tensors], origin: Origin) -> Network:
+    """The network of a topology and of each layer's arrays by their names; weights are (fan_out, fan_in).
+
+    Raises HafnetError where an array breaks a rule of its layer.
     """
+    *hidden, last = zip(topology.names, topology.layers, contents, strict=True)
+    name, shape, arrays = last
+    assert isinstance(shape, Dense)  # a rule of every topology
+    output = OutputLayer(name, arrays["weights"], arrays["offsets"], shape.ternary)
+    return Network(encoding, tuple(_hidden_layer(*each) for each in hidden), output, origin)
+
+
+def _hidden_layer(name: str, shape: LayerShape, arrays: Tensors) -> HiddenLayer:
     if isinstance(shape, Dense):
-        return DenseLayer(name, contents("weights", shape), contents("thresholds", shape), shape.ternary)
+        return DenseLayer(name, arrays["weights"], arrays["thresholds"], shape.ternary)
     if isinstance(shape, Convolution):
-        weights: Signs = contents("weights", shape).reshape(shape.channels, *shape.kernel, -1)
+        weights: Signs = arrays["weights"].reshape(shape.channels, *shape.kernel, -1)
         rest = (shape.source, shape.stride, shape.padding, shape.fill, shape.groups, shape.ternary)
-        return ConvolutionLayer(name, weights, contents("thresholds", shape), *rest)
+        return ConvolutionLayer(name, weights, arrays["thresholds"], *rest)
     if isinstance(shape, MaxPool):
-        return MaxPoolLayer(name, shape.source, shape.kernel, shape.stride, contents("conjunctive", shape))
+        return MaxPoolLayer(name, shape.source, shape.kernel, shape.stride, arrays["conjunctive"])
     return AveragePoolLayer(name, shape.source)
-
-
-def output_layer(name: str, shape: LayerShape, contents: Any) -> OutputLayer:
-    """The output layer of this shape, as `hidden_layer`. Raises HafnetError where the shape is no dense layer's."""
-    if not isinstance(shape, Dense):
-        raise HafnetError(f"layer {name!r} is the last one, but only a dense layer can be the output layer")
-    return OutputLayer(name, contents("weights", shape), contents("offsets", shape), shape.ternary)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from model.encoding import integer
 from model.errors import HafnetError
 from model.mapping import P2S, S2P, Dataflow, Geometry, LayerMap, offset_width, threshold_width
 from model.topology import Convolution, Dense, Topology
@@ -9,37 +10,45 @@ from model.topology import Convolution, Dense, Topology
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """How a layer of neurons is read: its dataflow, and how many rows of its matrix at once."""
+    """How a layer of neurons is read: its dataflow, and how many rows of its matrix at once.
+
+    Raises HafnetError for an unknown dataflow, and for lanes that are no integer of at least 1.
+    """
 
     dataflow: Dataflow = P2S
     lanes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.dataflow not in (P2S, S2P):
+            raise HafnetError(f"dataflow {self.dataflow!r} is neither {P2S} nor {S2P}")
+        object.__setattr__(self, "lanes", integer("the number of lanes", self.lanes))
+        if self.lanes < 1:
+            raise HafnetError(f"{self.lanes} lanes are not possible, at least 1 is needed")
 
 
 @dataclass(frozen=True)
 class Plan:
     """The arrays' geometry, and a `LayerPlan` for each layer of a topology, in order (that of a pooling layer says
-    nothing). No layers: each layer one neuron at a time. `numbers_in_arrays`: thresholds and offsets live in rows of the
-    arrays themselves, and not in memories of images of their own.
+    nothing). No layers: each layer one neuron at a time. `numbers_in_arrays`: thresholds and offsets live in rows of
+    the arrays themselves, and not in memories of images of their own.
     """
 
     geometry: Geometry = field(default_factory=Geometry)
     layers: tuple[LayerPlan, ...] = ()
     numbers_in_arrays: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+
     def of(self, topology: Topology) -> "Plan":
         """The plan with a `LayerPlan` for each layer of `topology`. Raises HafnetError where it is not one for it."""
-        layers = self.layers or tuple(LayerPlan() for _ in topology.layers)
-        if len(layers) != len(topology.layers):
-            raise HafnetError(
-                f"a plan for {len(layers)} layers does not fit {topology}, which has {len(topology.layers)}"
-            )
-        plan = Plan(self.geometry, layers, self.numbers_in_arrays)
+        plan = Plan(self.geometry, self._layers(topology), self.numbers_in_arrays)
         plan.maps(topology)
         return plan
 
     def zigzag(self, topology: Topology, index: int) -> bool:
-        """Whether layer `index` reads parallel_to_sequential and the next one sequential_to_parallel in as many lanes, both
-        dense: then the one takes the neurons of the other as they come, and nothing is buffered between them.
+        """Whether layer `index` reads parallel_to_sequential and the next one sequential_to_parallel in as many lanes,
+        both dense: then the one takes the neurons of the other as they come, and nothing is buffered between them.
         """
         if not 0 <= index < len(topology.layers) - 1:
             return False
@@ -51,34 +60,46 @@ class Plan:
         )
 
     def maps(self, topology: Topology) -> tuple[LayerMap | None, ...]:
-        """The arrays of each layer; None for pooling layers. Raises HafnetError, naming the layer that a plan is not
-        possible for.
+        """The arrays of each layer; None for pooling layers.
+
+        Raises HafnetError, naming the layer, where the plan is not one for `topology`.
         """
-        layers = self.layers or tuple(LayerPlan() for _ in topology.layers)
-        found: list[LayerMap | None] = []
-        last = len(layers) - 1
-        for index, (name, shape, plan) in enumerate(zip(topology.names, topology.layers, layers, strict=True)):
-            if not isinstance(shape, Dense | Convolution):
-                found.append(None)
-                continue
-            try:
-                if isinstance(shape, Convolution) and shape.groups > 1:
-                    check_groups(shape, plan)
-                bits = 0
-                if self.numbers_in_arrays:
-                    top = topology.top(index)
-                    bits = offset_width(top) if index == last else threshold_width(top)
-                size = (shape.fan_in, shape.fan_out, self.geometry)
-                grid = LayerMap(*size, plan.dataflow, plan.lanes, shape.ternary, bits)
-            except HafnetError as error:
-                raise HafnetError(f"layer {name!r}: {error}") from None
-            found.append(grid)
-        return tuple(found)
+        layers = self._layers(topology)
+        return tuple(
+            layer_map(topology, index, self.geometry, layers[index], self.numbers_in_arrays)
+            for index in range(len(topology.layers))
+        )
+
+    def _layers(self, topology: Topology) -> tuple[LayerPlan, ...]:
+        layers = self.layers or (LayerPlan(),) * len(topology.layers)
+        if len(layers) != len(topology.layers):
+            raise HafnetError(
+                f"a plan for {len(layers)} layers does not fit {topology}, which has {len(topology.layers)}"
+            )
+        return layers
+
+
+def layer_map(
+    topology: Topology, index: int, geometry: Geometry, plan: LayerPlan, numbers_in_arrays: bool
+) -> LayerMap | None:
+    """The arrays of one layer; see `Plan.maps`."""
+    shape, number_bits = topology.layers[index], 0
+    if not isinstance(shape, Dense | Convolution):
+        return None
+    if numbers_in_arrays:
+        top = topology.top(index)
+        number_bits = offset_width(top) if index == len(topology.layers) - 1 else threshold_width(top)
+    try:
+        if isinstance(shape, Convolution) and shape.groups > 1:
+            check_groups(shape, plan)
+        return LayerMap(shape.fan_in, shape.fan_out, geometry, plan.dataflow, plan.lanes, shape.ternary, number_bits)
+    except HafnetError as error:
+        raise HafnetError(f"layer {topology.names[index]!r}: {error}") from None
 
 
 def check_groups(shape: Convolution, plan: LayerPlan) -> None:
-    """Raises HafnetError where a grouped convolution cannot be read so: all lanes of a step must see the inputs of one
-    group, or of as many whole groups.
+    """Raise HafnetError where a grouped convolution cannot be read so: all lanes of a step must belong to one group, or
+    be all those of some groups, and every step be of the same kind.
     """
     if plan.dataflow == S2P:
         raise HafnetError(f"{shape.groups} groups cannot be read sequential_to_parallel, only parallel_to_sequential")
@@ -86,6 +107,6 @@ def check_groups(shape: Convolution, plan: LayerPlan) -> None:
     whole = plan.lanes % neurons == 0 and shape.groups % (plan.lanes // neurons) == 0
     if neurons % plan.lanes and not whole:
         raise HafnetError(
-            f"{plan.lanes} lanes do not fit {shape.groups} groups of {neurons} channels: they must divide {neurons}, or be "
-            f"{neurons} times a divisor of {shape.groups}"
+            f"{plan.lanes} lanes do not fit {shape.groups} groups of {neurons} channels: they must divide {neurons} "
+            f"or be {neurons} times a divisor of {shape.groups}"
         )

@@ -1,10 +1,10 @@
 """Choosing how each layer is read, so that arrays, cycles and buffers are least.
 
-A layer can be read in either dataflow and in many lanes; of all lanes that take the same number of reads only the
-fewest are looked at. What a choice costs is up to `model.costs`. For a bound on the cycles of an image, a dynamic
-programme over the layers finds the plan whose parts all keep to it with, in this order, the fewest arrays, register
-bits, memory bits and lanes; the layer before matters only where the two make a zig-zag. All the rest is a search for
-the bound:
+A layer can be read in either dataflow and in many lanes; of all lanes that take the same number of reads hardly more
+than the fewest are looked at. What a choice costs is up to `model.costs`. For a bound on the cycles of an image, a
+dynamic programme over the layers finds the plan whose parts all keep to it with, in this order, the fewest arrays,
+register bits, memory bits and lanes; the layer before matters only where the two make a zig-zag. All the rest is a
+search for the bound:
 
 - without a target: the smallest bound under which the arrays are still as few as they can be at all. A layer that is
   not the slowest one is no faster than it must be, unless that saves registers;
@@ -18,10 +18,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
-from model.costs import Results, costs, layer_bits, layer_pace, packet_paces, pool_pace
+from model.costs import Pace, Results, layer_bits, layer_pace, pace_cycles, packet_paces, pool_pace, zigzag_pace
 from model.errors import HafnetError
-from model.mapping import LARGEST, P2S, S2P, Dataflow, Geometry, LayerMap
-from model.plan import LayerPlan, Plan, check_groups
+from model.mapping import LARGEST, P2S, S2P, Dataflow, Geometry
+from model.plan import LayerPlan, Plan, layer_map
 from model.topology import Convolution, Dense, Topology, Weighted
 
 
@@ -33,8 +33,8 @@ class Override:
     lanes: int | None = None
 
 
-Overrides: TypeAlias = Mapping[str | int, Override]
-"""By a layer's name or number."""
+Overrides: TypeAlias = Mapping[str, Override]
+"""By a layer's name, or its number as text."""
 
 
 class _Size(NamedTuple):
@@ -50,18 +50,23 @@ class _Size(NamedTuple):
 
 
 class _Option(NamedTuple):
-    """One way to read a layer: its cycles an image, its size by itself, what changes where the next layer makes a
-    zig-zag with it, and its size where the layer before does.
-    """
+    """One way to read a layer, by itself."""
 
     plan: LayerPlan
-    cycles: int
+    pace: Pace
     size: _Size
-    as_source: _Size
-    as_sink: _Size
+
+
+class _Zigzag(NamedTuple):
+    """What changes where two layers are a zig-zag: neither can be faster than `pace`, and `change` in their size."""
+
+    pace: Pace
+    change: _Size
 
 
 _Way: TypeAlias = tuple[_Size, tuple[LayerPlan, ...]]
+
+_NOTHING = _Size(0, 0, 0, 0)
 
 
 def choose(
@@ -71,17 +76,19 @@ def choose(
     cycles: int | None = None,
     arrays: int | None = None,
     overrides: Overrides | None = None,
+    numbers_in_arrays: bool = False,
     results: Results = Results(),  # noqa: B008 (immutable)
 ) -> Plan:
     """The plan for `topology` on arrays of `geometry`, or larger ones where `arrays` needs them.
 
     `cycles`: at most so many cycles an image, at one cycle a read. `arrays`: at most so many arrays. `results`: what
-    result packets hold, which bounds the cycles. Raises HafnetError for both targets at once, for a target that cannot
-    be met, with the nearest one that can, and for overrides of layers or with lanes that do not exist.
+    result packets hold, which bounds the cycles. `numbers_in_arrays` as in `Plan`. Raises HafnetError for both targets
+    at once, for a target that cannot be met, with the nearest one that can, and for overrides of layers or with lanes
+    that do not exist.
     """
     if cycles is not None and arrays is not None:
         raise HafnetError(f"targets of {cycles} cycles per image and of {arrays} arrays exclude each other")
-    search = _Search(topology, geometry, _by_index(topology, overrides or {}), results)
+    search = _Search(topology, geometry, _by_index(topology, overrides or {}), numbers_in_arrays, results)
     if cycles is not None:
         return search.in_cycles(cycles)
     if arrays is None:
@@ -93,7 +100,7 @@ def choose(
             raise HafnetError(
                 f"{arrays} arrays are not enough for {topology}: the fewest are {search.fewest}, of {size}"
             )
-        search = _Search(topology, larger, search.overrides, results)
+        search = _Search(topology, larger, search.overrides, numbers_in_arrays, results)
     return search.fastest(arrays)
 
 
@@ -110,15 +117,18 @@ def _by_index(topology: Topology, overrides: Overrides) -> dict[int, Override]:
     """Overrides by the number of the layer."""
     found = {}
     for layer, override in overrides.items():
-        index = layer if isinstance(layer, int) else int(layer) if layer.isdecimal() else -1
+        index = int(layer) if layer.isdecimal() else -1
         if layer in topology.names:
-            index = topology.names.index(str(layer))
+            index = topology.names.index(layer)
         if not 0 <= index < len(topology.layers):
             raise HafnetError(f"layer {layer!r} is none of {', '.join(topology.names)}")
         if not isinstance(topology.layers[index], Dense | Convolution):
             raise HafnetError(
                 f"layer {topology.names[index]!r} is a pooling layer, which has neither dataflow nor lanes"
             )
+        if override.lanes is not None and override.lanes < 1:
+            name = topology.names[index]
+            raise HafnetError(f"layer {name!r}: {override.lanes} lanes are not possible, at least 1 is needed")
         found[index] = override
     return found
 
@@ -127,64 +137,83 @@ class _Search:
     """All ways to read the layers on arrays of one size."""
 
     def __init__(
-        self, topology: Topology, geometry: Geometry, overrides: Mapping[int, Override], results: Results
+        self,
+        topology: Topology,
+        geometry: Geometry,
+        overrides: Mapping[int, Override],
+        numbers_in_arrays: bool,
+        results: Results,
     ) -> None:
-        self.topology, self.geometry, self.overrides, self.results = topology, geometry, overrides, results
+        self.topology, self.geometry, self.overrides = topology, geometry, overrides
+        self.numbers_in_arrays, self.results = numbers_in_arrays, results
         self.options = [self._options(index) for index in range(len(topology.layers))]
-        # No plan is faster than packets, pooling, and the fastest way to read each layer.
-        fixed = [*packet_paces(topology, results), *map(pool_pace, topology.layers)]
-        fastest = [min(option.cycles for option in options) for options in self.options]
-        self.floor = max(*(pace.cycles for pace in fixed), *fastest)
-        bounds = {option.cycles for options in self.options for option in options} | {self.floor}
-        self.bounds = sorted(bound for bound in bounds if bound >= self.floor)
-        self.fewest = self._solve(self.bounds[-1])[0].arrays
+        self.zigzags = dict(self._zigzags())
+        # No plan is faster than packets and the fastest way to read each layer, nor than a zig-zag that overrides make.
+        paces = list(packet_paces(topology, results))
+        for name, options in zip(topology.names, self.options, strict=True):
+            fastest = min((option.pace for option in options), key=pace_cycles)
+            paces.append(Pace(fastest.cycles, f"layer {name!r}: {fastest.limit}"))
+        floor = max(paces, key=pace_cycles)
+        paces += [option.pace for options in self.options for option in options]
+        paces += [zigzag.pace for zigzag in self.zigzags.values()]
+        bounds = sorted({pace.cycles for pace in paces if pace.cycles >= floor.cycles})
+        first = bisect_left(bounds, True, key=lambda bound: self._solve(bound) is not None)
+        self.bounds = bounds[first:]
+        self.floor = floor if first == 0 else Pace(bounds[first], "latency of a zig-zag")
+        self.fewest = self._arrays(self.bounds[-1])
 
     def in_cycles(self, cycles: int) -> Plan:
         """The smallest plan that takes at most `cycles`."""
-        if cycles < self.floor:
-            limit = costs(self.topology, self._plan(self.floor), self.results).pace.limit
+        if cycles < self.floor.cycles:
             raise HafnetError(
-                f"{cycles} cycles per image are not possible for {self.topology}: the fewest are {self.floor} ({limit})"
+                f"{cycles} cycles per image are not possible for {self.topology}: the fewest are {self.floor.cycles} "
+                f"({self.floor.limit})"
             )
         return self._plan(cycles)
 
     def fastest(self, arrays: int) -> Plan:
         """The plan of the fewest cycles that needs at most `arrays`."""
-        found = bisect_left(self.bounds, True, key=lambda bound: self._solve(bound)[0].arrays <= arrays)
+        found = bisect_left(self.bounds, True, key=lambda bound: self._arrays(bound) <= arrays)
         return self._plan(self.bounds[found])
 
-    def _plan(self, bound: int) -> Plan:
-        return Plan(self.geometry, self._solve(bound)[1])
+    def _arrays(self, bound: int) -> int:
+        return self._way(bound)[0].arrays
 
-    def _solve(self, bound: int) -> _Way:
-        """The smallest plan of which no layer takes more than `bound` cycles, which is not below the floor."""
-        ways: dict[LayerPlan, _Way] = {LayerPlan(): (_Size(0, 0, 0, 0), ())}
-        last: dict[LayerPlan, _Option] = {}
+    def _plan(self, bound: int) -> Plan:
+        return Plan(self.geometry, self._way(bound)[1], self.numbers_in_arrays)
+
+    def _way(self, bound: int) -> _Way:
+        """The smallest plan under a bound that is not below the floor."""
+        way = self._solve(bound)
+        assert way is not None
+        return way
+
+    def _solve(self, bound: int) -> _Way | None:
+        """The smallest plan of which no part takes more than `bound` cycles, None where there is none."""
+        ways: dict[LayerPlan, _Way] = {LayerPlan(): (_NOTHING, ())}
         for index, options in enumerate(self.options):
-            ranked = sorted(ways.items(), key=lambda item: item[1][0])
-            found: dict[LayerPlan, _Way] = {}
-            chained = index > 0 and all(
-                isinstance(shape, Dense) for shape in self.topology.layers[index - 1 : index + 1]
-            )
+            before, ways = ways, {}
+            ranked = sorted(before.items(), key=lambda item: item[1][0])[:2]
             for option in options:
-                if option.cycles > bound:
+                if option.pace.cycles > bound:
                     continue
-                partner = LayerPlan(P2S, option.plan.lanes) if chained and option.plan.dataflow == S2P else None
-                reached = [(size.plus(option.size), plans) for plan, (size, plans) in ranked[:2] if plan != partner][:1]
-                if partner in ways:
-                    size, plans = ways[partner]
-                    reached.append((size.plus(last[partner].as_source).plus(option.as_sink), plans))
-                size, plans = min(reached, key=lambda way: way[0])
-                found[option.plan] = size, (*plans, option.plan)
-            ways, last = found, {option.plan: option for option in options}
-        return min(ways.values(), key=lambda way: way[0])
+                # The best way up to the layer before that makes no zig-zag with this one, and the one that does.
+                zigzag = self.zigzags.get((index, option.plan))
+                partner = LayerPlan(P2S, option.plan.lanes) if zigzag else None
+                reached = [way for plan, way in ranked if plan != partner][:1]
+                if zigzag and zigzag.pace.cycles <= bound and partner in before:
+                    size, plans = before[partner]
+                    reached.append((size.plus(zigzag.change), plans))
+                if reached:
+                    size, plans = min(reached, key=lambda way: way[0])
+                    ways[option.plan] = size.plus(option.size), (*plans, option.plan)
+        return min(ways.values(), key=lambda way: way[0], default=None)
 
     def _options(self, index: int) -> list[_Option]:
         """All ways to read a layer; a single one, of no size, where it is a pooling layer."""
         shape, override = self.topology.layers[index], self.overrides.get(index, Override())
-        nothing = _Size(0, 0, 0, 0)
         if not isinstance(shape, Dense | Convolution):
-            return [_Option(LayerPlan(), 0, nothing, nothing, nothing)]
+            return [_Option(LayerPlan(), pool_pace(shape), _NOTHING)]
         dataflows = [override.dataflow] if override.dataflow else [P2S, S2P]
         options, refusal = [], HafnetError("")
         for dataflow in dataflows:
@@ -195,7 +224,7 @@ class _Search:
                 except HafnetError as error:
                     refusal = error
         if not options:
-            raise HafnetError(f"layer {self.topology.names[index]!r}: {refusal}")
+            raise refusal
         return options
 
     def _lanes(self, shape: Weighted, dataflow: Dataflow) -> list[int]:
@@ -207,24 +236,35 @@ class _Search:
             parts = [number for number in range(1, neurons + 1) if neurons % number == 0]
             wholes = [neurons * number for number in range(1, shape.groups + 1) if shape.groups % number == 0]
             return sorted({*parts, *wholes})
-        return sorted(given.union(_fewest(count)))
+        fewest = set(_fewest(count))
+        # A lane more, and as many reads: for neighbours that would else make a zig-zag that is worse than none.
+        more = {each + 1 for each in fewest if each < count and -(-count // each) == -(-count // (each + 1))}
+        if not isinstance(shape, Dense):
+            return sorted(given | fewest)
+        return sorted(given | fewest | more)
 
     def _option(self, index: int, plan: LayerPlan) -> _Option:
-        shape = self.topology.layers[index]
-        assert isinstance(shape, Dense | Convolution)
-        if isinstance(shape, Convolution) and shape.groups > 1:
-            check_groups(shape, plan)
-        grid = LayerMap(shape.fan_in, shape.fan_out, self.geometry, plan.dataflow, plan.lanes, shape.ternary)
-
-        def bits(before: bool, behind: bool) -> tuple[int, int]:
-            return layer_bits(self.topology, index, plan, (before, behind), self.results)
-
-        alone = bits(False, False)
-        size = _Size(grid.arrays, *alone, plan.lanes)
-        as_source = size if plan.dataflow == S2P else _Size(0, bits(False, True)[0] - alone[0], 0, 0)
-        as_sink = _Size(grid.arrays, *bits(True, False), plan.lanes)
+        grid = layer_map(self.topology, index, self.geometry, plan, self.numbers_in_arrays)
+        assert grid is not None  # the layer has neurons
+        bits = layer_bits(self.topology, index, plan, (False, False), self.results)
         pace = layer_pace(self.topology, index, plan.dataflow == P2S, plan.lanes, self.results)
-        return _Option(plan, pace.cycles, size, as_source, as_sink)
+        return _Option(plan, pace, _Size(grid.arrays, *bits, plan.lanes))
+
+    def _zigzags(self) -> Iterator[tuple[tuple[int, LayerPlan], _Zigzag]]:
+        """By number and plan of the second layer, all zig-zags that options can make."""
+        for index in range(1, len(self.options)):
+            if not all(isinstance(shape, Dense) for shape in self.topology.layers[index - 1 : index + 1]):
+                continue
+            plans = {option.plan for option in self.options[index]}
+            for source in (option.plan for option in self.options[index - 1]):
+                sink = LayerPlan(S2P, source.lanes)
+                if source.dataflow == P2S and sink in plans:
+                    registers = 0
+                    for layer, plan, with_other in ((index - 1, source, (False, True)), (index, sink, (True, False))):
+                        for sign, zigzags in ((1, with_other), (-1, (False, False))):
+                            registers += sign * layer_bits(self.topology, layer, plan, zigzags, self.results)[0]
+                    pace = zigzag_pace(self.topology, index - 1, source.lanes, self.results)
+                    yield (index, sink), _Zigzag(pace, _Size(0, registers, 0, 0))
 
 
 def _fewest(count: int) -> Iterator[int]:

@@ -1,5 +1,6 @@
 """Networks with random weights, for benchmarks and tests."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,7 +26,6 @@ from model.topology import (
     Input,
     MaxPool,
     PlaneInput,
-    Presentations,
     Topology,
     Weighted,
 )
@@ -52,7 +52,7 @@ def random_network(shape: Topology | str | Sequence[int], seed: int, levels: Seq
             hidden.append(MaxPoolLayer(name, layer.source, layer.kernel, layer.stride, modes))
         else:
             weights = _weights(random, layer)
-            thresholds = _thresholds(random, layer, topology.presentations[index])
+            thresholds = _thresholds(random, topology, index)
             if isinstance(layer, Dense):
                 hidden.append(DenseLayer(name, weights, thresholds, layer.ternary))
             else:
@@ -61,7 +61,8 @@ def random_network(shape: Topology | str | Sequence[int], seed: int, levels: Seq
                 hidden.append(ConvolutionLayer(name, weights, thresholds, *rest))
     last = topology.output
     weights = _weights(random, last)
-    reach = max(1, topology.top(len(topology.layers) - 1) // 8)
+    reach = max(1, round(_spread(topology, len(topology.layers) - 1)))
+    # As far as counts spread: with larger ones the same class would win every time.
     offsets = random.integers(-reach, reach, last.fan_out, endpoint=True, dtype=np.int32)
     output = OutputLayer("output", weights, offsets, last.ternary)
     return Network(_encoding(topology.input, levels), tuple(hidden), output, {"recipe": "random", "seed": seed})
@@ -74,11 +75,18 @@ def _weights(random: np.random.Generator, layer: Weighted) -> Signs:
     return bits.to_signs(random.integers(0, 2, shape, dtype=np.uint8))
 
 
-def _thresholds(random: np.random.Generator, layer: Weighted, presentations: Presentations) -> Int32:
-    top = layer.fan_in * (2 if layer.ternary else 1) * presentations.total
+def _spread(topology: Topology, index: int) -> float:
+    """About the standard deviation of a layer's counts."""
+    layer = topology.layers[index]
+    assert isinstance(layer, Weighted)
+    return topology.top(index) / math.sqrt(layer.fan_in) / 2
+
+
+def _thresholds(random: np.random.Generator, topology: Topology, index: int) -> Int32:
+    layer, top = topology.layers[index], topology.top(index)
+    assert isinstance(layer, Weighted)
     # Around half the largest count a threshold decides something; the extremes are drawn for one neuron in eight.
-    spread = top / layer.fan_in**0.5 / 2
-    usual = np.clip(random.normal(top / 2, spread, layer.fan_out).round(), 0, top + 1)
+    usual = np.clip(random.normal(top / 2, _spread(topology, index), layer.fan_out).round(), 0, top + 1)
     extreme = random.choice([0, 1, top, top + 1], layer.fan_out)
     thresholds: Int32 = np.where(random.random(layer.fan_out) < 1 / 8, extreme, usual).astype(np.int32)
     return thresholds
@@ -86,9 +94,9 @@ def _thresholds(random: np.random.Generator, layer: Weighted, presentations: Pre
 
 def _encoding(given: Input, levels: Sequence[int]) -> Encoding:
     if isinstance(given, BitInput):
-        if given.width % len(levels):
+        if levels and given.width % len(levels):
             raise HafnetError(f"{given.width} input bits are no multiple of {len(levels)} levels")
-        return Thermometer(given.width // len(levels), tuple(levels))
+        return Thermometer(given.width // max(1, len(levels)), tuple(levels))
     if isinstance(given, PlaneInput):
         return FixedPoint(given.width, given.depth, 0, given.planes)
     return Stochastic(given.width, given.depth, 0, given.times, given.draws, given.seed, given.external)

@@ -2,31 +2,23 @@
 
 It is what hardware is made from: the same Verilog serves every network of one topology. A feature map of height x
 width x channels travels row by row, a pixel at a time: bit (y * width + x) * channels + c of the flattened map is
-channel c of pixel (y, x). A 1-D map has height 1.
-
-As text, a topology is its input and its layers with dashes between them:
-
-    784-1024-1024-10               dense layers; the last one is the output layer
-    32x32x3b8-64c3p1-m2-128c3-10   convolution of 64 channels, kernel 3, padding 1; max-pooling 2; dense
-    1x1000x12-32c1x7s1x2p0x3-avg-2 1-D: kernel 1 x 7, stride 1 x 2; global average pooling
-
-Input: values, with `b8` as 8-bit fixed point, `b8/4` of which the top 4 planes count, `r8x16` as stochastic bits of
-8-bit values in 16 presentations (`r8x16d4s7`: 4 draws a cycle, seed 7; `r8x16e2`: from the XOR of 2 true random sources outside). Layers: `N` dense, `NcK`
-convolution with `sS` stride, `pP` padding (`p1x2`, or `p0x1x2x3`: top, left, bottom, right), `fF` value of padding (0),
-`gG` groups; `mK` max-pooling with `sS` stride (K); `avg`; a `t` behind a dense or convolution layer: ternary weights.
+channel c of pixel (y, x). A 1-D map has height 1. Its text is described in `model.topology_text`.
 """
 
 import itertools
-import re
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, Self, TypeAlias
 
 from model.errors import HafnetError
-from model.windows import output_size
+from model.windows import NO_PADDING, Padding, Pair, output_size
 
-Pair: TypeAlias = tuple[int, int]
+DEEPEST = 16
+"""Most bits of a fixed-point or stochastic code."""
+COUNT_LIMIT = 2**30
+"""Counts stay below it, so that scores, which reach twice as far, fit in 32 bits."""
 
 
 class Map(NamedTuple):
@@ -76,13 +68,28 @@ class BitInput:
         return ""
 
 
+def _check_depth(depth: int) -> None:
+    if not 1 <= depth <= DEEPEST:
+        raise HafnetError(f"encoding: codes of {depth} bits are not possible, only of 1 … {DEEPEST}")
+
+
 @dataclass(frozen=True)
 class PlaneInput:
-    """`width` codes of `depth` bits, of which the top `planes` planes are presented."""
+    """`width` codes of `depth` bits, of which the top `planes` planes are presented.
+
+    Raises HafnetError for a depth outside 1 … 16, and for planes that the codes have not.
+    """
 
     width: int
     depth: int
     planes: int
+
+    def __post_init__(self) -> None:
+        _check_depth(self.depth)
+        if not 1 <= self.planes <= self.depth:
+            raise HafnetError(
+                f"encoding: {self.planes} planes of codes of {self.depth} bits, but 1 … {self.depth} are there"
+            )
 
     @property
     def presentations(self) -> Presentations:
@@ -94,16 +101,32 @@ class PlaneInput:
 
 @dataclass(frozen=True)
 class StochasticInput:
-    """`width` codes of `depth` bits, presented `times` times as random bits from a generator with `seed`, or from as many
-    true random sources outside as `external` says. `draws` values meet a random number in a cycle.
+    """`width` codes of `depth` bits, presented `times` times as random bits, `draws` of them drawn in a cycle.
+
+    The random numbers are a generator's with `seed`, or, where `external` is not 0, from as many true random sources
+    outside. Raises HafnetError for a depth outside 1 … 16, times outside 1 … 4096, draws outside 1 … 64, external
+    sources outside 0 … 64, and a seed outside 0 … 2^64 - 1. A topology also refuses more draws than a word has values.
     """
 
     width: int
     depth: int
     times: int
-    draws: int
-    seed: int
-    external: int
+    draws: int = 1
+    seed: int = 0
+    external: int = 0
+
+    def __post_init__(self) -> None:
+        _check_depth(self.depth)
+        if not 1 <= self.times <= 4096:
+            raise HafnetError(f"encoding: {self.times} presentations are not possible, only 1 … 4096")
+        if not 1 <= self.draws <= 64:
+            raise HafnetError(f"encoding: {self.draws} draws a cycle are not possible, only 1 … 64")
+        if not 0 <= self.external <= 64:
+            raise HafnetError(f"encoding: {self.external} external random sources are not possible, only 0 … 64")
+        if not 0 <= self.seed < 2**64:
+            raise HafnetError(f"encoding: seed {self.seed} is outside 0 … 2^64 - 1")
+        if self.external and self.seed:
+            raise HafnetError(f"encoding: seed {self.seed} is of no use to {self.external} random sources outside")
 
     @property
     def presentations(self) -> Presentations:
@@ -146,16 +169,16 @@ class Dense:
 class Convolution:
     """A convolution of `channels` output channels on the map `source`.
 
-    `kernel` and `stride` are (vertical, horizontal); `padding` is (top, left, bottom, right); `fill` is the bit (or code,
-    before integer inputs) of a pixel of padding; `groups` splits channels of input and output alike (as many as input
-    channels: depthwise). A neuron's inputs are ordered (kernel row, kernel column, channel).
+    `kernel` and `stride` are (vertical, horizontal); `padding` is (top, left, bottom, right); `fill` is the bit of
+    padding in all channels (its code, where the input is codes); `groups` splits channels of input and output alike (as
+    many as input channels: depthwise). A neuron's inputs are ordered (kernel row, kernel column, channel of its group).
     """
 
     source: Map
     channels: int
     kernel: Pair
     stride: Pair = (1, 1)
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    padding: Padding = NO_PADDING
     fill: int = 0
     groups: int = 1
     ternary: bool = False
@@ -206,7 +229,7 @@ class MaxPool:
 
     @property
     def result(self) -> Map:
-        return Map(*output_size(self.source[:2], self.kernel, self.stride, (0, 0, 0, 0)), self.source.channels)
+        return Map(*output_size(self.source[:2], self.kernel, self.stride), self.source.channels)
 
     def __str__(self) -> str:
         return f"m{_pair(self.kernel)}" + (f"s{_pair(self.stride)}" if self.stride != self.kernel else "")
@@ -245,8 +268,9 @@ def _pair(pair: Pair) -> str:
 class Topology:
     """The input and the layers in order; the last one is dense and is the output layer.
 
-    `names` are what errors call the layers (layer0, layer1, … unless given). Raises HafnetError where a layer's shape does not follow from the one
-    before, a kernel is larger than its padded input, or a layer cannot take the encoding.
+    `names` are what errors call the layers: layer0, layer1, … unless given. Raises HafnetError where a layer's shape
+    does not follow from the one before, a kernel is larger than its padded input, a layer cannot take the encoding, or
+    a count could reach 2^30.
     """
 
     input: Input
@@ -276,46 +300,32 @@ class Topology:
         for name, (layer, behind) in zip(self.names, itertools.pairwise(self.layers), strict=False):
             if isinstance(layer, AveragePool) and not isinstance(behind, Dense):
                 raise HafnetError(f"layer {name!r}: average pooling gives counts, and only a dense layer can take them")
+        for index, (name, layer) in enumerate(zip(self.names, self.layers, strict=True)):
+            if isinstance(layer, Dense | Convolution) and self.top(index) >= COUNT_LIMIT:
+                raise HafnetError(f"layer {name!r}: counts reach {self.top(index)}, but must stay below 2^30")
 
     @classmethod
     def dense(cls, shape: Iterable[int]) -> Self:
-        """Dense layers only, from input bits and fan-outs. Raises HafnetError where there are fewer than two numbers."""
-        numbers = tuple(shape)
+        """Dense layers only, from input bits and fan-outs. Raises HafnetError for fewer than two, or one below 1."""
+        numbers = tuple(map(operator.index, shape))
         if len(numbers) < 2 or min(numbers) < 1:
             raise HafnetError(f"shape {numbers} is not input bits and one fan-out or more, all at least 1")
         return cls(BitInput(numbers[0]), tuple(map(Dense, numbers, numbers[1:])))
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The inverse of `str`. Raises HafnetError, naming the part that is wrong."""
-        first, *rest = text.split("-")
-        match = re.fullmatch(
-            r"(\d+)(?:x(\d+)x(\d+))?(?:b(\d+)(?:/(\d+))?|r(\d+)x(\d+)(?:d(\d+))?(?:s(\d+)|e(\d+))?)?", first
-        )
-        if match is None:
-            raise HafnetError(f"shape {text!r}: {first!r} is no input such as 784, 28x28x1 or 32x32x3b8")
-        height, width, channels, depth, planes, random, times, draws, seed, external = match.groups()
-        source = Map(int(height), int(width), int(channels)) if width else Map(1, 1, int(height))
-        given: Input = BitInput(source.bits)
-        if depth:
-            given = PlaneInput(source.bits, int(depth), int(planes or depth))
-        elif random:
-            given = StochasticInput(
-                source.bits, int(random), int(times), int(draws or 1), int(seed or 0), int(external or 0)
-            )
-        layers: list[LayerShape] = []
-        for part in rest:
-            layers.append(_parse_layer(text, part, source))
-            source = layers[-1].result
-        return cls(given, tuple(layers))
+    @staticmethod
+    def parse(text: str) -> "Topology":
+        """The inverse of `str`. Raises HafnetError, naming the part that is wrong; see `model.topology_text`."""
+        from model import topology_text
+
+        return topology_text.parse(text)
 
     @cached_property
     def presentations(self) -> tuple[Presentations, ...]:
         """How each layer sees its input; single for pooling layers."""
-        found = [self.input.presentations if not isinstance(self.layers[0], MaxPool | AveragePool) else Presentations()]
+        found = [Presentations() if isinstance(self.layers[0], MaxPool | AveragePool) else self.input.presentations]
         for layer in self.layers[:-1]:
-            pooled = isinstance(layer, AveragePool)
-            found.append(Presentations(layer.source.height * layer.source.width) if pooled else Presentations())
+            pixels = layer.source.height * layer.source.width if isinstance(layer, AveragePool) else 1
+            found.append(Presentations(pixels))
         return tuple(found)
 
     def top(self, index: int) -> int:
@@ -347,14 +357,18 @@ def _check_layer(name: str, layer: LayerShape, given: Input) -> None:
     if isinstance(layer, Dense):
         if min(layer.fan_in, layer.fan_out) < 1:
             raise HafnetError(f"{where}: fan-in {layer.fan_in} and fan-out {layer.fan_out} must be at least 1")
+        _check_draws(where, layer.fan_in, given)
         return
     if min(layer.source) < 1:
         raise HafnetError(f"{where}: a map of {layer.source} is not possible, all its sizes must be at least 1")
-    if not isinstance(layer, Convolution) and given.depth > 1:
-        raise HafnetError(f"{where}: pooling takes bits, but the encoding gives codes of {given.depth} bits")
+    if not isinstance(layer, Convolution) and not isinstance(given, BitInput):
+        raise HafnetError(
+            f"{where}: pooling takes bits, but the encoding gives codes of {given.depth} bits in "
+            f"{given.presentations.count} presentations"
+        )
     if isinstance(layer, AveragePool):
         return
-    padding = layer.padding if isinstance(layer, Convolution) else (0, 0, 0, 0)
+    padding = layer.padding if isinstance(layer, Convolution) else NO_PADDING
     try:
         output_size(layer.source[:2], layer.kernel, layer.stride, padding)
     except HafnetError as error:
@@ -369,43 +383,11 @@ def _check_layer(name: str, layer: LayerShape, given: Input) -> None:
             )
         if not 0 <= layer.fill < 1 << given.depth:
             raise HafnetError(f"{where}: padding of value {layer.fill} is outside 0 … {(1 << given.depth) - 1}")
+        _check_draws(where, layer.kernel[0] * layer.kernel[1] * layer.source.channels, given)
 
 
-def _numbers(text: str | None) -> tuple[int, ...]:
-    return tuple(int(number) for number in text.split("x")) if text else ()
-
-
-def _two(text: str | None, default: Pair) -> Pair:
-    numbers = _numbers(text)
-    return (numbers[0], numbers[-1]) if numbers else default
-
-
-_SIZE = r"\d+(?:x\d+)?"
-_DENSE = re.compile(r"(\d+)(t?)")
-_CONVOLUTION = re.compile(rf"(\d+)c({_SIZE})(?:s({_SIZE}))?(?:p(\d+(?:x\d+x\d+x\d+|x\d+)?))?(?:f(\d+))?(?:g(\d+))?(t?)")
-_MAX_POOL = re.compile(rf"m({_SIZE})(?:s({_SIZE}))?")
-
-
-def _parse_layer(text: str, part: str, source: Map) -> LayerShape:
-    if match := _DENSE.fullmatch(part):
-        return Dense(source.bits, int(match[1]), bool(match[2]))
-    if match := _CONVOLUTION.fullmatch(part):
-        channels, kernel, stride, padding, fill, groups, ternary = match.groups()
-        sides = _numbers(padding)
-        top, left, bottom, right = sides if len(sides) == 4 else 2 * _two(padding, (0, 0))
-        return Convolution(
-            source,
-            int(channels),
-            _two(kernel, (1, 1)),
-            _two(stride, (1, 1)),
-            (top, left, bottom, right),
-            int(fill or 0),
-            int(groups or 1),
-            bool(ternary),
+def _check_draws(where: str, values: int, given: Input) -> None:
+    if isinstance(given, StochasticInput) and given.draws > values:
+        raise HafnetError(
+            f"{where}: {given.draws} draws a cycle are not possible, because a word that it sees has {values} values"
         )
-    if match := _MAX_POOL.fullmatch(part):
-        kernel_size = _two(match[1], (1, 1))
-        return MaxPool(source, kernel_size, _two(match[2], kernel_size))
-    if part == "avg":
-        return AveragePool(source)
-    raise HafnetError(f"shape {text!r}: {part!r} is no layer such as 128, 64c3p1, m2 or avg")

@@ -1,4 +1,4 @@
-"""The first layer of neurons of a network, as a bench of it alone needs it: what it sees, and what it must give."""
+"""The first layer of neurons of a network as a bench of that layer alone needs it: what it sees, and what it must give."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -30,13 +30,13 @@ def first_layer(network: Network, samples: int, seed: int) -> FirstLayer:
     """Random samples for the first layer of neurons of `network`, average pooling before it allowed."""
     low, high = network.encoding.range
     values = np.random.default_rng(seed).integers(low, high, (samples, network.encoding.values), endpoint=True)
-    trace, first, index = golden.infer(network, values), network.topology.layers[0], 0
+    trace, first = golden.infer(network, values), network.topology.layers[0]
+    presented: Any
     if isinstance(first, AveragePool):
-        presented: Any = trace.inputs.reshape(samples, -1, first.source.channels)
-        index = 1
+        presented = trace.inputs.reshape(samples, -1, first.source.channels)
     else:
         presented = golden.present(network.topology.input, trace.inputs, 0)
-    count = presented.shape[1]
+    index, count = int(isinstance(first, AveragePool)), presented.shape[1]
     words = bits.to_ints(presented.reshape(samples * count, -1))
     return FirstLayer(index, network.layers[index].name, words, count, trace)
 
@@ -45,5 +45,5 @@ def memories(network: Network, grid: Grid, index: int) -> list[images.Image]:
     """The images of layer `index`, which is on `grid`."""
     plans = [LayerPlan() for _ in network.layers]
     plans[index] = LayerPlan(grid.map.dataflow, grid.lanes)
-    plan = Plan(Geometry(grid.rows, grid.columns), tuple(plans), grid.numbers_in_arrays)
+    plan = Plan(Geometry(grid.rows, grid.columns), tuple(plans))
     return [image for image in images.words(network, plan) if image.layer == index]

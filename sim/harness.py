@@ -9,10 +9,11 @@ from pathlib import Path
 
 from hdl.generate import Layer, Manifest, Port
 from hdl.packets import RESULT_WIDTH
+from sim.raw import seed_of
 
 TOP = "hafnet_harness"
 DUT = "dut"
-PARTS = tuple(Path(__file__).with_name(f"hafnet_{name}.sv") for name in ("noise", "source", "monitor"))
+PARTS = tuple(Path(__file__).with_name(f"hafnet_{name}.sv") for name in ("noise", "source", "monitor", "raw"))
 INPUT, RESULT = "input", "result"
 """Streams of AXI4-Stream beats: TDATA, and TLAST above it."""
 
@@ -48,6 +49,7 @@ def harness(manifest: Manifest) -> str:
             f"    wire {_range(bus)}s_axis_tdata;",
             f"    wire {_range(RESULT_WIDTH)}m_axis_tdata;",
             "    wire s_axis_tlast, s_axis_tvalid, s_axis_tready, m_axis_tlast, m_axis_tvalid, m_axis_tready;",
+            *(_raw_source(source) for source in range(manifest.accelerator.raw_sources)),
             f"    {manifest.top} {DUT} ({', '.join(joined)});",
             "",
             f'    hafnet_source #(.WIDTH({bus + 1}), .NAME("{INPUT}")) source (.clk(clk), .start(start),',
@@ -69,6 +71,15 @@ def harness(manifest: Manifest) -> str:
             "endmodule",
             "",
         ]
+    )
+
+
+def _raw_source(index: int) -> str:
+    """What stands for a true random source at the port `s_raw{index}`."""
+    port = f"s_raw{index}"
+    return (
+        f"    wire {port}_tdata, {port}_tready;\n    wire {port}_tvalid = 1;\n"
+        f"    hafnet_raw #(.SEED({seed_of(index)})) raw{index} (.clk(clk), .ready({port}_tready && !rst), .bit_out({port}_tdata));"
     )
 
 

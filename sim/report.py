@@ -10,6 +10,7 @@ from rich.table import Table
 from model.network import Network, WeightedLayer
 from model.plan import Plan
 from model.topology import Convolution, Dense
+from sim.netlist import Netlist
 from sim.verify import Verification
 
 
@@ -119,13 +120,13 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     return table
 
 
-def verification_table(each: Verification) -> Table:
-    """What one simulator said."""
+def verification_table(each: Verification, design: str = "RTL") -> Table:
+    """What one simulator said of a design."""
     table = _plain_table(f"{each.simulator} {each.version}")
     table.add_row("samples compared", f"{each.samples}")
     table.add_row("values compared", f"{each.values}")
     table.add_row("mismatches", f"{each.mismatches}")
-    table.add_row("accuracy of the RTL", "no labels" if each.accuracy is None else f"{each.accuracy:.2%}")
+    table.add_row(f"accuracy of the {design}", "no labels" if each.accuracy is None else f"{each.accuracy:.2%}")
     table.add_row("cycles per image", "unknown from one sample" if each.cycles is None else f"{each.cycles:g}")
     table.add_row("seconds", f"{each.build_seconds:.1f} to build, {each.run_seconds:.1f} to run")
     return table
@@ -146,4 +147,13 @@ def uses_table(uses: Sequence[LayerUse]) -> Table:
             f"{use.reads}",
         )
         table.add_row(use.name, *numbers, f"{use.utilisation:.1%}")
+    return table
+
+
+def cells_table(netlist: Netlist) -> Table:
+    """A row for each type of cell."""
+    table = Table("cell", box=box.SIMPLE_HEAD, title=f"{netlist.command}, Yosys {netlist.yosys}", title_justify="left")
+    table.add_column("count", justify="right")
+    for cell, count in netlist.cells.items():
+        table.add_row(cell, f"{count}")
     return table

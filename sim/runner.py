@@ -28,6 +28,16 @@ JOB = "HAFNET_JOB"
 # Verilator makes everything writable from outside unless told otherwise, and then optimises little.
 VERILATOR_ARGUMENTS = ["--no-public-flat-rw", "-Wno-fatal"]
 
+# Large designs: blocks by themselves, and C++ that is worth a few seconds more of the compiler. Verilator would turn
+# each addition of two bits into a call that counts the ones of a word.
+SHARED_ARGUMENTS = [
+    "--hierarchical",
+    f"-D{BY_PATH}",
+    "-fno-dfg-peephole-replace-add-with-count-ones",
+    "-CFLAGS",
+    "-O2",
+]
+
 
 class SimulationError(Exception):
     """A simulator or a bench failed; the message names the log and quotes its end."""
@@ -146,7 +156,7 @@ def build(
         access = folder / "access.vlt"
         access.write_text(_access(top, ports, probes, shared))
         control.append(access)
-        arguments = [*VERILATOR_ARGUMENTS, *(["--hierarchical", f"-D{BY_PATH}"] if shared else [])]
+        arguments = [*VERILATOR_ARGUMENTS, *(SHARED_ARGUMENTS if shared else [])]
         verilog = [*control, *verilog]
     stamp, fingerprint = folder / "built", _fingerprint(design, verilog, arguments)
     if stamp.exists() and stamp.read_text() == fingerprint:

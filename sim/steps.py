@@ -10,17 +10,19 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from model.costs import Results
 from model.errors import HafnetError
 from model.network import Network
 from model.plan import Plan
 from model.samples import Samples
 from model.topology import Topology
 
-NETWORK, SAMPLES, IMAGES, VERILOG, SIMULATION, SUMMARY = (
+NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, SUMMARY = (
     "network.safetensors",
     "samples.safetensors",
     "images",
     "verilog",
+    "netlist",
     "simulation",
     "summary.json",
 )
@@ -63,26 +65,59 @@ def export(folder: Path, network: Network, plan: Plan, formats: Sequence[str]) -
     wrote(manifest)
 
 
-def generate(folder: Path, topology: Topology, plan: Plan, **options: Any) -> None:
-    """Write Verilog."""
+def accelerator(topology: Topology, plan: Plan, **options: Any) -> Any:
+    """The accelerator of a topology and a plan; `options` are those of `hafnet generate`."""
     from hdl.accelerator import Accelerator
-    from hdl.generate import MANIFEST
-    from hdl.generate import generate as run
     from hdl.registers import Timing
 
     phases = ("precharge", "sense", "set_pulse", "reset_pulse")
     timing = Timing(**{name: options.pop(name) for name in phases if name in options})
-    accelerator = Accelerator(topology, plan, timing=timing, **options)
-    with console.status(f"generating {accelerator.arrays} arrays"):
-        manifest = run(accelerator, folder / VERILOG)
+    return Accelerator(topology, plan, timing=timing, **options)
+
+
+def show_plan(topology: Topology, plan: Plan, **options: Any) -> None:
+    """Say what a plan is and costs, if an accelerator can be made of it."""
+    from sim.plans import plan_table
+
+    block = accelerator(topology, plan, **options)
+    console.print(plan_table(topology, plan, Results(block.top, block.scores)))
+
+
+def generate(folder: Path, topology: Topology, plan: Plan, **options: Any) -> None:
+    """Write Verilog."""
+    from hdl.generate import MANIFEST
+    from hdl.generate import generate as run
+
+    block = accelerator(topology, plan, **options)
+    with console.status(f"generating {block.arrays} arrays"):
+        manifest = run(block, folder / VERILOG)
     size = sum((folder / VERILOG / listed.file).stat().st_size for listed in manifest.files)
     say(f"generated {topology} with {manifest.arrays} arrays: {len(manifest.files)} files, {size / 1000:.0f} kB")
     wrote(folder / VERILOG / MANIFEST)
 
 
-def verify(folder: Path, network: Network, samples: Samples, tool: Any, **options: Any) -> Any:
-    """Simulate on one simulator."""
+def synth(folder: Path, target: str) -> None:
+    """Map Verilog and images to the cells of an FPGA."""
+    from sim.netlist import DESCRIPTION, synthesise
+    from sim.report import cells_table
+
+    with console.status(f"synthesising for {target}"):
+        netlist = synthesise(folder / VERILOG, folder / IMAGES, folder / NETLIST, target)
+    console.print(cells_table(netlist))
+    wrote(folder / NETLIST / DESCRIPTION)
+
+
+def verify(folder: Path, network: Network, samples: Samples, tool: Any, netlist: bool = False, **options: Any) -> Any:
+    """Simulate on one simulator, the RTL or the netlist made from it."""
     from sim.verify import verify as run
+
+    work = folder / SIMULATION / tool.name
+    if netlist:
+        from sim.netlist import load_netlist
+
+        described = load_netlist(folder / NETLIST, folder / VERILOG, folder / IMAGES)
+        options["netlist"] = [folder / NETLIST / listed.file for listed in described.files]
+        work = folder / SIMULATION / f"{tool.name}-{NETLIST}"
 
     columns = (
         TextColumn("{task.description}"),
@@ -96,7 +131,6 @@ def verify(folder: Path, network: Network, samples: Samples, tool: Any, **option
         def report(stage: str, done: int, total: int | None) -> None:
             bar.update(task, description=f"{tool.name}: {stage}", completed=done, total=total)
 
-        work = folder / SIMULATION / tool.name
         result = run(tool, network, samples, folder / VERILOG, folder / IMAGES, work, progress=report, **options)
     if result.waves is not None:
         wrote(result.waves)

@@ -21,9 +21,10 @@ from model.golden import Trace, infer
 from model.network import Network
 from model.plan import Plan
 from model.samples import Samples
-from model.topology import Topology
+from model.topology import StochasticInput, Topology
 from sim import harness, records
 from sim.compare import Disagreement, Found, compare
+from sim.raw import Entropy
 from sim.runner import Design, SimulationError, build
 from sim.tools import Tool
 
@@ -35,6 +36,8 @@ SHOWN = 10
 """So many differences are told one by one."""
 PATIENCE = 64
 """So many times as long as all row reads of one image together nothing may pass before the simulation is given up."""
+DRAIN = 50
+"""Cycles that an image takes at most on its way besides those of reads and words."""
 MANY_ARRAYS = 200
 """From so many arrays on, Verilator builds blocks that occur at least OFTEN times once for all of them."""
 OFTEN = 5
@@ -101,8 +104,7 @@ def _difference(one: Plan, other: Plan) -> str:
 
 def build_accelerator(tool: Tool, verilog: Path, manifest: Manifest, folder: Path) -> Design:
     """Build the accelerator of `verilog` in `folder` as a top of its own."""
-    sources = [verilog / listed.file for listed in manifest.files]
-    return build(tool, sources, manifest.top, folder, ports=[port.name for port in manifest.ports])
+    return build(tool, sources(verilog, manifest), manifest.top, folder, ports=[port.name for port in manifest.ports])
 
 
 def shared_blocks(tree: Tree, tool: Tool, manifest: Manifest, waves: bool) -> list[str]:
@@ -115,16 +117,26 @@ def shared_blocks(tree: Tree, tool: Tool, manifest: Manifest, waves: bool) -> li
     return tree.repeated(manifest.top, OFTEN)
 
 
+def sources(verilog: Path, manifest: Manifest) -> list[Path]:
+    """The files of a generated folder, in the order in which tools should read them."""
+    return [verilog / listed.file for listed in manifest.files]
+
+
 def build_harness(
-    tool: Tool, verilog: Path, manifest: Manifest, folder: Path, shared: Sequence[str] = (), waves: bool = False
+    tool: Tool,
+    accelerator: Sequence[Path],
+    manifest: Manifest,
+    folder: Path,
+    shared: Sequence[str] = (),
+    waves: bool = False,
 ) -> Design:
-    """Build the accelerator of `verilog` in its harness (`sim.harness`) in `folder`."""
+    """Build the accelerator, whose files these are, in its harness (`sim.harness`) in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     top = folder / f"{harness.TOP}.sv"
     top.write_text(harness.harness(manifest))
-    sources = [*(verilog / listed.file for listed in manifest.files), *harness.PARTS, top]
+    files = [*accelerator, *harness.PARTS, top]
     ports = harness.ports(manifest)
-    return build(tool, sources, harness.TOP, folder / "build", ports=ports, shared=shared, waves=waves)
+    return build(tool, files, harness.TOP, folder / "build", ports=ports, shared=shared, waves=waves)
 
 
 def verify(
@@ -137,25 +149,29 @@ def verify(
     *,
     waves: bool = False,
     program: bool = False,
+    netlist: Sequence[Path] = (),
     seed: int = 0,
     progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
 ) -> Verification:
     """Simulate every sample on the RTL and compare every hidden bit, score and class with golden.
 
     `folder` keeps the build and the run. With `program` the arrays start from images of zeros and are programmed, and
-    read back, through AXI4-Lite. `progress` is told what is being done, and how much of how much. Raises HafnetError
+    read back, through AXI4-Lite. `netlist` are the files that stand for the RTL, if any; their memories hold the images
+    already. `progress` is told what is being done, and how much of how much. Raises HafnetError
     where files do not fit each other, SimulationError where the simulator or the bench fails.
     """
     manifest, contents = check_folder(network, verilog, images_folder)
     count = len(samples)
-    expected = [infer(network, samples.values)]
+    given = network.topology.input
+    entropy = Entropy(given) if isinstance(given, StochasticInput) and given.external else None
+    expected = [infer(network, samples.values, entropy=entropy)]
     # A generator of random bits runs on, so that the same samples are no longer the same bits.
-    expected.append(infer(network, samples.values[:STALLED], first=count))
+    expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy))
     started = time.monotonic()
     progress("building", 0, None)
     tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
-    shared = shared_blocks(tree, tool, manifest, waves)
-    design = build_harness(tool, verilog, manifest, folder, shared, waves)
+    shared = [] if netlist else shared_blocks(tree, tool, manifest, waves)
+    design = build_harness(tool, netlist or sources(verilog, manifest), manifest, folder, shared, waves)
     built = time.monotonic()
     progress("simulating", 0, count)
     run_folder = folder / "run"
@@ -168,16 +184,19 @@ def verify(
     for number, trace in enumerate(expected):
         path = records.file(run_folder, number, harness.INPUT)
         records.write_packets(path, code_bits(trace.inputs, network.topology.input.depth), manifest.input_width)
-    cycles = sum(max(layer.reads, layer.words) for layer in manifest.layers)
-    cycles *= manifest.timing.precharge + max(1, manifest.timing.sense)
+    row = manifest.timing.precharge + manifest.timing.sense
+    cycles = sum(layer.reads * row + layer.words for layer in manifest.layers) + DRAIN
+    if isinstance(given, StochasticInput):
+        cycles += given.width * given.depth * given.times  # as many random bits, and more if windows overlap
     result = design.run(
         "sim.bench_accelerator",
         run_folder,
         {
+            "inputs": [port.name for port in manifest.ports if port.direction == "input"],
             "passes": [{"images": len(trace.inputs), "gaps": GAPS * number} for number, trace in enumerate(expected)],
             "result_beats": _result_beats(manifest),
             "patience": PATIENCE * (cycles + 1),
-            "rest": cycles + PATIENCE,
+            "drain": 2 * cycles,
             "seed": seed,
             "program": memories,
         },
@@ -194,7 +213,7 @@ def verify(
         network,
         samples,
         [
-            (trace, *_found(run_folder, number, manifest, network.topology, len(trace.inputs)))
+            (trace, *_found(tool.name, run_folder, number, manifest, network.topology, len(trace.inputs)))
             for number, trace in enumerate(expected)
         ],
         (built - started, finished - built),
@@ -207,7 +226,7 @@ def _result_beats(manifest: Manifest) -> int:
 
 
 def _found(
-    folder: Path, number: int, manifest: Manifest, topology: Topology, count: int
+    tool: str, folder: Path, number: int, manifest: Manifest, topology: Topology, count: int
 ) -> tuple[Found, npt.NDArray[np.int64]]:
     """What a pass of `count` samples left in files, and the cycle in which each result ended."""
 
@@ -216,16 +235,16 @@ def _found(
         try:
             found = records.read(path, width)
         except ValueError as error:
-            raise SimulationError(f"{path}: a word with unknown bits has passed ({error})") from None
+            raise SimulationError(f"{tool}: {path}: a word with unknown bits has passed ({error})") from None
         if len(found.bits) != words:
-            raise SimulationError(f"{path}: {count} samples gave {len(found.bits)} words, not {words}")
+            raise SimulationError(f"{tool}: {path}: {count} samples gave {len(found.bits)} words, not {words}")
         return found
 
     size = _result_beats(manifest)
     packets = record(harness.RESULT, RESULT_WIDTH + 1, count * size)
     last = packets.bits[:, RESULT_WIDTH].reshape(count, size)
     if last[:, :-1].any() or not last[:, -1].all():
-        raise SimulationError(f"{folder}: TLAST is not at the last beat of each result of pass {number}")
+        raise SimulationError(f"{tool}: {folder}: TLAST is not at the last beat of each result of pass {number}")
     words = bits.pack_bytes(packets.bits[:, :RESULT_WIDTH]).view("<i4").astype(np.int64).reshape(count, size)
     hidden = {}
     for layer in harness.watched(manifest):

@@ -11,6 +11,10 @@ from sim.tools import Tool, find
 pytest_plugins = ["pytester"]  # sim.tools: what a missing simulator does to a session
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--many", type=int, metavar="N", help="Draw N networks in test_sim_property.py, in place of 60.")
+
+
 @pytest.fixture(scope="session")
 def require_simulator() -> Callable[[str], Tool]:
     """`require_simulator("icarus")` gives the simulator; a missing one skips the test, and fails it where CI=true."""

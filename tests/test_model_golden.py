@@ -12,8 +12,9 @@ from model import golden
 from model.bits import to_signs
 from model.encoding import Thermometer
 from model.errors import HafnetError
-from model.network import DenseLayer, Network, OutputLayer
+from model.network import DenseLayer, Network, OutputLayer, WeightedLayer
 from model.random_network import random_network
+from model.topology import Presentations
 
 METHODS = get_args(golden.Method)
 
@@ -50,17 +51,19 @@ def test_the_methods_agree_on_every_intermediate(shape: list[int], levels: tuple
     values = samples(network, 5, seed)
     one, other = (golden.infer(network, values, method=method) for method in METHODS)
     assert one.inputs.shape == (5, shape[0])
-    assert [*one.popcounts] == [*other.popcounts] == [layer.name for layer in network.layers]
+    assert [*one.counts] == [*other.counts] == [layer.name for layer in network.layers]
     assert [*one.bits] == [*other.bits] == [layer.name for layer in network.hidden]
     for layer in network.layers:
-        assert one.popcounts[layer.name].shape == (5, layer.fan_out)
-        assert np.array_equal(one.popcounts[layer.name], other.popcounts[layer.name])
+        assert isinstance(layer, WeightedLayer)
+        assert one.counts[layer.name].shape == (5, layer.fan_out)
+        assert np.array_equal(one.counts[layer.name], other.counts[layer.name])
     for layer in network.hidden:
-        fired = one.popcounts[layer.name] >= layer.thresholds
+        assert isinstance(layer, DenseLayer)
+        fired = one.counts[layer.name] >= layer.thresholds
         assert np.array_equal(one.bits[layer.name], fired)
         assert np.array_equal(one.bits[layer.name], other.bits[layer.name])
     assert one.scores.dtype == np.int32
-    assert np.array_equal(one.scores, one.popcounts["output"] + network.output.offsets)
+    assert np.array_equal(one.scores, one.counts["output"] + network.output.offsets)
     assert np.array_equal(one.scores, other.scores)
     assert one.classes.dtype == np.int64
     assert one.classes.tolist() == [row.index(max(row)) for row in one.scores.tolist()]
@@ -98,14 +101,19 @@ def test_classify_is_infer_without_intermediates(count: int) -> None:
     assert np.array_equal(classes, golden.infer(network, values).classes)
 
 
-def test_a_product_that_float32_cannot_hold_is_refused() -> None:
-    wide = golden.MATMUL_LIMIT
-    weights, inputs = np.broadcast_to(np.int8(1), (1, wide)), np.broadcast_to(np.uint8(1), (1, wide))
-    with pytest.raises(HafnetError, match=r"^fan-in 16777216 is not below 2\^24.*'packed' is needed$"):
-        golden.popcounts(weights, inputs)
-    assert golden.popcounts(weights, inputs, method="packed").tolist() == [[wide]]
-    below = golden.popcounts(weights[:, 1:], inputs[:, 1:])
-    assert below.tolist() == [[wide - 1]]
+def test_a_product_that_float32_cannot_hold_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    planes = Presentations(16, halving=True)
+    presented = np.ones((1, 16, 401), dtype=np.uint8)
+    weights = np.array([[1] * 401, [-1] * 401, [1] * 400 + [-1]], dtype=np.int8)
+    # Odd and above 2^24: float32 holds only the even numbers there.
+    expected = [[401 * 65535, 0, 400 * 65535]]
+    for method in METHODS:
+        assert golden.counts(weights, presented, planes, method=method).tolist() == expected
+    twice = [[2 * count for count in row] for row in expected]
+    for method in METHODS:
+        assert golden.counts(weights, presented, planes, ternary=True, method=method).tolist() == twice
+    monkeypatch.setattr(golden, "FLOAT32_LIMIT", 2**62)
+    assert golden.counts(weights, presented, planes).tolist() != expected
 
 
 def test_wrong_inputs_are_told_in_a_sentence() -> None:

@@ -16,18 +16,19 @@ from model import formats, images
 from model.encoding import Thermometer
 from model.errors import HafnetError
 from model.formats import FORMATS
-from model.mapping import Geometry, Synapse, map_layers
-from model.network import DenseLayer, Network, OutputLayer
+from model.mapping import P2S, S2P, Dataflow, Geometry, Synapse
+from model.network import DenseLayer, MaxPoolLayer, Network, OutputLayer, WeightedLayer
+from model.plan import LayerPlan, Plan
 from model.random_network import random_network
 
 NETWORK = random_network((13, 9, 4), seed=7)
-GEOMETRY = Geometry(5, 6)
+PLAN = Plan(Geometry(5, 6))
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An export of NETWORK in all formats."""
-    images.export(NETWORK, GEOMETRY, tmp_path / "images", tuple(FORMATS))
+    images.export(NETWORK, PLAN, tmp_path / "images", tuple(FORMATS))
     return tmp_path / "images"
 
 
@@ -69,15 +70,37 @@ def test_every_format_gives_back_the_network(shape: list[int], geometry: Geometr
     shape[0] *= levels
     network = random_network(shape, seed, range(levels))
     # Wide layers on the smallest arrays make thousands of files; somewhat larger arrays are as odd and keep it short.
-    if sum(grid.arrays for grid in map_layers(network.shape, geometry)) > 200:
+    if sum(grid.arrays for grid in Plan(geometry).maps(network.topology) if grid) > 200:
         geometry = Geometry(geometry.rows + 30, geometry.columns + 30)
+    returns(network, Plan(geometry))
+
+
+def returns(network: Network, plan: Plan) -> None:
+    """An export in all formats gives back the network and the plan, from each of them."""
     with tempfile.TemporaryDirectory() as folder:
-        images.export(network, geometry, folder, tuple(FORMATS))
+        images.export(network, plan, folder, tuple(FORMATS))
         for format in (None, *FORMATS):
-            loaded, size = images.load(folder, format)
+            loaded, found = images.load(folder, format)
             assert loaded == network
             assert loaded.origin == network.origin
-            assert size == geometry
+            assert found == plan.of(network.topology)
+
+
+@pytest.mark.parametrize(
+    ("text", "plans"),
+    [
+        ("13-9t-7-4t", [(S2P, 5), (P2S, 2), (S2P, 7)]),
+        ("4x5x6b8-6c3p1g3t-m2-9-4", [(P2S, 6), (P2S, 1), (S2P, 1), (P2S, 4)]),
+        ("1x40x3b5/2-8c1x5s1x3p0x2x0x1f9-m1x2s1x1-avg-3", [(P2S, 3), (S2P, 1), (P2S, 1), (S2P, 8)]),
+        ("4x4x2r6x3d4s11-5c2-5c2g5-10", [(S2P, 8), (P2S, 5), (P2S, 3)]),
+        ("2x3x4-avg-3t", [(P2S, 1), (S2P, 3)]),
+        ("5x4x3-m2x3s1-11", [(P2S, 1), (S2P, 12)]),
+        ("6r4x2e3-2", [(P2S, 2)]),
+    ],
+)
+def test_every_kind_of_layer_is_given_back(text: str, plans: list[tuple[Dataflow, int]]) -> None:
+    for rows, columns in ((1, 1), (3, 4), (32, 32)):
+        returns(random_network(text, seed=5), Plan(Geometry(rows, columns), tuple(LayerPlan(*each) for each in plans)))
 
 
 @given(
@@ -111,15 +134,18 @@ def test_the_formats_are_what_tools_read() -> None:
 
 
 def test_an_image_holds_what_the_mapping_says() -> None:
-    held = {(image.layer, image.group, image.tile): image for image in images.words(NETWORK, GEOMETRY)}
-    for index, grid in enumerate(map_layers(NETWORK.shape, GEOMETRY)):
+    arrays = [image for image in images.words(NETWORK, PLAN) if image.kind == "array"]
+    held = {(image.layer, image.group, image.tile): image for image in arrays}
+    for index, (grid, layer) in enumerate(zip(PLAN.maps(NETWORK.topology), NETWORK.layers, strict=True)):
+        assert grid is not None
+        assert isinstance(layer, WeightedLayer)
         seen = 0
         for neuron, source in np.ndindex(grid.fan_out, grid.fan_in):
             cell = grid.cell(Synapse(neuron, source))
             bit = held[index, cell.group, cell.tile].words[cell.row] >> cell.column & 1
-            assert bit == (NETWORK.layers[index].weights[neuron, source] == 1)
+            assert bit == (layer.weights[neuron, source] == 1)
             seen += bit
-        arrays = [image for image in held.values() if image.layer == index and image.kind == "array"]
+        arrays = [image for image in held.values() if image.layer == index]
         assert len(arrays) == grid.arrays
         assert all((len(image.words), image.width) == (5, 6) for image in arrays)
         # As many ones as weights of +1: no padding cell holds a 1.
@@ -130,22 +156,58 @@ def test_integers_are_unsigned_thresholds_and_twos_complement_offsets() -> None:
     hidden = DenseLayer("h", np.ones((3, 3), dtype=np.int8), np.array([0, 2, 4]))
     output = OutputLayer("o", np.ones((3, 3), dtype=np.int8), np.array([-3, -1, 3]))
     network = Network(Thermometer(3, (1,)), (hidden,), output)
-    integers = [image for image in images.words(network, GEOMETRY) if image.kind != "array"]
+    integers = [image for image in images.words(network, PLAN) if image.kind != "array"]
     assert [(image.name, image.width, image.words) for image in integers] == [
-        ("layer0_thresholds", 3, [0, 2, 4]),
-        ("layer1_offsets", 3, [0b101, 0b111, 0b011]),
+        ("layer0_thresholds_l0", 3, [0, 2, 4]),
+        ("layer1_offsets_l0", 3, [0b101, 0b111, 0b011]),
     ]
+
+
+def test_lanes_hold_every_so_manieth_number() -> None:
+    """Three lanes for seven neurons: what is left over is 0. Sequential to parallel, all are in one lane."""
+    plan = Plan(Geometry(2, 2), (LayerPlan(P2S, 3), LayerPlan(S2P, 2)))
+    network = Network(
+        Thermometer(1, (1,)),
+        (DenseLayer("h", np.ones((7, 1), dtype=np.int8), np.array([0, 1, 2, 0, 1, 2, 2])),),
+        OutputLayer("o", np.ones((2, 7), dtype=np.int8), np.array([-7, 7])),
+    )
+    integers = [image for image in images.words(network, plan) if image.kind != "array"]
+    assert [(image.name, image.width, image.words) for image in integers] == [
+        ("layer0_thresholds_l0", 2, [0, 0, 2]),
+        ("layer0_thresholds_l1", 2, [1, 1, 0]),
+        ("layer0_thresholds_l2", 2, [2, 2, 0]),
+        ("layer1_offsets_l0", 4, [0b1001, 0b0111]),
+    ]
+
+
+def test_a_ternary_word_tells_plus_from_minus() -> None:
+    weights = np.array([[1, 0, -1], [-1, 1, 0]])
+    network = Network(Thermometer(3, (1,)), (), OutputLayer("o", weights, np.array([0, -6]), ternary=True))
+    array, offsets = images.words(network, Plan(Geometry(2, 4)))
+    assert (array.width, array.words) == (8, [0b0100_0001, 0b0001_0010])
+    assert (offsets.width, offsets.words) == (4, [0, 0b1010])
+
+
+def test_modes_of_max_pooling_are_bits() -> None:
+    network = random_network("2x2x5-m2-3", seed=1)
+    (modes,) = [image for image in images.words(network, Plan()) if image.kind == "modes"]
+    (pooling,) = network.hidden
+    assert isinstance(pooling, MaxPoolLayer)
+    assert 0 < pooling.conjunctive.sum() < 5
+    assert (modes.name, modes.width, modes.words) == ("layer0_modes_l0", 1, pooling.conjunctive.tolist())
 
 
 def test_the_manifest_describes_every_file(folder: Path) -> None:
     manifest = images.check(folder)
-    assert [(layer.name, layer.fan_in, layer.fan_out) for layer in manifest.layers] == [
-        ("hidden0", 13, 9),
-        ("output", 9, 4),
+    assert [(layer["name"], layer["kind"], layer["fan_in"], layer["fan_out"]) for layer in manifest.layers] == [
+        ("hidden0", "dense", 13, 9),
+        ("output", "dense", 9, 4),
     ]
-    assert (manifest.encoding, manifest.geometry) == (NETWORK.encoding, GEOMETRY)
+    assert manifest.topology == "13-9-4"
+    assert manifest.encoding == {"kind": "thermometer", "values": 13, "levels": [1]}
+    assert manifest.plan == PLAN.of(NETWORK.topology)
     assert {entry.file for entry in manifest.images} | {images.MANIFEST} == set(contents(folder))
-    for image in images.words(NETWORK, GEOMETRY):
+    for image in images.words(NETWORK, PLAN):
         for format in FORMATS:
             (entry,) = [entry for entry in manifest.images if entry.file == f"{image.name}.{format}"]
             assert (entry.kind, entry.layer, entry.group, entry.tile) == (
@@ -162,12 +224,12 @@ def test_the_manifest_describes_every_file(folder: Path) -> None:
 
 def test_the_same_network_gives_the_same_bytes_and_replaces_an_older_export(folder: Path, tmp_path: Path) -> None:
     before = contents(folder)
-    images.export(random_network((40, 4), seed=1), Geometry(), folder, ("hex", "mif"))
+    images.export(random_network((40, 4), seed=1), Plan(Geometry()), folder, ("hex", "mif"))
     assert set(contents(folder)) == {
         images.MANIFEST,
-        *(f"layer0_{part}.{format}" for part in ("g0_t0", "g0_t1", "offsets") for format in ("hex", "mif")),
+        *(f"layer0_{part}.{format}" for part in ("g0_t0", "g0_t1", "offsets_l0") for format in ("hex", "mif")),
     }
-    images.export(NETWORK, GEOMETRY, folder, (*FORMATS, "hex"))
+    images.export(NETWORK, PLAN, folder, (*FORMATS, "hex"))
     assert contents(folder) == before
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
@@ -180,7 +242,7 @@ def test_origin_is_kept_exactly(tmp_path: Path) -> None:
         "data": "Ziffern ä",
         "own": True,
     }
-    images.export(Network(NETWORK.encoding, NETWORK.hidden, NETWORK.output, origin), GEOMETRY, tmp_path)
+    images.export(Network(NETWORK.encoding, NETWORK.hidden, NETWORK.output, origin), PLAN, tmp_path)
     loaded = images.load(tmp_path)[0].origin
     assert loaded == origin
     assert {key: type(value) for key, value in loaded.items()} == {key: type(value) for key, value in origin.items()}
@@ -198,9 +260,9 @@ def test_a_failed_export_leaves_the_older_one(folder: Path, monkeypatch: pytest.
     with monkeypatch.context() as patched:
         patched.setattr(formats.Raw, "write", fails_later)
         with pytest.raises(OSError, match="disk full"):
-            images.export(random_network((40, 4), seed=1), Geometry(2, 2), folder, ("bin",))
+            images.export(random_network((40, 4), seed=1), Plan(Geometry(2, 2)), folder, ("bin",))
     assert contents(folder) == before
-    images.export(NETWORK, GEOMETRY, folder, tuple(FORMATS))
+    images.export(NETWORK, PLAN, folder, tuple(FORMATS))
     assert contents(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
@@ -211,7 +273,7 @@ def test_a_folder_of_other_things_is_not_replaced(folder: Path, name: str) -> No
         (folder / name).mkdir()
     else:
         (folder / name).write_text("mine")
-    message = refusal(lambda: images.export(NETWORK, GEOMETRY, folder))
+    message = refusal(lambda: images.export(NETWORK, PLAN, folder))
     assert message.startswith(f"{folder} holds {name!r}, but ")
     assert (folder / name).exists()
     assert images.load(folder)[0] == NETWORK
@@ -219,19 +281,19 @@ def test_a_folder_of_other_things_is_not_replaced(folder: Path, name: str) -> No
 
 def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("mine")
-    message = refusal(lambda: images.export(NETWORK, GEOMETRY, tmp_path / "a"))
+    message = refusal(lambda: images.export(NETWORK, PLAN, tmp_path / "a"))
     assert message.startswith(f"{tmp_path / 'a'} is a file, but a folder ")
     assert (tmp_path / "a").read_text() == "mine"
 
 
 def test_an_unknown_format_is_refused(folder: Path, tmp_path: Path) -> None:
     known = ", ".join(FORMATS)
-    message = refusal(lambda: images.export(NETWORK, GEOMETRY, tmp_path / "new", ("hex", "elf")))
+    message = refusal(lambda: images.export(NETWORK, PLAN, tmp_path / "new", ("hex", "elf")))
     assert message == f"format 'elf' is not one of {known}"
-    message = refusal(lambda: images.export(NETWORK, GEOMETRY, tmp_path / "new", ()))
+    message = refusal(lambda: images.export(NETWORK, PLAN, tmp_path / "new", ()))
     assert message == f"no format is given, but at least one of {known} is needed"
     assert not (tmp_path / "new").exists()
-    images.export(NETWORK, GEOMETRY, folder, ("mif", "coe"))
+    images.export(NETWORK, PLAN, folder, ("mif", "coe"))
     message = refusal(lambda: images.load(folder, "hex"))
     assert message == f"{folder}: no images in format 'hex', only in coe, mif"
 
@@ -259,31 +321,31 @@ def test_any_changed_byte_is_found_and_named(folder: Path, format: str) -> None:
     [
         ("layer0_g0_t0.hex", b"", b"00\n", "6 lines, but 5 words need 5"),
         ("layer0_g0_t0.bin", b"", b"\0", "6 bytes, but 5 words of 1 bytes need 5"),
-        ("layer1_offsets.mif", b"WIDTH=5", b"WIDTH=6", "line 1 is 'WIDTH=6;', but must be 'WIDTH=5;'"),
+        ("layer1_offsets_l0.mif", b"WIDTH=5", b"WIDTH=6", "line 1 is 'WIDTH=6;', but must be 'WIDTH=5;'"),
         (
-            "layer1_offsets.mif",
+            "layer1_offsets_l0.mif",
             b"    1 : ",
             b"    2 : ",
             "line 9 is '    2 : ",
         ),
-        ("layer1_offsets.coe", b"radix=16", b"radix=2", "line 1 is 'memory_initialization_radix=2;', but must be "),
-        ("layer1_offsets.ihex", b":00000001FF\n", b"", "the end-of-file record is missing after line 1"),
-        ("layer1_offsets.ihex", b":04", b":05", "line 1 is not a record of Intel HEX (record ':05"),
-        ("layer1_offsets.ihex", b":00000001FF", b":          ", "line 2 is not a record of Intel HEX ("),
+        ("layer1_offsets_l0.coe", b"radix=16", b"radix=2", "line 1 is 'memory_initialization_radix=2;', but must be "),
+        ("layer1_offsets_l0.ihex", b":00000001FF\n", b"", "the end-of-file record is missing after line 1"),
+        ("layer1_offsets_l0.ihex", b":04", b":05", "line 1 is not a record of Intel HEX (record ':05"),
+        ("layer1_offsets_l0.ihex", b":00000001FF", b":          ", "line 2 is not a record of Intel HEX ("),
         (
-            "layer1_offsets.ihex",
+            "layer1_offsets_l0.ihex",
             b":00000001FF",
             b":0100000000FF\n:00000001FF",
             "the records do not make up a memory (",
         ),
         (
-            "layer1_offsets.ihex",
+            "layer1_offsets_l0.ihex",
             b":00000001FF",
             b":0100100000EF\n:00000001FF",
             "records start at [0, 16], but must follow each other from 0",
         ),
         (
-            "layer1_offsets.ihex",
+            "layer1_offsets_l0.ihex",
             b":00000001FF",
             b":0100040000FB\n:00000001FF",
             "5 bytes, but 4 words of 1 bytes need 4",
@@ -334,8 +396,40 @@ def test_a_padding_bit_is_named(folder: Path) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("text", "plan", "file", "words", "width", "message"),
+    [
+        ("3-2t", LayerPlan(), "layer0_g0_t0", [0b001_001, 0], 6, "row 0, column 0 is both +1 and -1"),
+        (
+            "2-2t",
+            LayerPlan(),
+            "layer0_g0_t0",
+            [0, 0b100_000],
+            6,
+            "row 1, column 2 holds 1, but is padding and must be 0",
+        ),
+        (
+            "2-2",
+            LayerPlan(S2P, 1),
+            "layer0_t0_g0",
+            [0, 0b100],
+            3,
+            "row 1, column 2 holds 1, but is padding and must be 0",
+        ),
+        ("2-3", LayerPlan(P2S, 2), "layer0_offsets_l1", [1, 1], 3, "the last word belongs to no neuron and must be 0"),
+        ("2-3", LayerPlan(P2S, 2), "layer0_offsets_l1", [8, 0], 4, "word 0 is 0x8, but must fit in 3 bits"),
+    ],
+)
+def test_contents_that_no_network_has_are_named(
+    tmp_path: Path, text: str, plan: LayerPlan, file: str, words: list[int], width: int, message: str
+) -> None:
+    images.export(random_network(text, seed=1), Plan(Geometry(2, 3), (plan,)), tmp_path)
+    replace_file(tmp_path, f"{file}.hex", FORMATS["hex"].write(words, width))
+    assert refusal(lambda: images.load(tmp_path)) == f"{tmp_path / file}.hex: {message}"
+
+
 def test_a_threshold_out_of_range_is_named_by_layer(folder: Path) -> None:
-    replace_file(folder, "layer0_thresholds.hex", FORMATS["hex"].write([15] * 9, 4))
+    replace_file(folder, "layer0_thresholds_l0.hex", FORMATS["hex"].write([15] * 9, 4))
     assert refusal(lambda: images.load(folder)) == (
         f"{folder}: layer 'hidden0': threshold 15 of neuron 0 is outside 0 … 14"
     )
@@ -345,44 +439,83 @@ def test_a_threshold_out_of_range_is_named_by_layer(folder: Path) -> None:
     ("change", "message"),
     [
         (
-            lambda manifest: manifest.update(version=2, images=3),
-            "format version 2 is newer than 1, the newest known here",
+            lambda manifest: manifest.update(version=images.VERSION + 1, images=3),
+            f"format version {images.VERSION + 1} is newer than {images.VERSION}, the only one known here",
         ),
-        (lambda manifest: manifest.pop("geometry"), "geometry is wrong (Field required)"),
-        (lambda manifest: manifest["geometry"].update(rows=0), "an array with 0 rows is not possible: rows must be 1"),
+        (lambda manifest: manifest.pop("plan"), "plan is wrong (Field required)"),
+        (
+            lambda manifest: manifest["plan"]["geometry"].update(rows=0),
+            "an array with 0 rows is not possible: rows must be 1",
+        ),
         (lambda manifest: manifest["encoding"].update(levels=[2, 1]), "encoding: level 1 follows 2, but levels must"),
         (lambda manifest: manifest.update(layers=[]), "layers is wrong (Tuple should have at least 1 item"),
         (lambda manifest: manifest.update(images=[]), "images is wrong (Tuple should have at least 1 item"),
         (lambda manifest: manifest["images"][3].update(crc32="12"), "images.3.crc32 is wrong (String should match"),
         (lambda manifest: manifest["images"][3].update(file="../a.hex"), "images.3.file is wrong (String should match"),
-        (lambda manifest: manifest["layers"][1].update(fan_out="many"), "layers.1.fan_out is wrong (Input should be"),
+        (
+            lambda manifest: manifest["layers"][1].update(fan_out="many"),
+            "layer 'output': fan_out is 'many' (Input should",
+        ),
         (
             lambda manifest: manifest["images"].pop(0),
-            "'layer0_g0_t0.hex' is not listed, but the network and geometry need it",
+            "'layer0_g0_t0.hex' is not listed, but the network and plan need it",
         ),
         (
             lambda manifest: manifest["images"][0].update(words=6),
-            "'layer0_g0_t0.hex' has 6 words of 6 bits, but the network and geometry need 5 of 6",
+            "'layer0_g0_t0.hex' has 6 words of 6 bits, but the network and plan need 5 of 6",
         ),
         (
-            lambda manifest: manifest["geometry"].update(columns=7),
-            "'layer0_g0_t0.hex' has 5 words of 6 bits, but the network and geometry need 5 of 7",
+            lambda manifest: manifest["plan"]["geometry"].update(columns=7),
+            "'layer0_g0_t0.hex' has 5 words of 6 bits, but the network and plan need 5 of 7",
         ),
         (
             lambda manifest: manifest["layers"].pop(),
-            "'layer0_offsets.hex' is not listed, but the network and geometry need it",
+            "a plan for 2 layers does not fit 13-9, which has 1",
+        ),
+        (
+            lambda manifest: (manifest["layers"].pop(), manifest["plan"]["layers"].pop()),
+            "'layer0_offsets_l0.hex' is not listed, but the network and plan need it",
         ),
         (
             lambda manifest: manifest["layers"][1].update(fan_out=2**40),
-            "'layer1_g1_t0.hex' is not listed, but the network and geometry need it",
+            "'layer1_g1_t0.hex' is not listed, but the network and plan need it",
         ),
         (
-            lambda manifest: (manifest["geometry"].update(rows=9), manifest["layers"][0].update(fan_out=5)),
-            "'layer0_g0_t0.hex' has 5 words of 6 bits, but the network and geometry need 9 of 6",
+            lambda manifest: (
+                manifest["plan"]["geometry"].update(rows=9),
+                manifest["layers"][0].update(fan_out=5),
+                manifest["layers"][1].update(fan_in=5),
+            ),
+            "'layer0_g0_t0.hex' has 5 words of 6 bits, but the network and plan need 9 of 6",
         ),
         (
-            lambda manifest: manifest["layers"][0].update(fan_in=12),
+            lambda manifest: (manifest["layers"][0].update(fan_in=12), manifest["encoding"].update(values=12)),
             "'layer0_g0_t2.hex' is listed, but belongs to no layer",
+        ),
+        (lambda manifest: manifest.update(topology="13-9-5"), "topology is '13-9-5', but its layers are 13-9-4"),
+        (lambda manifest: manifest["layers"][0].pop("kind"), "a layer or the encoding lacks 'kind'"),
+        (lambda manifest: manifest["layers"][0].pop("name"), "a layer or the encoding lacks 'name'"),
+        (lambda manifest: manifest["layers"][0].pop("fan_in"), "layer 'hidden0': fan_in is missing"),
+        (
+            lambda manifest: manifest["layers"][0].update(kind="soft"),
+            "layer 'hidden0': kind 'soft' is not one of dense, convolution, max_pool, average_pool",
+        ),
+        (
+            lambda manifest: manifest["encoding"].update(kind="analogue"),
+            "encoding: kind 'analogue' is not one of thermometer, fixed_point, stochastic",
+        ),
+        (
+            lambda manifest: manifest["plan"]["layers"][0].update(dataflow="sideways"),
+            "plan.layers.0.dataflow is wrong (Input should be 'parallel_to_sequential' or 'sequential_to_parallel')",
+        ),
+        (lambda manifest: manifest["plan"]["layers"][0].update(lanes=0), "0 lanes are not possible, at least 1 is"),
+        (
+            lambda manifest: manifest["plan"]["layers"][1].update(lanes=5),
+            "layer 'output': 5 lanes are not possible for 4 neurons, only 1 … 4",
+        ),
+        (
+            lambda manifest: manifest["plan"]["layers"][1].update(lanes=2),
+            "'layer1_g1_t0.hex' is not listed, but the network and plan need it",
         ),
     ],
 )
@@ -404,13 +537,13 @@ def test_a_missing_or_truncated_manifest_is_refused(folder: Path) -> None:
 def test_layers_that_do_not_follow_are_refused(folder: Path) -> None:
     change_manifest(folder, lambda manifest: manifest["encoding"].update(values=12))
     assert refusal(lambda: images.load(folder)) == (
-        f"{folder}: layer 'hidden0': fan-in is 13, but the encoding gives 12 bits"
+        f"{folder / images.MANIFEST}: layer 'hidden0': fan-in is 13, but the encoding gives 12 bits"
     )
 
 
 def test_the_wide_network_makes_1856_arrays(tmp_path: Path) -> None:
     network = random_network((784, 1024, 1024, 10), seed=1)
-    images.export(network, Geometry(), tmp_path / "wide", ("bin",))
+    images.export(network, Plan(), tmp_path / "wide", ("bin",))
     manifest = images.check(tmp_path / "wide")
     assert sum(entry.kind == "array" for entry in manifest.images) == 1856
-    assert images.load(tmp_path / "wide") == (network, Geometry())
+    assert images.load(tmp_path / "wide") == (network, Plan().of(network.topology))

@@ -5,65 +5,106 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.bits import to_signs
 from model.errors import HafnetError
 from model.mapping import (
     LARGEST,
+    P2S,
+    S2P,
     Cell,
+    Dataflow,
     Geometry,
     LayerMap,
     Synapse,
-    map_layers,
     offset_width,
     score_width,
     threshold_width,
 )
+from model.network import Signs
 
 geometries = st.builds(Geometry, st.integers(1, 9), st.integers(1, 9))
-grids = st.builds(LayerMap, st.integers(1, 25), st.integers(1, 25), geometries)
 
 
-@given(grids, st.integers(0, 2**32))
+@st.composite
+def grids(draw: st.DrawFn) -> LayerMap:
+    fan_in, fan_out, dataflow = draw(st.integers(1, 25)), draw(st.integers(1, 25)), draw(st.sampled_from([P2S, S2P]))
+    lanes = draw(st.integers(1, fan_out if dataflow == P2S else fan_in))
+    return LayerMap(fan_in, fan_out, draw(geometries), dataflow, lanes, draw(st.booleans()))
+
+
+def weights_for(grid: LayerMap, seed: int) -> Signs:
+    random, shape = np.random.default_rng(seed), (grid.fan_out, grid.fan_in)
+    return random.choice(np.array([-1, 0, 1] if grid.ternary else [-1, 1], dtype=np.int8), shape)
+
+
+@given(grids(), st.integers(0, 2**32))
 @settings(deadline=None)
 def test_every_cell_holds_its_synapse_or_0(grid: LayerMap, seed: int) -> None:
-    weights = to_signs(np.random.default_rng(seed).integers(0, 2, (grid.fan_out, grid.fan_in)))
-    arrays = grid.scatter(weights)
-    assert arrays.shape == (grid.groups, grid.tiles, grid.geometry.rows, grid.geometry.columns)
+    weights = weights_for(grid, seed)
+    arrays, columns = grid.scatter(weights), grid.geometry.columns
+    assert arrays.shape == (grid.groups, grid.tiles, grid.geometry.rows, grid.word_width)
+    assert grid.word_width == columns * (1 + grid.ternary)
     held = set()
-    for index, bit in np.ndenumerate(arrays):
+    for index in np.ndindex(grid.groups, grid.tiles, grid.geometry.rows, columns):
         cell = Cell(*index)
         synapse = grid.synapse(cell)
-        used = cell.column < grid.used_columns(cell.tile)
+        word = arrays[cell.group, cell.tile, cell.row].tolist()
+        plus, minus = word[cell.column], word[columns + cell.column] if grid.ternary else 0
         if synapse is None:
-            assert bit == 0
-            assert not used or cell.group * grid.geometry.rows + cell.row >= grid.fan_out
-        else:
-            assert used
-            assert bit == (weights[synapse] == 1)
-            assert grid.cell(synapse) == cell
-            held.add(synapse)
+            assert (plus, minus) == (0, 0)
+            continue
+        assert cell.column < grid.used_columns(cell.tile)
+        weight = weights[synapse]
+        assert (plus, minus) == (weight == 1, grid.ternary and weight == -1)
+        assert grid.cell(synapse) == cell
+        held.add(synapse)
     assert len(held) == weights.size
     assert grid.arrays == grid.groups * grid.tiles
-    assert grid.fill == weights.size / arrays.size
-    assert grid.reads == grid.fan_out
-    assert sum(grid.used_columns(tile) for tile in range(grid.tiles)) == grid.fan_in
+    assert grid.fill == weights.size / (arrays.size // (1 + grid.ternary))
+    assert sum(grid.used_columns(tile) for tile in range(grid.tiles)) == grid.matrix_columns
 
 
-@given(grids, st.integers(0, 2**32))
+@given(grids())
+def test_every_row_of_the_matrix_is_read_once_and_lanes_read_together(grid: LayerMap) -> None:
+    rows = grid.fan_out if grid.dataflow == P2S else grid.fan_in
+    assert grid.reads == -(-rows // grid.lanes)
+    for along in range(rows):
+        cell = grid.cell(Synapse(along, 0) if grid.dataflow == P2S else Synapse(0, along))
+        lane, block = divmod(cell.group, grid.blocks)
+        assert lane == along % grid.lanes
+        assert block * grid.geometry.rows + cell.row == along // grid.lanes
+
+
+@given(grids(), st.integers(0, 2**32))
 @settings(deadline=None)
 def test_gather_undoes_scatter_whatever_the_padding_holds(grid: LayerMap, seed: int) -> None:
-    weights = to_signs(np.random.default_rng(seed).integers(0, 2, (grid.fan_out, grid.fan_in)))
+    weights = weights_for(grid, seed)
     arrays = grid.scatter(weights)
     assert np.array_equal(grid.gather(arrays), weights)
-    padding = grid.scatter(np.ones_like(weights)) == 0
-    assert np.array_equal(grid.gather(arrays | padding), weights)
+    used = grid.scatter(np.ones_like(weights))
+    if grid.ternary:
+        used |= grid.scatter(-np.ones_like(weights))
+    assert np.array_equal(grid.gather(arrays | (used == 0)), weights)
+
+
+def test_sequential_to_parallel_is_the_transpose() -> None:
+    weights = weights_for(LayerMap(7, 5, Geometry(3, 2)), 1)
+    one = LayerMap(7, 5, Geometry(3, 2), P2S, 2).scatter(weights)
+    other = LayerMap(5, 7, Geometry(3, 2), S2P, 2).scatter(weights.T)
+    assert np.array_equal(one, other)
 
 
 def test_the_wide_network_takes_1856_arrays() -> None:
-    grids = map_layers((784, 1024, 1024, 10), Geometry())
-    assert [(grid.fan_in, grid.fan_out) for grid in grids] == [(784, 1024), (1024, 1024), (1024, 10)]
+    grids = [LayerMap(fan_in, fan_out, Geometry()) for fan_in, fan_out in ((784, 1024), (1024, 1024), (1024, 10))]
     assert [grid.arrays for grid in grids] == [800, 1024, 32]
     assert grids[0].used_columns(24) == 16
+
+
+@pytest.mark.parametrize(("dataflow", "most", "what"), [(P2S, 3, "neurons"), (S2P, 5, "inputs")])
+def test_impossible_lanes_are_refused(dataflow: Dataflow, most: int, what: str) -> None:
+    assert LayerMap(5, 3, Geometry(), dataflow, most).reads == 1
+    for lanes in (0, -1, most + 1):
+        with pytest.raises(HafnetError, match=rf"^{lanes} lanes are not possible for {most} {what}, only 1 … {most}$"):
+            LayerMap(5, 3, Geometry(), dataflow, lanes)
 
 
 @pytest.mark.parametrize("synapse", [Synapse(3, 0), Synapse(0, 5), Synapse(-1, 0), Synapse(0, -1)])

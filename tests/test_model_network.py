@@ -1,6 +1,5 @@
 """The contract: what a network refuses, and its file."""
 
-import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from test_model_topology import topologies
 
-from model.encoding import Thermometer
+from model.encoding import FixedPoint, Stochastic, Thermometer
 from model.errors import HafnetError
-from model.network import DenseLayer, Network, OutputLayer
+from model.golden import classify
+from model.network import AveragePoolLayer, ConvolutionLayer, DenseLayer, MaxPoolLayer, Network, OutputLayer
 from model.network_file import VERSION
 from model.random_network import random_network
+from model.topology import Convolution, Map, MaxPool, Topology
 
 ONES = np.ones((2, 3), dtype=np.int8)
 
@@ -30,9 +32,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("network") / "network.safetensors"
 
 
-def changed(path: Path, change: Callable[[Header, Tensors], object]) -> Path:
-    """A file of a 13-9-4 network whose header and tensors were changed."""
-    random_network((13, 9, 4), seed=7).save(path)
+def changed(path: Path, change: Callable[[Header, Tensors], object], shape: str = "13-9-4") -> Path:
+    """A file of a random network whose header and tensors were changed."""
+    random_network(shape, seed=7).save(path)
     with safe_open(path, framework="numpy") as file:
         header = json.loads(file.metadata()["hafnet"])
         tensors = {key: file.get_tensor(key).copy() for key in file.keys()}  # noqa: SIM118  # not a mapping
@@ -59,8 +61,20 @@ def test_a_file_gives_back_the_network(path: Path, shape: list[int], levels: int
     loaded = Network.load(path)
     assert loaded == network
     assert loaded.origin == network.origin == {"recipe": "random", "seed": seed}
-    assert loaded.shape == tuple(shape)
+    assert loaded.topology == network.topology
+    assert str(loaded.topology) == "-".join(map(str, shape))
     assert [layer.name for layer in loaded.layers] == [layer.name for layer in network.layers]
+
+
+@given(topologies(), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_a_file_gives_back_every_kind_of_layer_and_encoding(path: Path, topology: Topology, seed: int) -> None:
+    network = random_network(topology, seed)
+    network.save(path)
+    loaded = Network.load(path)
+    assert loaded == network
+    assert loaded.topology == network.topology == topology
+    assert loaded.topology.names == tuple(layer.name for layer in network.layers)
 
 
 def test_extreme_thresholds_and_offsets_survive(path: Path) -> None:
@@ -68,10 +82,12 @@ def test_extreme_thresholds_and_offsets_survive(path: Path) -> None:
     output = OutputLayer("b", np.array([[1, -1], [-1, 1]]), np.array([-2, 2]))
     Network(Thermometer(3, (1 - 2**31,)), (hidden,), output).save(path)
     loaded = Network.load(path)
-    assert loaded.hidden[0].thresholds.tolist() == [0, 4]
+    (kept,) = loaded.hidden
+    assert isinstance(kept, DenseLayer)
+    assert kept.thresholds.tolist() == [0, 4]
     assert loaded.output.offsets.tolist() == [-2, 2]
     assert loaded.output.weights.tolist() == [[1, -1], [-1, 1]]
-    assert loaded.encoding.levels == (1 - 2**31,)
+    assert loaded.encoding == Thermometer(3, (1 - 2**31,))
 
 
 def test_the_same_network_gives_the_same_bytes_and_nothing_else(tmp_path: Path) -> None:
@@ -96,40 +112,37 @@ def test_arrays_are_copied_and_read_only() -> None:
             array[0] = 1
 
 
+def test_members_of_layers_become_plain_and_cannot_be_changed_from_outside() -> None:
+    """Lists and numbers of numpy are as good as tuples and ints, and the same afterwards, in a file too."""
+    two, weights = np.int64(2), np.ones((4, 2, 3, 1))
+    source, stride, padding = [np.int32(5), 6, two], [two, 1], np.array([1, 0, 1, 2])
+    thresholds, conjunctive = np.zeros(4, dtype=np.uint8), np.array([False, True, True, False])
+    given = ConvolutionLayer("c", weights, thresholds, source, stride, padding, np.uint8(1), two, np.bool_(False))  # type: ignore[arg-type]
+    pooling = MaxPoolLayer("m", given.shape.result, [two, 1], np.array([1, 2]), conjunctive)  # type: ignore[arg-type]
+    stride[0], padding[0], conjunctive[0] = np.int64(1), 0, True
+    assert given.shape == Convolution(Map(5, 6, 2), 4, (2, 3), (2, 1), (1, 0, 1, 2), 1, 2, False)
+    assert pooling.shape == MaxPool(Map(3, 6, 4), (2, 1), (1, 2))
+    assert pooling.conjunctive.tolist() == [0, 1, 1, 0]
+    for member in (*given.source, *given.stride, *given.padding, given.fill, given.groups, *pooling.kernel):
+        assert type(member) is int
+    assert type(given.ternary) is bool
+    for array in (given.weights, given.thresholds, pooling.conjunctive):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+
+
 def test_equality_is_of_what_is_computed() -> None:
     one = random_network((13, 9, 4), seed=7)
     assert one == Network(one.encoding, one.hidden, one.output, {"recipe": "by hand"})
     assert one != Network(Thermometer(13, (2,)), one.hidden, one.output)
-    other = one.hidden[0].weights.copy()
+    (first,) = one.hidden
+    assert isinstance(first, DenseLayer)
+    other = first.weights.copy()
     other[3, 5] *= -1
-    assert one != Network(one.encoding, (DenseLayer("hidden0", other, one.hidden[0].thresholds),), one.output)
-    moved = (one.hidden[0].thresholds + 1) % 14
-    assert one != Network(one.encoding, (DenseLayer("hidden0", one.hidden[0].weights, moved),), one.output)
+    assert one != Network(one.encoding, (DenseLayer("hidden0", other, first.thresholds),), one.output)
+    moved = (first.thresholds + 1) % 14
+    assert one != Network(one.encoding, (DenseLayer("hidden0", first.weights, moved),), one.output)
     assert DenseLayer("a", ONES, np.array([0, 0])) != OutputLayer("a", ONES, np.array([0, 0]))
-
-
-def test_a_thermometer_code_is_one_bit_a_level() -> None:
-    code = Thermometer(2, (0, 2, 5)).encode([[0, 5], [1, 2], [-1, 9]])
-    assert code.tolist() == [[1, 0, 0, 1, 1, 1], [1, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1]]
-
-
-def test_small_integers_are_compared_with_large_levels() -> None:
-    assert Thermometer(1, (-300, 300)).encode(np.array([[255]], dtype=np.uint8)).tolist() == [[1, 0]]
-
-
-@pytest.mark.parametrize(
-    ("values", "levels", "message"),
-    [
-        (0, (1,), "encoding: 0 input values, but at least 1 is needed"),
-        (1, (), "encoding: a thermometer needs at least 1 level and has none"),
-        (1, (1, 3, 3), "encoding: level 3 follows 3, but levels must rise"),
-        (1, (2**31,), "encoding: levels (2147483648,) do not all fit in 32 bits"),
-    ],
-)
-def test_an_impossible_encoding_is_refused(values: int, levels: tuple[int, ...], message: str) -> None:
-    with pytest.raises(HafnetError) as caught:
-        Thermometer(values, levels)
-    assert str(caught.value) == message
 
 
 def hidden(weights: Any = ONES, thresholds: Any = (0, 4), name: str = "h") -> DenseLayer:
@@ -138,6 +151,21 @@ def hidden(weights: Any = ONES, thresholds: Any = (0, 4), name: str = "h") -> De
 
 def output(weights: Any = ((1, 1),), offsets: Any = (0,), name: str = "o") -> OutputLayer:
     return OutputLayer(name, np.asarray(weights), np.asarray(offsets))
+
+
+def convolution(weights: Any = ((((1, 1),),),), thresholds: Any = (0,), **members: Any) -> ConvolutionLayer:
+    """Of one pixel and one channel on a map of 3 x 3 x 2, unless told otherwise."""
+    return ConvolutionLayer("c", np.asarray(weights), np.asarray(thresholds), **{"source": (3, 3, 2), **members})
+
+
+def pool(**members: Any) -> MaxPoolLayer:
+    return MaxPoolLayer(
+        "m", **{"source": (3, 3, 2), "kernel": (2, 2), "stride": (1, 1), "conjunctive": [0, 1], **members}
+    )
+
+
+def network(thresholds: Any = (0, 4), offsets: Any = (0,)) -> Network:
+    return Network(Thermometer(3, (1,)), (hidden(thresholds=thresholds),), output(offsets=offsets))
 
 
 @pytest.mark.parametrize(
@@ -150,13 +178,84 @@ def output(weights: Any = ((1, 1),), offsets: Any = (0,), name: str = "o") -> Ou
             lambda: hidden(np.ones((2, 0))),
             "layer 'h': weights have shape (2, 0), but (fan-out, fan-in) >= (1, 1) is needed",
         ),
-        (lambda: hidden(thresholds=(0, 5)), "layer 'h': threshold 5 of neuron 1 is outside 0 … 4"),
-        (lambda: hidden(thresholds=(-1, 0)), "layer 'h': threshold -1 of neuron 0 is outside 0 … 4"),
-        (lambda: hidden(thresholds=(2**32, 0)), "layer 'h': threshold 4294967296 of neuron 0 is outside 0 … 4"),
+        (lambda: network(thresholds=(0, 5)), "layer 'h': threshold 5 of neuron 1 is outside 0 … 4"),
+        (lambda: network(thresholds=(-1, 0)), "layer 'h': threshold -1 of neuron 0 is outside 0 … 4"),
+        (lambda: hidden(thresholds=(2**32, 0)), "layer 'h': threshold 4294967296 of neuron 0 does not fit in 32 bits"),
         (lambda: hidden(thresholds=(1,)), "layer 'h': thresholds have shape (1,), but 2 neurons need (2,)"),
         (lambda: hidden(thresholds=(1.0, 2.0)), "layer 'h': thresholds are float64, but must be integers"),
-        (lambda: output(offsets=(3,)), "layer 'o': offset 3 of neuron 0 is outside -2 … 2"),
-        (lambda: output(offsets=(-3,)), "layer 'o': offset -3 of neuron 0 is outside -2 … 2"),
+        (lambda: network(offsets=(3,)), "layer 'o': offset 3 of neuron 0 is outside -2 … 2"),
+        (lambda: network(offsets=(-3,)), "layer 'o': offset -3 of neuron 0 is outside -2 … 2"),
+        (lambda: output(offsets=(-(2**31) - 1,)), "layer 'o': offset -2147483649 of neuron 0 does not fit in 32 bits"),
+        (
+            lambda: DenseLayer("h", np.array([[1, 0, 2]]), np.array([0]), ternary=True),
+            "layer 'h': weight 2 of neuron 0, input 2 is neither +1, 0 nor -1",
+        ),
+        (
+            lambda: DenseLayer("h", np.array([[1, 0, np.nan]]), np.array([0]), ternary=True),
+            "layer 'h': weight nan of neuron 0, input 2 is neither +1, 0 nor -1",
+        ),
+        (
+            lambda: convolution([[[[1, 0]]]]),
+            "layer 'c': weight 0 of neuron 0, input (0, 0, 1) is neither +1 nor -1",
+        ),
+        (
+            lambda: convolution([[1, 1]]),
+            "layer 'c': weights have shape (1, 2), but "
+            "(channels, kernel rows, kernel columns, input channels / groups) >= (1, 1, 1, 1) is needed",
+        ),
+        (
+            lambda: convolution(source=(3, 3, 4)),
+            "layer 'c': weights are for 1 groups of 2 channels, but the map of 3x3x4 has 4",
+        ),
+        (
+            lambda: convolution(groups=0),
+            "layer 'c': weights are for 0 groups of 2 channels, but the map of 3x3x2 has 2",
+        ),
+        (lambda: convolution(groups="2"), "layer 'c': groups is '2', but must be an integer"),
+        (lambda: convolution(fill=0.5), "layer 'c': fill is 0.5, but must be an integer"),
+        (lambda: convolution(stride=2), "layer 'c': stride is 2, but must be (vertical, horizontal)"),
+        (lambda: convolution(stride=(1, 1.5)), "layer 'c': horizontal of stride is 1.5, but must be an integer"),
+        (
+            lambda: convolution(padding=(1, 1)),
+            "layer 'c': padding is (1, 1), but must be (top, left, bottom, right)",
+        ),
+        (lambda: convolution(source=(9, 2)), "layer 'c': map is (9, 2), but must be (height, width, channels)"),
+        (lambda: pool(kernel=(2, 2, 2)), "layer 'm': kernel is (2, 2, 2), but must be (vertical, horizontal)"),
+        (lambda: pool(conjunctive=[1]), "layer 'm': conjunctive has shape (1,), but 2 channels need (2,)"),
+        (lambda: pool(conjunctive=[0.0, 1.0]), "layer 'm': conjunctive is float64, but must be bits"),
+        (lambda: pool(conjunctive=[0, 2]), "layer 'm': conjunctive is 2 of channel 1, but must be 0 or 1"),
+        (
+            lambda: AveragePoolLayer("a", (3, True, 2)),  # type: ignore[arg-type]
+            "layer 'a': width of map is True, but must be an integer",
+        ),
+        (
+            lambda: Network(Thermometer(3, (1,)), (output(),), output()),  # type: ignore[arg-type]
+            "layer 'o' is no hidden layer, but all before the last must be",
+        ),
+        (
+            lambda: Network(Thermometer(3, (1,)), (), hidden()),  # type: ignore[arg-type]
+            "layer 'h' is no OutputLayer, but the last layer must be",
+        ),
+        (
+            lambda: Network(Thermometer(18, (1,)), (convolution(fill=2),), output()),
+            "layer 'c': padding of value 2 is outside 0 … 1",
+        ),
+        (
+            lambda: Network(FixedPoint(18, 3), (pool(),), output()),
+            "layer 'm': pooling takes bits, but the encoding gives codes of 3 bits in 3 presentations",
+        ),
+        (
+            lambda: Network(FixedPoint(18, 3), (convolution(thresholds=[16]),), output(np.ones((2, 9)), (0, 0))),
+            "layer 'c': threshold 16 of neuron 0 is outside 0 … 15",
+        ),
+        (
+            lambda: Network(FixedPoint(2, 3), (), OutputLayer("o", [[0, 1]], [29], True)),  # type: ignore[arg-type]
+            "layer 'o': offset 29 of neuron 0 is outside -28 … 28",
+        ),
+        (
+            lambda: Network(Thermometer(3, (1,)), (hidden(),), output(), {"a": float("nan")}),
+            "origin: 'a' is nan, but must be a text or a finite number",
+        ),
         (lambda: hidden(name=""), "layer name '' is not 1 to 64 printable characters"),
         (lambda: hidden(name="a\nb"), "layer name 'a\\nb' is not 1 to 64 printable characters"),
         (
@@ -186,7 +285,7 @@ def test_a_truncated_file_is_refused_at_every_length(path: Path) -> None:
         path.write_bytes(whole[:length])
         assert "not a whole .safetensors file" in refusal(path), length
     path.write_bytes(whole)
-    assert Network.load(path).shape == (13, 9, 4)
+    assert str(Network.load(path).topology) == "13-9-4"
 
 
 def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
@@ -210,15 +309,27 @@ def threshold_of(value: int) -> Callable[[Header, Tensors], object]:
     [
         (
             lambda header, _: header.update(version=VERSION + 1),
-            f"format version {VERSION + 1} is newer than {VERSION}, the newest known here",
+            f"format version {VERSION + 1} is newer than {VERSION}, the only one known here",
         ),
-        (lambda header, _: header.update(layers=[]), "the file describes no layer, but at least an output layer"),
+        (lambda header, _: header.update(layers=[]), "a network without layers is not possible, at least"),
         (lambda header, _: header.pop("encoding"), "metadata entry 'hafnet' is damaged (KeyError: 'encoding')"),
         (lambda header, _: header.update(layers=3), "metadata entry 'hafnet' is damaged (TypeError: "),
-        (lambda header, _: header["encoding"].update(values="x"), "encoding: the number of values is 'x'"),
-        (lambda header, _: header["encoding"].update(values=7.9), "encoding: the number of values is 7.9"),
-        (lambda header, _: header["encoding"].update(levels=[1.5]), "encoding: a level is 1.5"),
-        (lambda header, _: header.update(version=0), "format version 0 never was"),
+        (
+            lambda header, _: header["encoding"].update(values="x"),
+            "encoding: values is 'x' (Input should be a valid integer, ",
+        ),
+        (
+            lambda header, _: header["encoding"].update(values=7.9),
+            "encoding: values is 7.9 (Input should be a valid integer, ",
+        ),
+        (
+            lambda header, _: header["encoding"].update(levels=[1.5]),
+            "encoding: levels.0 is 1.5 (Input should be a valid integer, ",
+        ),
+        (
+            lambda header, _: header.update(version=0),
+            f"format version 0 is older than {VERSION}, the only one known here",
+        ),
         (lambda header, _: header.update(version=float("inf")), "format version is inf, but must be an integer"),
         (lambda header, _: header.update(encoding=[1]), "metadata entry 'hafnet' is damaged (TypeError: "),
         (
@@ -226,11 +337,11 @@ def threshold_of(value: int) -> Callable[[Header, Tensors], object]:
             "layer 'hidden0': fan-in is 13, but the encoding gives 12 bits",
         ),
         (
-            lambda header, _: header["layers"][0].update(fan_in=17),
+            lambda header, _: (header["layers"][0].update(fan_in=17), header["encoding"].update(values=17)),
             "layer 'hidden0': packed weights are uint8 (9, 2), but 9 neurons of fan-in 17 need uint8 (9, 3)",
         ),
         (
-            lambda header, _: header["layers"][0].update(fan_in=9),
+            lambda header, _: (header["layers"][0].update(fan_in=9), header["encoding"].update(values=9)),
             "layer 'hidden0': a weight beyond fan-in 9 is set, but the last byte must be filled with 0",
         ),
         (
@@ -251,17 +362,84 @@ def test_an_inconsistent_file_is_refused(path: Path, change: Callable[[Header, T
     assert refusal(changed(path, change)).startswith(message)
 
 
+LAYERS = "4x4x2-3c2t-m2-4t"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _, tensors: tensors.pop("layer0.nonzero"), "layer 'hidden0': tensor 'layer0.nonzero' is missing"),
+        (lambda _, tensors: tensors.pop("layer1.conjunctive"), "layer 'hidden1': tensor 'layer1.conjunctive' is miss"),
+        (
+            lambda _, tensors: tensors["layer1.conjunctive"].fill(7),
+            "layer 'hidden1': conjunctive is 7 of channel 0, but must be 0 or 1",
+        ),
+        (
+            lambda _, tensors: (tensors["layer2.weights"].fill(7), tensors["layer2.nonzero"].fill(5)),
+            "layer 'output': weight of neuron 0, input 1 is both +1 and 0",
+        ),
+        (
+            lambda header, _: header["layers"][0].update(groups=0),
+            "layer 'hidden0': 0 groups do not divide 2 input channels and 3 output channels",
+        ),
+        (
+            lambda header, _: header["layers"][0].update(kernel=[0, 2]),
+            "layer 'hidden0': the height of the kernel is 0, but must be at least 1",
+        ),
+        (
+            lambda header, _: header["layers"][0].update(channels=0),
+            "layer 'hidden0': 0 output channels, but at least 1 is needed",
+        ),
+        (lambda header, _: header["layers"][0].update(source=[4, 4]), "layer 'hidden0': source.2 is missing"),
+        (
+            lambda header, _: header["layers"][0].update(kind="soft"),
+            "layer 'hidden0': kind 'soft' is not one of dense, ",
+        ),
+        (lambda header, _: header["layers"][0].pop("kind"), "metadata entry 'hafnet' is damaged (KeyError: 'kind')"),
+        (
+            lambda header, _: header["layers"].pop(),
+            "layer 'hidden1' is the last one, but only a dense layer can be the",
+        ),
+        (
+            lambda header, _: header["layers"].pop(1),
+            "layer 'output': fan-in is 3, but layer 'hidden0' gives 27 bits",
+        ),
+        (lambda header, _: header["encoding"].pop("levels"), "encoding: levels is missing"),
+        (
+            lambda header, _: header.update(encoding={"kind": "fixed_point", "values": 32, "depth": 17}),
+            "encoding: codes of 17 bits are not possible, only of 1 … 16",
+        ),
+    ],
+)
+def test_an_inconsistent_file_of_maps_is_refused(
+    path: Path, change: Callable[[Header, Tensors], object], message: str
+) -> None:
+    assert refusal(changed(path, change, LAYERS)).startswith(message)
+
+
+def test_a_random_network_has_the_encoding_of_its_topology() -> None:
+    assert random_network("6b8/3-2", 0).encoding == FixedPoint(6, 8, 0, 3)
+    assert random_network("6r8x3d2s5-2", 0).encoding == Stochastic(6, 8, 0, 3, 2, 5)
+    assert random_network("6-2", 0, (1, 2)).encoding == Thermometer(3, (1, 2))
+
+
+def test_classes_of_a_random_network_differ() -> None:
+    network = random_network((256, 256, 10), seed=1)
+    values = np.random.default_rng(1).integers(0, 2, (200, 256))
+    assert len(set(classify(network, values).tolist())) > 3
+
+
 def test_a_random_network_reaches_the_extremes() -> None:
     network = random_network((40, 300, 300, 10), seed=3)
     assert network == random_network((40, 300, 300, 10), seed=3)
     assert network != random_network((40, 300, 300, 10), seed=4)
-    for (fan_in, fan_out), layer in zip(itertools.pairwise(network.shape), network.layers, strict=True):
-        assert (layer.fan_in, layer.fan_out) == (fan_in, fan_out)
+    assert str(network.topology) == "40-300-300-10"
     for layer in network.hidden:
-        assert {0, layer.fan_in + 1} <= set(layer.thresholds.tolist())
-    with pytest.raises(HafnetError, match=r"shape \(5,\) needs two entries or more"):
+        assert isinstance(layer, DenseLayer)
+        assert {0, 1, layer.fan_in, layer.fan_in + 1} <= set(layer.thresholds.tolist())
+    with pytest.raises(HafnetError, match=r"shape \(5,\) is not input bits and one fan-out or more, all at least 1"):
         random_network((5,), seed=0)
-    with pytest.raises(HafnetError, match=r"the first a multiple of 2 levels"):
+    with pytest.raises(HafnetError, match=r"5 input bits are no multiple of 2 levels"):
         random_network((5, 2), seed=0, levels=(1, 2))
 
 

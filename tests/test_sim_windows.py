@@ -222,7 +222,7 @@ MORE_MUTANTS = (
     Mutant("window", CONVOLUTION, WindowHardware, "_window", "lines.read_en.eq(step)", "lines.read_en.eq(1)"),
     Mutant("window", COLUMN, WindowHardware, "_window", "line > 1", "True"),
     Mutant("window", WINDOW, hdl.window, "_walk", "init=axis.kernel - 1", "init=0"),
-    Mutant("window", WINDOW, hdl.window, "_walk", "Mux(last, axis.kernel - 1, Mux(ends", "(Mux(ends"),
+    Mutant("window", WINDOWS[2], hdl.window, "_walk", "Mux(last, axis.kernel - 1, Mux(ends", "(Mux(ends"),
     Mutant("window", WINDOW, hdl.window, "_inside", "position >= axis.before", "position > axis.before"),
     Mutant("window", WINDOW, Axis, "walked", "self.before + self.size", "0"),
     Mutant("window", WINDOWS[14], WindowHardware, ELABORATE, "self.o.ready | ~complete", "self.o.ready"),

@@ -12,7 +12,7 @@ from model import golden
 from model.bits import to_bits, to_signs
 from model.encoding import Thermometer
 from model.errors import HafnetError
-from model.network import Network
+from model.network import DenseLayer, Network
 from model.samples import Integers
 from model.training.datasets import load_digits
 from model.training.fold import fold
@@ -41,7 +41,7 @@ def trained() -> BinaryNetwork:
 def test_trained_digits_on_the_whole_test_set(trained: BinaryNetwork) -> None:
     network = fold(trained, {})
     assert [layer.name for layer in network.layers] == ["hidden0", "hidden1", "output"]
-    assert network.shape == (256, 48, 40, 10)
+    assert str(network.topology) == "256-48-40-10"
     assert_same(trained, network, load_digits().test.values)
 
 
@@ -57,6 +57,7 @@ def test_negative_and_zero_scales_and_extreme_thresholds(trained: BinaryNetwork)
             norm.bias[6:10] = torch.tensor([3.0, 3.0, -3.0, -3.0])
     network = fold(trained, {})
     for folded in network.hidden:
+        assert isinstance(folded, DenseLayer)
         never = folded.fan_in + 1
         assert folded.thresholds[1:10].tolist() == [never, 0, 0, 0, never, 0, 0, never, never]
     assert_same(trained, network, load_digits().test.values)
@@ -71,6 +72,7 @@ def test_negative_scale_flips_the_weights() -> None:
         layer.norm.weight.copy_(torch.tensor([1.0, -1.0]))
         layer.norm.bias.copy_(torch.tensor([-1.0, -1.0]))
     folded = fold(module, {}).hidden[0]
+    assert isinstance(folded, DenseLayer)
     assert folded.weights.tolist() == [[1, -1, 1, 1, -1], [-1, 1, -1, -1, 1]]
     # dot >= 1.00001 (the norm divides by sqrt(1 + 1e-5)) is popcount >= 4 of 5; -dot likewise.
     assert folded.thresholds.tolist() == [4, 4]

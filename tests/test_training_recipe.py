@@ -7,6 +7,7 @@ import torch
 from rich.console import Console
 
 from model import golden
+from model.encoding import Thermometer
 from model.errors import HafnetError
 from model.samples import Samples
 from model.training.datasets import DataSet, load_digits
@@ -33,8 +34,8 @@ def test_accuracy_is_that_of_the_folded_network(trained: Trained) -> None:
 
 
 def test_network_tells_where_it_came_from(trained: Trained) -> None:
-    assert trained.network.shape == (192, 32, 16, 10)
-    assert trained.network.encoding.levels == (4, 8, 12)
+    assert str(trained.network.topology) == "192-32-16-10"
+    assert trained.network.encoding == Thermometer(64, (4, 8, 12))
     assert trained.network.origin == {
         "recipe": "32-16, levels 3, epochs 6, batch 64, learning rate 0.02, smoothing 0.1, noise 0.1875",
         "data": "digits",

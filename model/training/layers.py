@@ -116,7 +116,7 @@ class ScoreLayer(nn.Module):
 class BinaryNetwork(nn.Module):
     """Hidden layers and a score layer behind a thermometer encoding: what training makes and folding reads.
 
-    Takes (samples, encoding.width) of ±1, float32, as `encode` makes them; gives (samples, classes) of logits.
+    Takes (samples, encoding.input.width) of ±1, float32, as `encode` makes them; gives (samples, classes) of logits.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class BinaryNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.encoding = encoding
-        widths = [encoding.width, *hidden]
+        widths = [encoding.input.width, *hidden]
         self.hidden = nn.ModuleList(
             HiddenLayer(fan_in, fan_out, generator) for fan_in, fan_out in itertools.pairwise(widths)
         )
@@ -133,7 +133,7 @@ class BinaryNetwork(nn.Module):
         self.levels: Tensor
 
     def encode(self, values: Tensor) -> Tensor:
-        """(samples, values) integers to (samples, encoding.width) of ±1, float32; as `Thermometer.encode`."""
+        """(samples, values) integers to (samples, encoding.input.width) of ±1, float32; as `Thermometer.encode`."""
         code = values.unsqueeze(2) >= self.levels
         return code.flatten(1).float() * 2 - 1
 

@@ -1,0 +1,185 @@
+"""A stack: the arrays whose columns are the same neurons, one above the other, and these neurons."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.array import Array, control_lines, same_row
+from hdl.block import Hardware, index_width, place
+from hdl.popcount import tree_or
+from hdl.tally import Tally, column_counts
+from model.mapping import S2P, Geometry, LayerMap
+from model.topology import Presentations
+
+STEP = data.StructLayout({"strobe": 1, "first": 1, "twice": 1})
+"""What goes with a read: it counts; it is the first of an image; what came before counts twice."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """`neurons` neurons of `fan_in` inputs, of which `lanes` are read at once, on arrays of `rows` × `columns`.
+
+    Ports:
+      `group`, `row`, `operation`, `side`, `hv`, `sen`, `mask`, `masked`  from the controller. Of a read `group` is the
+                  block that is read in all lanes, of a host command (`masked`) the group
+      `x`         an input for each lane, while `sen` is high
+      `ending`     the read is the last of a presentation: lanes that have no input left are not sensed
+      `step`      what goes with the read, in the last cycle of its `sen`
+      `numbers`   thresholds or offsets, `results`: see `hdl.tally.Tally`. Results are of the sums 3 cycles after their
+                  step
+      `selected`  host commands are for this stack: pulses act
+      `q`         the outputs of the array that a host command reads, 2 cycles after `sen`; 0 if it is another stack's
+
+    Throughput 1 read a cycle.
+    """
+
+    fan_in: int
+    neurons: int
+    rows: int
+    columns: int
+    lanes: int
+    presentations: Presentations
+    ternary: bool
+    numbers: Literal["thresholds", "offsets"]
+    number_rows: int = 0
+
+    @property
+    def name(self) -> str:
+        size = f"{self.fan_in}x{self.neurons}_{self.rows}x{self.columns}_l{self.lanes}"
+        rows = f"_rows{self.number_rows}" * (self.number_rows > 0)
+        return f"hafnet_stack_{size}_{self.times}_{self.numbers}" + "_ternary" * self.ternary + rows
+
+    @property
+    def times(self) -> str:
+        """The presentations, in a word."""
+        return f"{'h' if self.presentations.halving else 'p'}{self.presentations.count}"
+
+    @property
+    def map(self) -> LayerMap:
+        """The stack as a layer of its own."""
+        return LayerMap(self.fan_in, self.neurons, Geometry(self.rows, self.columns), S2P, self.lanes, self.ternary)
+
+    @property
+    def blocks(self) -> int:
+        """Arrays of a lane, one above the other: they hold `number_rows` rows besides those of inputs."""
+        return -(-(self.map.reads + self.number_rows) // self.rows)
+
+    @property
+    def rails(self) -> int:
+        """What a cell adds to its neuron's count at most."""
+        return 2 if self.ternary else 1
+
+    @property
+    def tally(self) -> Tally:
+        top = self.fan_in * self.rails * self.presentations.total
+        return Tally(self.neurons, self.lanes * self.rails, top, self.numbers)
+
+    @property
+    def signature(self) -> wiring.Signature:
+        return wiring.Signature(
+            {
+                "group": In(index_width(self.lanes * self.blocks)),
+                **control_lines(self.rows, In),
+                "mask": In(self.columns),
+                "masked": In(1),
+                "x": In(self.lanes),
+                "ending": In(1),
+                "step": In(STEP),
+                "numbers": In(self.neurons * self.tally.number_width),
+                "results": Out(self.neurons * self.tally.result_width),
+                "selected": In(1),
+                "q": Out(self.map.word_width),
+            }
+        )
+
+    def create(self) -> "StackHardware":
+        return StackHardware(self)
+
+
+class StackHardware(Hardware):
+    """Arrays, the counts of their outputs, the neurons' accumulators, and the way back for one array's outputs."""
+
+    group: Signal
+    row: Signal
+    operation: Any
+    side: Any
+    hv: Signal
+    sen: Signal
+    mask: Signal
+    masked: Signal
+    x: Signal
+    ending: Signal
+    step: Any
+    numbers: Signal
+    results: Signal
+    selected: Signal
+    q: Signal
+
+    def __init__(self, block: Stack) -> None:
+        self.block = block
+        super().__init__(block.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        lanes = [self._lane(m, platform, lane) for lane in range(self.block.lanes)]
+        high, positive = [lane[0] for lane in lanes], [lane[1] for lane in lanes if lane[1] is not None]
+
+        # A product of a ternary cell is a thermometer code: Q low, Q and Qb high, Qb low count 0, 1 and 2.
+        rails = [word[: self.block.neurons] for word in (*high, *positive)]
+        counts = [Signal(self.block.neurons, name=f"count{bit}") for bit in range(len(rails).bit_length())]
+        m.d.sync += [count.eq(bits) for count, bits in zip(counts, column_counts(m, rails), strict=True)]
+        tally = place(m, platform, "tally", self.block.tally)
+        sensed: Any = Signal(STEP, name="sensed")
+        counted: Any = Signal(STEP, name="counted")
+        m.d.sync += [sensed.eq(self.step), counted.eq(sensed)]
+        m.d.comb += [
+            tally.strobe.eq(counted.strobe),
+            tally.first.eq(counted.first),
+            tally.twice.eq(counted.twice),
+            tally.counts.eq(Cat(counts)),
+            tally.numbers.eq(self.numbers),
+            self.results.eq(tally.results),
+        ]
+
+        word = tree_or(m, high, "high")
+        if self.block.ternary:
+            word = Cat(tree_or(m, positive, "positive"), ~word)  # Q low: the weight is -1
+        m.d.sync += self.q.eq(Mux(self.selected, word, 0))
+        return m
+
+    def _lane(self, m: Module, platform: Any, lane: int) -> tuple[Value, Value | None]:
+        """The arrays of a lane; returns which outputs Q of the one that is sensed are high (none if none is) and, if
+        ternary, which Qb are low.
+        """
+        grid, columns = self.block.map, self.block.columns
+        left = grid.fan_in - (grid.reads - 1) * grid.lanes  # lanes that have an input in the last read
+        x, read = Signal(columns, name=f"x{lane}"), Signal(name=f"read{lane}")
+        m.d.comb += [
+            x.eq(Mux(self.masked, self.mask, self.x[lane].replicate(columns))),
+            read.eq(~self.masked & ~self.ending if lane >= left else ~self.masked),
+        ]
+        high, positive = [], []
+        for block in range(self.block.blocks):
+            index = lane * self.block.blocks + block
+            array = place(
+                m, platform, f"group{index}", Array(self.block.rows, columns, self.block.ternary), image=f"_g{index}"
+            )
+            addressed, sen, sensed = (Signal(name=f"group{index}_{name}") for name in ("addressed", "sen", "sensed"))
+            q = Signal(columns, name=f"q{index}")
+            m.d.comb += [
+                addressed.eq(self.masked & (self.group == index)),
+                sen.eq(self.sen & (addressed | (read & (self.group == block)))),
+                *same_row(array, self),
+                array.hv.eq(self.hv & self.selected & addressed),
+                array.sen.eq(sen),
+                array.x.eq(x),
+                q.eq(array.q & sensed.replicate(columns)),
+            ]
+            m.d.sync += sensed.eq(sen)
+            high.append(q)
+            if self.block.ternary:
+                positive.append(q & ~array.qb)
+        return tree_or(m, high, f"high{lane}"), tree_or(m, positive, f"positive{lane}") if positive else None

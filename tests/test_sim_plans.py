@@ -1,0 +1,143 @@
+"""How a user asks for a plan, and how it is shown and shared."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import hafnet
+from model.costs import Results
+from model.errors import HafnetError
+from model.mapping import P2S, S2P, Geometry
+from model.network import Network
+from model.planner import Override, choose
+from model.random_network import random_network
+from model.topology import Topology
+from sim import steps
+from sim.plans import Wish, plan_table
+
+Run = Callable[..., tuple[int, str, str]]
+SHAPE = "12-9-7-3"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`run("generate", folder)` gives exit code, standard output and standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hafnet", *map(str, arguments)])
+        monkeypatch.setattr(steps, "console", Console(highlight=False, soft_wrap=True, width=80))
+        code = 0
+        try:
+            hafnet.main()
+        except SystemExit as error:
+            code = int(error.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    random_network(SHAPE, seed=1).save(tmp_path / "network.safetensors")
+    return tmp_path
+
+
+def test_options_become_overrides() -> None:
+    wish = Wish(dataflow=("0=s2p", "hidden1=p2s"), lanes=("hidden1=4", "out=2"))
+    assert wish.overrides == {"0": Override(S2P), "hidden1": Override(P2S, 4), "out": Override(lanes=2)}
+
+
+@pytest.mark.parametrize(
+    ("wish", "pattern"),
+    [
+        (Wish(dataflow=("p2s",)), "^'p2s' says nothing of a layer"),
+        (Wish(dataflow=("0=x2s",)), "^--dataflow 0=x2s: 'x2s' is neither 'p2s' nor 's2p'$"),
+        (Wish(lanes=("0=-3",)), "^--lanes 0=-3: '-3' is not a number$"),
+        (Wish(lanes=("x=3",)), "^layer 'x' is none of layer0, layer1, layer2$"),
+        (Wish(rows=0), "0 rows"),
+        (
+            Wish(cycles=2),
+            "^2 cycles per image are not possible for 12-9-7-3: the fewest are 7 .layer 'layer2': latency",
+        ),
+        (Wish(arrays=2), "^2 arrays are not enough for 12-9-7-3: the fewest are 3"),
+        (Wish(arrays=9, cycles=9), "exclude each other"),
+    ],
+)
+def test_wishes_that_cannot_be_met(wish: Wish, pattern: str) -> None:
+    with pytest.raises(HafnetError, match=pattern):
+        wish.plan(Topology.parse(SHAPE))
+
+
+def test_the_table_says_what_the_plan_is_and_costs() -> None:
+    topology = Topology.parse("784-1024-1024-10")
+    console = Console(width=80, soft_wrap=True, record=True)
+    console.print(plan_table(topology, choose(topology, Geometry()), Results()))
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert "784-1024-1024-10 on arrays of 32 x 32" in lines
+    assert "layer0 1024 P2S 32 32 x 25 32 32 2832 10240 98.0% row reads" in lines
+    assert "layer1 1024 P2S ↓ 32 32 x 32 32 32 1280 11264 100.0% row reads" in lines
+    assert "all 1856 32 4602 21504 98.0% layer 'layer0': row reads" in lines
+    assert any("zig-zag" in line for line in lines)
+
+
+def test_a_pooling_layer_has_a_row_without_arrays() -> None:
+    topology = Topology.parse("6x6x1-4c3-m2-2")
+    console = Console(width=80, soft_wrap=True, record=True)
+    console.print(plan_table(topology, choose(topology, Geometry()), Results()))
+    (row,) = (line.split() for line in console.export_text().splitlines() if "layer1" in line)
+    # 4 x 4 positions a cycle each; 2 x 2 pixels, a line of 4 and the modes, of 4 channels.
+    assert row == ["layer1", "m2", "16", "20", "16", "window"]
+
+
+def test_a_plan_is_printed_whole_and_nothing_is_written(project: Path, run: Run) -> None:
+    code, out, err = run("generate", project, "--plan", "--rows", 4, "--dataflow", "hidden0=s2p", "--lanes", "2=2")
+    assert code == 0, err
+    assert re.search(r"hidden0 +9 +S2P ", out)
+    assert re.search(r"output +3 +\S+ +2 ", out)
+    assert "…" not in out
+    assert [path.name for path in project.iterdir()] == ["network.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["--cycles-per-image", "1"], "1 cycles per image are not possible"),
+        (["--arrays", "1"], "1 arrays are not enough"),
+        (["--lanes", "hidden0=100"], "layer 'hidden0': 100 lanes are not possible"),
+        (["--top", "4", "--plan"], "the 4 best of 3 classes"),
+        (["--top", "0", "--no-scores"], "results without classes need scores"),
+    ],
+)
+def test_mistakes_end_in_one_sentence(arguments: list[str], pattern: str, project: Path, run: Run) -> None:
+    code, _, err = run("generate", project, *arguments)
+    assert code == 2
+    assert re.fullmatch(rf"hafnet: .*{pattern}.*\n", err), err
+    assert [path.name for path in project.iterdir()] == ["network.safetensors"]
+
+
+def test_verilog_follows_the_plan_of_images_and_the_other_way_round(project: Path, run: Run) -> None:
+    from hdl.generate import load_manifest
+    from model.images import check
+
+    assert run("export", project, "--rows", 4, "--lanes", "output=3")[0] == 0
+    plan = check(project / "images").plan
+    assert plan.geometry == Geometry(4, 32)
+    assert plan.layers[2].lanes == 3
+    assert run("generate", project)[0] == 0
+    assert load_manifest(project / "verilog").plan == plan
+    assert run("generate", project, "--cycles-per-image", 9)[0] == 0
+    other = load_manifest(project / "verilog").plan
+    assert other != plan
+    assert run("export", project)[0] == 0
+    assert check(project / "images").plan == other
+    # That of another topology, or of something damaged, is nobody's.
+    network = Network.load(project / "network.safetensors")
+    assert Wish().plan(Topology.parse("12-9-3"), project / "images").geometry == Geometry()
+    (project / "images" / "manifest.json").write_text("{}")
+    assert Wish().plan(network.topology, project / "images") == choose(network.topology, Geometry())
+    assert Wish().plan(network.topology, project / "verilog") == other

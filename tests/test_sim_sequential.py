@@ -1,0 +1,242 @@
+"""The dataflow sequential_to_parallel on its bench, on both simulators, and the bench on spoilt hardware."""
+
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+import hdl.stack
+from hdl.columns import ColumnsHardware
+from hdl.sequential_dense import SequentialDense
+from hdl.serializer import SerializerHardware
+from hdl.stack import StackHardware
+from hdl.tally import TallyHardware
+from model.images import words
+from model.mapping import S2P, Geometry, offset_width, threshold_width
+from model.network import DenseLayer, Network
+from model.plan import LayerPlan, Plan
+from model.random_network import random_network
+from model.topology import BitInput, Dense, Input, PlaneInput, Presentations, StochasticInput, Topology
+from sim.blocks import build_block, run_block
+from sim.paced import Paced
+from sim.runner import SimulationError
+from sim.tools import Tool
+
+SEED = 1
+ONCE, TWICE, PLANES = Presentations(), Presentations(2), Presentations(3, halving=True)
+Require = Callable[[str], Tool]
+
+
+def layer(
+    fan_in: int,
+    fan_out: int,
+    rows: int,
+    columns: int,
+    lanes: int = 1,
+    presentations: Presentations = ONCE,
+    ternary: bool = False,
+    scores: bool = False,
+) -> SequentialDense:
+    rails = 2 if ternary else 1
+    top = fan_in * rails * presentations.total
+    width = max(columns * rails, offset_width(top) if scores else threshold_width(top))
+    kind: Literal["thresholds", "offsets"] = "offsets" if scores else "thresholds"
+    return SequentialDense(Columns(fan_in, fan_out, rows, columns, lanes, presentations, ternary, kind, width))
+
+
+def network_for(block: SequentialDense, seed: int) -> Network:
+    """A random network whose first layer `block` is, with extreme numbers at both ends, and no weight 0 in neuron 0."""
+    sink = block.sink
+    times, shape = sink.presentations, Dense(sink.fan_in, sink.fan_out, sink.ternary)
+    given: Input = BitInput(sink.fan_in)
+    if times.halving:
+        given = PlaneInput(sink.fan_in, times.count, times.count)
+    elif times.count > 1:
+        given = StochasticInput(sink.fan_in, 8, times.count, 1, 0, 0)
+    top = sink.stack(0).tally.top
+    if sink.numbers == "offsets":
+        network = random_network(Topology(given, (shape,)), seed)
+        weights = network.output.weights.copy()
+        weights[0] |= 1
+        offsets = network.output.offsets.copy()
+        offsets[0], offsets[-1] = top, -top
+        return replace(network, output=replace(network.output, weights=weights, offsets=offsets))
+    network = random_network(Topology(given, (shape, Dense(sink.fan_out, 1))), seed)
+    first = network.layers[0]
+    assert isinstance(first, DenseLayer)
+    weights = first.weights.copy()
+    weights[0] |= 1
+    thresholds = first.thresholds.copy()
+    thresholds[0], thresholds[-1] = 0, top + 1
+    return replace(network, hidden=(replace(first, weights=weights, thresholds=thresholds),))
+
+
+def on_bench(tool: Tool, block: SequentialDense, folder: Path, program: bool = False, paced: bool = False) -> Any:
+    """Emit and build `block` and run its bench on it; what the bench answers."""
+    design = build_block(tool, Paced(block.sink) if paced else block, folder)
+    network = network_for(block, SEED)
+    network.save(folder / "network.safetensors")
+    memories = {}
+    plans = (LayerPlan(S2P, block.sink.lanes), *[LayerPlan()] * (len(network.layers) - 1))
+    for image in words(network, Plan(Geometry(block.sink.rows, block.sink.columns), plans)):
+        if image.layer == 0:
+            # Where the host is to write them, every bit is wrong before.
+            wrong = (1 << image.width) - 1 if program else 0
+            memories[image.name.removeprefix("layer0")] = ([word ^ wrong for word in image.words], image.width)
+    job = {"network": str(folder / "network.safetensors"), "program": program, "paced": paced, "seed": SEED}
+    return run_block(design, "sequential", folder / "run", block, memories, **job)
+
+
+def cases(*listed: tuple[SequentialDense, tuple[str, ...]]) -> list[Any]:
+    return [
+        pytest.param(tool, block, id=f"{tool}-{block.name.removeprefix('hafnet_sequential_dense_')}")
+        for block, tools in listed
+        for tool in tools
+    ]
+
+
+BOTH = ("icarus", "verilator")
+ICARUS = ("icarus",)
+
+
+@pytest.mark.parametrize(
+    ("simulator", "block"),
+    cases(
+        (layer(1, 1, 1, 1), ICARUS),
+        (layer(20, 9, 4, 8, 3, PLANES, ternary=True), BOTH),
+        (layer(5, 4, 1, 1, 2, scores=True), ICARUS),
+        (layer(3, 17, 2, 5, 3, PLANES), ICARUS),
+        (layer(8, 1, 3, 4, 8, Presentations(5), ternary=True, scores=True), ICARUS),
+    ),
+)
+def test_images_that_are_loaded(
+    simulator: str, block: SequentialDense, tmp_path: Path, require_simulator: Require
+) -> None:
+    on_bench(require_simulator(simulator), block, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("simulator", "block"),
+    cases(
+        (layer(9, 6, 4, 4, 1, TWICE), ICARUS),
+        (layer(7, 3, 2, 4, 7, ternary=True, scores=True), ICARUS),
+        (layer(33, 5, 4, 2, 5, PLANES, scores=True), ICARUS),
+    ),
+)
+def test_memories_that_the_host_programs(
+    simulator: str, block: SequentialDense, tmp_path: Path, require_simulator: Require
+) -> None:
+    on_bench(require_simulator(simulator), block, tmp_path, program=True)
+
+
+@pytest.mark.parametrize(
+    ("simulator", "block"),
+    cases((layer(1, 3, 2, 2), ICARUS), (layer(31, 7, 4, 4, 4), BOTH), (layer(19, 5, 8, 4, scores=True), ICARUS)),
+)
+def test_a_source_that_cannot_be_held_up(
+    simulator: str, block: SequentialDense, tmp_path: Path, require_simulator: Require
+) -> None:
+    """No word is lost, whatever happens to the phase lengths, the host's commands and the results' consumer."""
+    answer = on_bench(require_simulator(simulator), block, tmp_path, paced=True)
+    assert answer["changes"] > 50
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A defect: in the source of `member` of `target` (a class or a module), `old` becomes `new`; `block` on its bench
+    must then fail.
+    """
+
+    block: SequentialDense
+    target: Any
+    member: str
+    old: str
+    new: str
+    program: bool = False
+    paced: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.target.__name__}.{self.member}: {self.old} -> {self.new}"
+
+    def apply(self, patch: pytest.MonkeyPatch) -> None:
+        """Replace the member, for one test, by one made of the changed source."""
+        before: Any = vars(self.target)[self.member]
+        function: Any = before.fget if isinstance(before, property) else before
+        source = textwrap.dedent(inspect.getsource(function))
+        assert source.count(self.old) == 1, f"{self} no longer fits the source: choose another defect"
+        made: dict[str, Any] = {}
+        exec(source.replace(self.old, self.new), vars(sys.modules[function.__module__]), made)
+        patch.setattr(self.target, self.member, made[self.member])
+
+
+SMALL = layer(7, 5, 2, 4, 2, PLANES, ternary=True)
+COUNTS = layer(13, 5, 2, 4, 5, TWICE, scores=True)
+WALK = layer(8, 9, 2, 4)
+ELABORATE = "elaborate"
+
+# One defect of each block in every run.
+MUTANTS = (
+    Mutant(SMALL, StackHardware, "_lane", "if lane >= left", "if lane > left"),
+    Mutant(SMALL, TallyHardware, ELABORATE, "self.twice", "0"),
+    Mutant(WALK, ColumnsHardware, "_admit", "images != 2", "images != 3"),
+    Mutant(SMALL, SerializerHardware, ELABORATE, "(self.go | ~first)", "self.go"),
+    Mutant(layer(17, 3, 8, 4), ColumnsHardware, "_admit", "with m.If(quiet)", "with m.If(1)", paced=True),
+)
+
+# Any other defect that somebody thought of.
+MORE_MUTANTS = (
+    Mutant(SMALL, StackHardware, "_lane", "array.q & sensed.replicate(columns)", "array.q"),
+    Mutant(SMALL, StackHardware, "_lane", "positive.append(q & ~array.qb)", "positive.append(q)"),
+    Mutant(SMALL, StackHardware, "_lane", "self.group == block", "1"),
+    Mutant(SMALL, StackHardware, "_lane", "self.masked & (self.group == index)", "self.masked"),
+    Mutant(SMALL, StackHardware, "_lane", "self.x[lane]", "self.x[0]"),
+    Mutant(SMALL, StackHardware, "_lane", "~self.masked & ~self.ending if", "~self.masked if"),
+    Mutant(SMALL, StackHardware, "_lane", "array.hv.eq(self.hv & self.selected", "array.hv.eq(self.hv", program=True),
+    Mutant(SMALL, StackHardware, ELABORATE, "~word)", "word)"),
+    Mutant(SMALL, StackHardware, ELABORATE, "Mux(self.selected, word, 0)", "word"),
+    Mutant(SMALL, StackHardware, ELABORATE, "counted.strobe", "sensed.strobe"),
+    Mutant(SMALL, StackHardware, ELABORATE, "counted.first", "sensed.first"),
+    Mutant(SMALL, StackHardware, ELABORATE, "counted.twice", "sensed.twice"),
+    Mutant(COUNTS, hdl.stack, "column_counts", "(c & (a | b))", "(c & a)"),
+    Mutant(COUNTS, hdl.stack, "column_counts", "a ^ b ^ c", "a ^ b"),
+    Mutant(COUNTS, TallyHardware, ELABORATE, ".as_signed()", ""),
+    Mutant(COUNTS, TallyHardware, ELABORATE, "Mux(self.first, 0,", "Mux(0, 0,"),
+    Mutant(WALK, TallyHardware, ELABORATE, "total >= number", "total > number"),
+    Mutant(WALK, TallyHardware, ELABORATE, "self.block.top.bit_length()", "(self.block.top - 1).bit_length()"),
+    Mutant(COUNTS, ColumnsHardware, "_walk", "begins & (presentation == 0)", "begins"),
+    Mutant(COUNTS, ColumnsHardware, "_walk", "ends & (presentation == count - 1)", "ends"),
+    Mutant(COUNTS, ColumnsHardware, "_walk", "if self.block.presentations.halving else 0", ""),
+    Mutant(WALK, ColumnsHardware, "_walk", "(block == 0) & (row == 0)", "(row == 0)"),
+    Mutant(WALK, ColumnsHardware, "_offer", "full & (~self.o.valid | self.o.ready)", "full"),
+    Mutant(WALK, ColumnsHardware, "_admit", "images == self.o.valid + full", "1", paced=True),
+    Mutant(WALK, ColumnsHardware, "_admit", "self.o.valid + full", "self.o.valid"),
+    Mutant(WALK, ColumnsHardware, "_admit", " & ~self.host.valid", "", paced=True),
+    Mutant(WALK, ColumnsHardware, "_admit", " & ~controller.masked", "", paced=True),
+    Mutant(WALK, ColumnsHardware, "_admit", "(images != 2) & ~changed", "(images != 2)", paced=True),
+    Mutant(WALK, ColumnsHardware, "_admit", "images != 2", "images == 0"),
+    Mutant(WALK, ColumnsHardware, "_host", "~on_arrays & quiet & ~full", "~on_arrays & quiet"),
+    Mutant(SMALL, SerializerHardware, ELABORATE, "& (word == words - 1)", ""),
+    Mutant(SMALL, SerializerHardware, ELABORATE, "word.eq(0)", "word.eq(word)"),
+    Mutant(SMALL, SerializerHardware, ELABORATE, "& self.i.ready & first", "& self.i.ready"),
+)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [pytest.param(mutant, id=str(mutant)) for mutant in MUTANTS]
+    + [pytest.param(mutant, id=str(mutant), marks=pytest.mark.slow) for mutant in MORE_MUTANTS],
+)
+def test_a_defect_is_caught(
+    mutant: Mutant, tmp_path: Path, require_simulator: Require, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the bench that must complain: a defect that stops emission or a simulator's build would prove nothing."""
+    mutant.apply(monkeypatch)
+    with pytest.raises(SimulationError, match=r"sim\.bench_sequential failed on icarus") as caught:
+        on_bench(require_simulator("icarus"), mutant.block, tmp_path, mutant.program, mutant.paced)
+    assert re.search(r"sim\.bench_sequential\.\w+ +FAIL", str(caught.value))
