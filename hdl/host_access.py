@@ -42,8 +42,9 @@ def host_ports(host_width: int) -> dict[str, wiring.Member]:
 
 
 PATIENCE = 1023
-"""Cycles after a programmed row before the numbers are read again: a host that programs a layer has not to wait for them
-after every row."""
+"""Cycles after a programmed row before the numbers are read again: a host that programs a layer has not to wait for
+them after every row.
+"""
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class HostAccess:
       `select`, `write`, `lane`, `index`, `number`   a number is read (`selected`, one cycle later) or written
 
     With a `loader` the numbers are in the arrays. They are read from there after reset and after each programmed row,
-    before the next image (see `hdl.number_loader.NumberLoader`), PATIENCE cycles after the last row; the host then writes
-    rows and no numbers.
+    before the next image (see `hdl.number_loader.NumberLoader`), PATIENCE cycles after the last row; the host then
+    writes rows and no numbers.
     """
 
     controller: ArrayController

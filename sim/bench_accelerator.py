@@ -1,9 +1,9 @@
 """Bench of the whole accelerator in its harness: files of images in, files of every layer's results out.
 
-Job: `inputs`, names of the accelerator's inputs; `passes`, for each its `images`, and the chance in 1/256 of `gaps` in the
-input and in the taking of results; `result_beats`, beats of a result packet; `patience`, cycles in which something must pass; `drain`, cycles in which the
-last image has left every layer after its result; `seed`; `program`, memories to write and read back through AXI4-Lite
-before anything else (or null). The words of a pass are in the files that
+Job: `inputs`, names of the accelerator's inputs; `passes`, for each its `images`, and the chance in 1/256 of `gaps` in
+the input and in the taking of results; `result_beats`, beats of a result packet; `patience`, cycles in which something
+must pass; `drain`, cycles in which the last image has left every layer after its result; `seed`; `program`, memories to
+write and read back through AXI4-Lite before anything else (or null). The words of a pass are in the files that
 `sim.records` reads and writes. Answer: `read_back`.
 """
 

@@ -1,4 +1,4 @@
-"""The first layer of neurons of a network as a bench of that layer alone needs it: what it sees, and what it must give."""
+"""The first layer of neurons of a network, as a bench of it alone needs it: what it sees, and what it must give."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -79,7 +79,8 @@ def _raw_source(index: int) -> str:
     port = f"s_raw{index}"
     return (
         f"    wire {port}_tdata, {port}_tready;\n    wire {port}_tvalid = 1;\n"
-        f"    hafnet_raw #(.SEED({seed_of(index)})) raw{index} (.clk(clk), .ready({port}_tready && !rst), .bit_out({port}_tdata));"
+        f"    hafnet_raw #(.SEED({seed_of(index)})) raw{index} (.clk(clk), .ready({port}_tready && !rst),\n"
+        f"        .bit_out({port}_tdata));"
     )
 
 

@@ -18,14 +18,14 @@ def of_layer(accelerator: Accelerator, index: int, offered: int = 1) -> float:
     block = accelerator.layers[index]
     if isinstance(block, PoolLayer):
         return block.pool.window.cycles()
-    engine, positions, least = block, 1, 0
+    engine, windows, positions, least = block, None, 1, 0
     if isinstance(block, Layer):
         engine = block.engine
         for front in block.front:
             if isinstance(front, Window):
                 positions = accelerator.topology.layers[index].result.height
                 positions *= accelerator.topology.layers[index].result.width
-                least = front.cycles()
+                windows = front
             elif isinstance(front, Gather):
                 least = front.count
             elif isinstance(front, StochasticEncoder):
@@ -46,6 +46,8 @@ def of_layer(accelerator: Accelerator, index: int, offered: int = 1) -> float:
         each = max(cycles, (cycles + 5 + ranks) / 2, ranks)
     else:
         each = max(cycles, (cycles + 6 - isinstance(engine, Columns)) / 2)
+    if windows is not None:
+        least = max(least, windows.cycles(int(each)))  # at this pace
     return max(least, positions * each)
 
 
