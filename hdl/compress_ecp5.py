@@ -9,133 +9,143 @@ counted, and the comparison with the threshold adds what makes them matches.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import zip_longest
 from typing import TypeAlias
 
-from hdl.netlist import ONE, ZERO, Net, Netlist, table
+from hdl.netlist import ONE, ZERO, Cell, Net, Netlist, table
 from hdl.ripple import Addition, ripple_sums
 
 Term: TypeAlias = tuple[Net, Net]
 """A bit as the XOR of two nets."""
 
-LONGEST = 32
-"""Halves in one physical chain."""
+LONGEST, LONGEST_REGISTERED = 128, 32
+"""Halves in one physical chain: of a combinational netlist, of one with registers."""
 ADD = table(4, lambda a, b, c, d: a ^ b ^ c ^ d)
-START = table(4, lambda a, b, c, d: (a ^ b) & ~(c | d) & 1)
+START = table(4, lambda a, b, c, d: (a ^ b) and not (c or d))
 END = 0
+NOTHING = (ZERO, ZERO, ZERO, ZERO)
 
 
-@dataclass(frozen=True)
-class Half:
-    """Half a CCU2C."""
+@dataclass
+class Chain:
+    """A physical chain that halves are added to; it is cut where it gets too long and where the stage changes.
 
-    init: int
-    inputs: tuple[Net, Net, Net, Net] = (ZERO, ZERO, ZERO, ZERO)
+    Whatever reads a sum lies further on in the chain or in another, so that no path passes the chain twice.
+    """
 
+    netlist: Netlist
+    halves: list[tuple[int, tuple[Net, ...], Net]] = field(default_factory=list)
+    stage: int = 0
+    shown: Net | None = None
+    """The carry out of the last adder, which the next half is to show."""
 
-def start(carry: Term) -> Half:
-    """Shows the carry before it and sends a new one."""
-    return Half(START, (*carry, ONE, ONE))
+    def start(self, carry: Term, moment: tuple[int, int]) -> None:
+        """Send a carry, after the last adder's is shown."""
+        longest = LONGEST_REGISTERED if self.netlist.levels else LONGEST
+        if moment[0] != self.stage or len(self.halves) >= longest:
+            self.cut()
+        self.stage = moment[0]
+        self._half(START, (*carry, ONE, ONE), self.shown or self.netlist.net(*moment))
+        self.shown = None
 
+    def sum(self, init: int, inputs: tuple[Net, Net, Net, Net], moment: tuple[int, int]) -> Net:
+        """A half with the carry before it; its sum."""
+        made = self.netlist.net(*moment)
+        self._half(init, inputs, made)
+        return made
 
-def chain(netlist: Netlist, halves: Sequence[Half], moment: tuple[int, int]) -> list[Net]:
-    """One physical chain; the sum output of each half."""
-    padded = [*halves, *[Half(END)] * (len(halves) % 2)]
-    carry, sums = ZERO, []
-    for low, high in zip(padded[::2], padded[1::2], strict=True):
-        inputs = {
-            f"{port}{half}": net
-            for half, chosen in enumerate((low, high))
-            for port, net in zip("ABCD", chosen.inputs, strict=True)
-        }
-        parameters = {"INIT0": (low.init, 16), "INIT1": (high.init, 16), "INJECT1_0": "NO", "INJECT1_1": "NO"}
-        made = netlist.cell(
-            "CCU2C", parameters, {"CIN": carry, **inputs}, {"S0": 1, "S1": 1, "COUT": 1}, moment
-        )
-        carry = made["COUT"][0]
-        sums += [made["S0"][0], made["S1"][0]]
-    return sums[: len(halves)]
+    def carry(self, moment: tuple[int, int]) -> Net:
+        """The carry out of the last half."""
+        self.shown = self.netlist.net(*moment)
+        return self.shown
+
+    def _half(self, init: int, inputs: tuple[Net, ...], made: Net) -> None:
+        self.halves.append((init, tuple(self.netlist.at(net, self.stage) for net in inputs), made))
+
+    def cut(self) -> None:
+        """End the chain: make its cells."""
+        if self.shown:
+            self._half(END, NOTHING, self.shown)
+        if len(self.halves) % 2:
+            self._half(END, NOTHING, self.netlist.net())
+        carry = ZERO
+        for (init0, low, s0), (init1, high, s1) in zip(self.halves[::2], self.halves[1::2], strict=True):
+            inputs = {f"{port}{half}": [net] for half, nets in enumerate((low, high)) for port, net in zip("ABCD", nets, strict=True)}
+            parameters = {"INIT0": (init0, 16), "INIT1": (init1, 16), "INJECT1_0": "NO", "INJECT1_1": "NO"}
+            before, carry = carry, self.netlist.net(s1.stage, s1.depth)
+            outputs = {"S0": [s0], "S1": [s1], "COUT": [carry]}
+            self.netlist.cells.append(Cell("CCU2C", parameters, {"CIN": [before], **inputs}, outputs))
+        self.halves, self.shown = [], None
 
 
 @dataclass(frozen=True)
 class ChainAdders:
     """Adders one behind another on chains of CCU2C."""
 
-    netlist: Netlist
+    chain: Chain
     leaves: tuple[int, ...] = (0, 0)
 
     def count(self, bits: Sequence[Term]) -> list[Term]:
         return list(bits)
 
     def add(self, additions: Sequence[Addition[Term]]) -> list[list[Term]]:
-        halves, moment = [], self.netlist.moment(
-            net for addition in additions for term in (*addition.a.bits, *addition.b.bits, addition.carry) for net in term
+        moment = self.chain.netlist.moment(
+            net
+            for addition in additions
+            for term in (*addition.a.bits, *addition.b.bits, addition.carry)
+            for net in term
         )
-        for addition in additions:
-            a, b = addition.a.bits, addition.b.bits
-            width = max(len(a), len(b))
-            padded = ([*bits, *[(ZERO, ZERO)] * (width - len(bits))] for bits in (a, b))
-            halves.append([start(addition.carry), *(Half(ADD, (*x, *y)) for x, y in zip(*padded, strict=True))])
-        sums: list[list[Term]] = []
-        while halves:
-            some, total = 0, 1
-            while some < len(halves) and (not some or total + len(halves[some]) <= LONGEST):
-                total += len(halves[some])
-                some += 1
-            made = chain(self.netlist, [*(half for part in halves[:some] for half in part), Half(END)], moment)
-            place = 1
-            for part in halves[:some]:
-                # The sum's top bit is what the next start, or the end, shows of the carry.
-                width = additions[len(sums)].maximum.bit_length()
-                sums.append([(net, ZERO) for net in made[place : place + width]])
-                place += len(part)
-            halves = halves[some:]
-        return sums
+        return [self._add(addition, moment) for addition in additions]
+
+    def _add(self, addition: Addition[Term], moment: tuple[int, int]) -> list[Term]:
+        none = (ZERO, ZERO)
+        self.chain.start(addition.carry, moment)
+        pairs = zip_longest(addition.a.bits, addition.b.bits, fillvalue=none)
+        sums = [self.chain.sum(ADD, (*a, *b), moment) for a, b in pairs]
+        if len(sums) < addition.maximum.bit_length():
+            sums.append(self.chain.carry(moment))
+        return [(net, ZERO) for net in sums]
 
 
 def ecp5_count(netlist: Netlist, bits: Sequence[Net]) -> list[Net]:
     """The number of ones among `bits`, bit 0 first."""
-    (number,) = ripple_sums([[(bit, ZERO) for bit in bits]], ChainAdders(netlist))
+    chain = Chain(netlist)
+    (number,) = ripple_sums([[(bit, ZERO) for bit in bits]], ChainAdders(chain))
+    chain.cut()
     return [bit for bit, _ in number.bits]
 
 
 def ecp5_neuron(netlist: Netlist, x: Sequence[Net], w: Sequence[Net], threshold: Sequence[Net]) -> Net:
-    """Whether at least `threshold` bits of `x` equal those of `w`."""
-    *terms, last = zip(x, w, strict=True)
-    (mismatches,) = ripple_sums([terms], ChainAdders(netlist))
-    return _at_most(netlist, mismatches.bits, last, threshold, len(x))
+    """Whether at least `threshold` bits of `x` equal those of `w`: mismatches + threshold <= inputs.
 
-
-def _at_most(netlist: Netlist, number: Sequence[Term], carry: Term, threshold: Sequence[Net], limit: int) -> Net:
-    """Whether `number` + `carry` + `threshold` <= `limit`.
-
-    That is so if adding 2^k - 1 - `limit` as well gives no carry out of k bits. Three numbers become two where they
-    are added: the XOR of three bits, and the carry of the three one place below.
+    That is so if adding 2^k - 1 - inputs as well gives no carry out of k bits. Three numbers become two where they are
+    added: the XOR of three bits, and the carry of the three one place below.
     """
-    width, nets = len(threshold), []
-    for first, second in number:
-        joined = (first,) if second is ZERO else netlist.cell(
-            "LUT4", {"INIT": (0x6666, 16)}, {"A": first, "B": second, "C": ZERO, "D": ZERO}, {"Z": 1}
-        )["Z"]
-        nets += list(joined)
-    nets += [ZERO] * (width - len(nets))
-    added = (1 << width) - 1 - limit
-    halves = [start(carry)]
-    below: tuple[Net, Net] = (ZERO, ZERO)
-    for place, pair in enumerate(zip(nets, threshold, strict=True)):
-        here, before = added >> place & 1, place and added >> (place - 1) & 1
-        halves.append(Half(_three(here, before), (*pair, *below)))
-        below = pair
-    before = added >> (width - 1) & 1
-    halves.append(Half(table(4, lambda a, b, c, d: not _carry(c, d, before)), (ZERO, ZERO, *below)))
-    moment = netlist.moment([*nets, *threshold, *carry])
-    return chain(netlist, halves, moment)[-1]
+    *terms, last = zip(x, w, strict=True)
+    chain, width = Chain(netlist), len(threshold)
+    (mismatches,) = ripple_sums([terms], ChainAdders(chain))
+    number = [*(_joined(netlist, term) for term in mismatches.bits), *[ZERO] * width][:width]
+    added = [(1 << width) - 1 - len(x) >> place & 1 for place in range(width)]
+    moment = netlist.moment([*number, *threshold, *last])
+    chain.start(last, moment)
+    below, before = (ZERO, ZERO), 0
+    for pair, here in zip(zip(number, threshold, strict=True), added, strict=True):
+        chain.sum(table(4, partial(_three, here, before)), (*pair, *below), moment)
+        below, before = pair, here
+    fire = chain.sum(table(4, partial(_three, 1, before)), (ZERO, ZERO, *below), moment)
+    chain.cut()
+    return fire
 
 
-def _carry(a: int, b: int, constant: int) -> int:
-    return a | b if constant else a & b
+def _joined(netlist: Netlist, term: Term) -> Net:
+    if term[1] == ZERO:
+        return term[0]
+    inputs = dict(zip("ABCD", (*term, ZERO, ZERO), strict=True))
+    return netlist.cell("LUT4", {"INIT": (ADD, 16)}, inputs, {"Z": 1})["Z"][0]
 
 
-def _three(here: int, before: int) -> int:
-    """The table for a bit of the number, one of the threshold and one of the constant, and for those one place below."""
-    return table(4, lambda a, b, c, d: a ^ b ^ here ^ _carry(c, d, before))
+def _three(here: int, before: int, a: int, b: int, c: int, d: int) -> int:
+    """Sum bit of a, b and a constant, and the carry of c, d and a constant: 0 where c and d are, as `START` needs."""
+    return a ^ b ^ here ^ (c | d if before else c & d)

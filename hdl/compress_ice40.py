@@ -15,8 +15,8 @@ from hdl.ripple import Addition, Number, ripple_sums
 
 LONGEST = 64
 """Cells in one physical chain."""
-RUN = 40
-"""Inputs that share one chain of sum bits, about; more runs are faster and cost a quarter of a table each."""
+RUN = 21
+"""There are so many runs that this times their square is not less than the inputs: a run costs a quarter of a table."""
 
 
 def lut(netlist: Netlist, function: Callable[..., int | bool], *inputs: Net) -> Net:
@@ -137,9 +137,11 @@ def ice40_neuron(netlist: Netlist, x: Sequence[Net], w: Sequence[Net], threshold
     """Whether at least `threshold` bits of `x` equal those of `w`."""
     pairs = list(zip(x, w, strict=True))
     runs = 1
-    while len(pairs) > RUN * runs:
+    while len(pairs) > RUN * runs**2:
         runs = 2 * runs + 1
-    ends = [len(pairs) * part // runs for part in range(runs + 1)]
+    # A multiple of 4 and 1: the rest, where it is not 0, makes the last run a little longer.
+    fours = (len(pairs) - runs) // 4
+    ends = [4 * (fours * part // runs) + part for part in range(runs)] + [len(pairs)]
     made = [run(netlist, pairs[low:high]) for low, high in zip(ends, ends[1:], strict=False)]
     number = total(netlist, [ones for ones, _ in made], [bit for _, twos in made for bit in twos])
     return _at_least(netlist, number.bits, threshold)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 
 from hdl.netlist import ONE, ZERO, Net, Netlist, table
 
-RUN = 16
+RUN = 32
 """Inputs that share one chain of sum bits, about."""
-WHOLE, WORTH = 6, 5
+WHOLE, WORTH = 5, 4
 """Bits of one weight from which a pair of positions is begun, and is added to one before it."""
 
 
