@@ -1,11 +1,11 @@
 """ECP5: counting on carry chains of CCU2C, whose look-up tables take the XNOR in.
 
-Half a CCU2C with a table f and inputs A, B, C, D gives `f ^ cin` and passes on `f ? cin : f(A, B, 0, 0)`. With
-f = A ^ B ^ C ^ D it therefore adds (A ^ B), (C ^ D) and the carry: two mismatches of an input and a weight, or two bits
-of numbers. With a table that is 0 but for `f(A, B, 0, 0) = A ^ B`, and C = D = 1, the sum output shows the carry that
-comes in and a new one, A ^ B, goes out: the end of one adder and the start of the next. Adders one behind another thus
-cost a half for each bit of the sum and nothing for the XNOR: about 1.5 halves (sites of a LUT4) an input. Mismatches are
-counted, and the comparison with the threshold adds what makes them matches.
+Half a CCU2C with a table f and inputs A, B, C, D gives `f ^ cin` and passes on `f ? cin : f(A, B, 0, 0)`. With f = A
+^ B ^ C ^ D it therefore adds (A ^ B), (C ^ D) and the carry: two mismatches of an input and a weight, or two bits of
+numbers. With a table that is 0 but for `f(A, B, 0, 0) = A ^ B`, and C = D = 1, the sum output shows the carry that
+comes in and a new one, A ^ B, goes out: the end of one adder and the start of the next. Adders one behind another
+thus cost a half for each bit of the sum and nothing for the XNOR: about 1.5 halves (sites of a LUT4) an input.
+Mismatches are counted, and the comparison with the threshold adds what makes them matches.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import TypeAlias
 
-from hdl.netlist import ONE, ZERO, Cell, Net, Netlist, table
+from hdl.netlist import ONE, ZERO, Cell, Net, Netlist, Parameter, table
 from hdl.ripple import Addition, ripple_sums
 
 Term: TypeAlias = tuple[Net, Net]
@@ -72,8 +72,17 @@ class Chain:
             self._half(END, NOTHING, self.netlist.net())
         carry = ZERO
         for (init0, low, s0), (init1, high, s1) in zip(self.halves[::2], self.halves[1::2], strict=True):
-            inputs = {f"{port}{half}": [net] for half, nets in enumerate((low, high)) for port, net in zip("ABCD", nets, strict=True)}
-            parameters = {"INIT0": (init0, 16), "INIT1": (init1, 16), "INJECT1_0": "NO", "INJECT1_1": "NO"}
+            inputs = {
+                f"{port}{half}": [net]
+                for half, nets in enumerate((low, high))
+                for port, net in zip("ABCD", nets, strict=True)
+            }
+            parameters: dict[str, Parameter] = {
+                "INIT0": (init0, 16),
+                "INIT1": (init1, 16),
+                "INJECT1_0": "NO",
+                "INJECT1_1": "NO",
+            }
             before, carry = carry, self.netlist.net(s1.stage, s1.depth)
             outputs = {"S0": [s0], "S1": [s1], "COUT": [carry]}
             self.netlist.cells.append(Cell("CCU2C", parameters, {"CIN": [before], **inputs}, outputs))

@@ -1,14 +1,16 @@
 """iCE40: counting in four-input tables, and on the carry chain of SB_CARRY.
 
-The carry takes the table's raw inputs, so that it cannot take an XNOR in; tables can. Four matches m0 … m3 and a bit z
-become a sum bit and two bits of twice its weight in five tables: p = m0 ^ m1 and q = m2 ^ m3 straight from inputs and
-weights, s = z ^ p ^ q, and the carries of z + m0 + m1 and of the rest, `z if p else m0` and `~s if q else m2`: the second
-reads s, because where q is 1 the sum before it is ~s. 1.25 tables an input leave half a bit an input, whose sum on
-ripple adders takes three quarters of a table an input: 2.0 in all. The comparison takes carries only, and one table.
+The carry takes the table's raw inputs, so that it cannot take an XNOR in; tables can. Four matches m0 … m3 and a bit
+z become a sum bit and two bits of twice its weight in five tables: p = m0 ^ m1 and q = m2 ^ m3 straight from inputs
+and weights, s = z ^ p ^ q, and the carries of z + m0 + m1 and of the rest, `z if p else m0` and `~s if q else m2`:
+the second reads s, because where q is 1 the sum before it is ~s. 1.25 tables an input leave half a bit an input,
+whose sum on ripple adders takes three quarters of a table an input: 2.0 in all. The comparison takes carries only,
+and one table.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, zip_longest
 
 from hdl.netlist import ONE, ZERO, Net, Netlist, table
 from hdl.ripple import Addition, Number, ripple_sums
@@ -52,7 +54,7 @@ def run(netlist: Netlist, pairs: Sequence[tuple[Net, Net]]) -> tuple[Net, list[N
 
 @dataclass(frozen=True)
 class ChainAdders:
-    """Adders one behind another on carry chains: one's last cell shows its carry and sends the next one's first."""
+    """Adders one behind another on carry chains: the cell that shows one's carry out sends the next one's carry in."""
 
     netlist: Netlist
     leaves: tuple[int, ...] = (0, 0, 2, 2, 3)
@@ -67,65 +69,50 @@ class ChainAdders:
         moment = self.netlist.moment(
             net for addition in additions for net in (*addition.a.bits, *addition.b.bits, addition.carry)
         )
-        carry, sums, length = ZERO, [], 0
+        sums, carry, length = [], ZERO, 0
         for place, addition in enumerate(additions):
-            a, b, made = addition.a.bits, addition.b.bits, []
             if not length:
                 carry = self.carry(addition.carry, addition.carry, ZERO, moment)
-            for index in range(max(len(a), len(b))):
-                inputs = [bits[index] if index < len(bits) else ZERO for bits in (a, b)]
-                made.append(self.sum(*inputs, carry, moment))
-                carry = self.carry(*inputs, carry, moment)
+            made = []
+            for a, b in zip_longest(addition.a.bits, addition.b.bits, fillvalue=ZERO):
+                made.append(self.table(lambda _, a, b, c: a ^ b ^ c, a, b, carry, moment))
+                carry = self.carry(a, b, carry, moment)
             length += len(made) + 1
-            follower = additions[place + 1].carry if place + 1 < len(additions) and length < LONGEST else None
+            is_last = place + 1 == len(additions) or length >= LONGEST
+            following = ZERO if is_last else additions[place + 1].carry
             if len(made) < addition.maximum.bit_length():
-                made.append(self.shown(follower or ZERO, carry, moment))
-            if follower is None:
+                made.append(self.table(lambda _, a, b, c: c, following, following, carry, moment))
+            if is_last:
                 length = 0
             else:
-                carry = self.carry(follower, follower, carry, moment)
+                carry = self.carry(following, following, carry, moment)
             sums.append(made)
         return sums
 
     def carry(self, a: Net, b: Net, carry: Net, moment: tuple[int, int]) -> Net:
         return self.netlist.cell("SB_CARRY", {}, {"I0": a, "I1": b, "CI": carry}, {"CO": 1}, moment)["CO"][0]
 
-    def sum(self, a: Net, b: Net, carry: Net, moment: tuple[int, int]) -> Net:
-        return self._table(lambda _, a, b, c: a ^ b ^ c, a, b, carry, moment)
-
-    def shown(self, beside: Net, carry: Net, moment: tuple[int, int]) -> Net:
-        """The carry as a signal, from the table of the cell whose carry inputs are `beside`."""
-        return self._table(lambda _, a, b, c: c, beside, beside, carry, moment)
-
-    def _table(
-        self, function: Callable[..., int], a: Net, b: Net, carry: Net, moment: tuple[int, int]
-    ) -> Net:
+    def table(self, function: Callable[..., int], a: Net, b: Net, carry: Net, moment: tuple[int, int]) -> Net:
+        """The table of the cell whose carry has the inputs `a` and `b`; its first input is free."""
         inputs = {"I0": ZERO, "I1": a, "I2": b, "I3": carry}
         return self.netlist.cell("SB_LUT4", {"LUT_INIT": (table(4, function), 16)}, inputs, {"O": 1}, moment)["O"][0]
 
 
-def total(netlist: Netlist, ones: Sequence[Net], twos: Sequence[Net]) -> Number[Net]:
-    """The number that an odd number of bits and bits of twice their weight make."""
-    adders = ChainAdders(netlist)
-    leaves = [*twos]
-    parts = ripple_sums(_shares(leaves, (len(ones) + 1) // 2), adders)
-    single, carries = list(ones[: len(parts)]), list(ones[len(parts) :])
-    numbers = [Number([one, *part.bits], 1 + 2 * part.maximum) for one, part in zip(single, parts, strict=True)]
+def total(netlist: Netlist, ones: Sequence[Net], twos: Sequence[Net]) -> list[Net]:
+    """The number that 2^k - 1 bits and bits of twice their weight make.
+
+    Half of the single bits and one become the lowest bits of numbers, the others the carries where those are added.
+    """
+    adders, share = ChainAdders(netlist), (len(ones) + 1) // 2
+    ends = [len(twos) * part // share for part in range(share + 1)]
+    parts = ripple_sums([twos[low:high] for low, high in pairwise(ends)], adders)
+    numbers = [Number([one, *part.bits], 1 + 2 * part.maximum) for one, part in zip(ones[:share], parts, strict=True)]
+    carries = list(ones[share:])
     while len(numbers) > 1:
-        joined = [
-            Addition(numbers[at], numbers[at + 1], carries.pop()) for at in range(0, len(numbers) - 1, 2)
-        ]
-        rest = numbers[len(joined) * 2 :]
-        numbers = [
-            Number(bits, addition.maximum) for bits, addition in zip(adders.add(joined), joined, strict=True)
-        ] + rest
-    return numbers[0]
-
-
-def _shares(items: Sequence[Net], count: int) -> list[Sequence[Net]]:
-    """`items` in `count` parts of about the same size."""
-    ends = [len(items) * part // count for part in range(count + 1)]
-    return [items[low:high] for low, high in zip(ends, ends[1:], strict=False)]
+        joined = [Addition(a, b, carries.pop()) for a, b in zip(numbers[::2], numbers[1::2], strict=True)]
+        sums = adders.add(joined)
+        numbers = [Number(bits, addition.maximum) for bits, addition in zip(sums, joined, strict=True)]
+    return numbers[0].bits
 
 
 def ice40_count(netlist: Netlist, bits: Sequence[Net]) -> list[Net]:
@@ -134,25 +121,18 @@ def ice40_count(netlist: Netlist, bits: Sequence[Net]) -> list[Net]:
 
 
 def ice40_neuron(netlist: Netlist, x: Sequence[Net], w: Sequence[Net], threshold: Sequence[Net]) -> Net:
-    """Whether at least `threshold` bits of `x` equal those of `w`."""
+    """Whether at least `threshold` bits of `x` equal those of `w`: no carry out of threshold + ~number."""
     pairs = list(zip(x, w, strict=True))
     runs = 1
     while len(pairs) > RUN * runs**2:
         runs = 2 * runs + 1
-    # A multiple of 4 and 1: the rest, where it is not 0, makes the last run a little longer.
+    # A multiple of 4 and 1 each: the rest, where it is not 0, makes the last run a little longer.
     fours = (len(pairs) - runs) // 4
     ends = [4 * (fours * part // runs) + part for part in range(runs)] + [len(pairs)]
-    made = [run(netlist, pairs[low:high]) for low, high in zip(ends, ends[1:], strict=False)]
-    number = total(netlist, [ones for ones, _ in made], [bit for _, twos in made for bit in twos])
-    return _at_least(netlist, number.bits, threshold)
-
-
-def _at_least(netlist: Netlist, number: Sequence[Net], threshold: Sequence[Net]) -> Net:
-    """Whether `number` >= `threshold`: no carry out of threshold + ~number."""
-    adders = ChainAdders(netlist)
+    made = [run(netlist, pairs[low:high]) for low, high in pairwise(ends)]
+    number = total(netlist, [one for one, _ in made], [bit for _, twos in made for bit in twos])
     inverted = [netlist.inverted(bit) for bit in number] + [ONE] * (len(threshold) - len(number))
-    moment = netlist.moment([*inverted, *threshold])
-    carry = ZERO
-    for bits in zip(inverted, threshold, strict=True):
-        carry = adders.carry(*bits, carry, moment)
-    return adders._table(lambda _, a, b, c: not c, ZERO, ZERO, carry, moment)
+    adders, moment, carry = ChainAdders(netlist), netlist.moment([*inverted, *threshold]), ZERO
+    for a, b in zip(inverted, threshold, strict=True):
+        carry = adders.carry(a, b, carry, moment)
+    return adders.table(lambda _, a, b, c: not c, ZERO, ZERO, carry, moment)

@@ -1,19 +1,21 @@
 """Xilinx 7 series: counting in dual look-up tables, and on carry chains that add seven bits to three.
 
-A LUT6_2 with five inputs is a full adder of two matches, x and w raw, and a sum bit: half a table an input leaves half a
-bit an input. Those are added on CARRY4, where position i gives `s ^ carry` and passes on `s ? carry : d`. Of seven bits
-of one weight, five (a, their number) go to the tables of two positions, one is d and s's other part at the first, one is
-the carry that comes in. The first position adds a's parity, so that a // 2 is left, 0, 1 or 2: the second's parity and d.
-Two tables for four bits fewer, and the carry out is of four times the weight, where the next such pair may go on with six
-bits. The comparison takes two numbers and the threshold, one table a bit. About 0.8 tables an input in all.
+A LUT6_2 with five inputs is a full adder of two matches, x and w raw, and a sum bit: half a table an input leaves
+half a bit an input. Those are added on CARRY4, where position i gives `s ^ carry` and passes on `s ? carry : d`. Of
+seven bits of one weight, five (a, their number) go to the tables of two positions, one is d and s's other part at the
+first, one is the carry that comes in. The first position adds a's parity, so that a // 2 is left, 0, 1 or 2: the
+second's parity and d. Two tables for four bits fewer, and the carry out is of four times the weight, where the next
+such pair may go on with six bits. The comparison takes two numbers and the threshold, one table a bit. About 0.8
+tables an input in all.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from hdl.netlist import ONE, ZERO, Net, Netlist, table
 
-RUN = 32
-"""Inputs that share one chain of sum bits, about."""
+RUN, RUN_REGISTERED = 32, 8
+"""Inputs that share one run of sum bits, about: in a combinational netlist, in one with registers."""
 WHOLE, WORTH = 5, 4
 """Bits of one weight from which a pair of positions is begun, and is added to one before it."""
 
@@ -158,9 +160,9 @@ def xc7_count(netlist: Netlist, bits: Sequence[Net]) -> list[Net]:
 def xc7_neuron(netlist: Netlist, x: Sequence[Net], w: Sequence[Net], threshold: Sequence[Net]) -> Net:
     """Whether at least `threshold` bits of `x` equal those of `w`."""
     pairs = list(zip(x, w, strict=True))
-    runs = -(-len(pairs) // RUN)
+    runs = -(-len(pairs) // (RUN_REGISTERED if netlist.levels else RUN))
     ends = [len(pairs) * part // runs for part in range(runs + 1)]
-    made = [run(netlist, pairs[low:high]) for low, high in zip(ends, ends[1:], strict=False)]
+    made = [run(netlist, pairs[low:high]) for low, high in pairwise(ends)]
     rows = compress(netlist, [[ones for ones, _ in made], [bit for _, twos in made for bit in twos]])
     return _at_least(netlist, rows, threshold)
 
@@ -173,7 +175,10 @@ def _at_least(netlist: Netlist, rows: Sequence[Sequence[Net]], threshold: Sequen
     below, positions = ZERO, []
     for (a, b), t in zip(columns[:-1], threshold, strict=False):
         # s adds the three bits of this weight and the carry of the three below; the chain, the rest.
-        init = table(5, lambda a, b, t, d, _: a + b + (1 - t) > 1) | table(5, lambda a, b, t, d, _: a ^ b ^ t ^ d ^ 1) << 32
+        init = (
+            table(5, lambda a, b, t, d, _: a + b + (1 - t) > 1)
+            | table(5, lambda a, b, t, d, _: a ^ b ^ t ^ d ^ 1) << 32
+        )
         ports = {"I0": a, "I1": b, "I2": t, "I3": below, "I4": ZERO, "I5": ONE}
         made = netlist.cell("LUT6_2", {"INIT": (init, 64)}, ports, {"O5": 1, "O6": 1}, moment)
         positions.append((made["O6"][0], below))

@@ -1,7 +1,7 @@
 """Netlists of a target's own primitives: built as data, registered where asked, then placed into a module.
 
-What a synthesiser makes of an adder tree it makes from gates, and forgets what a carry chain can do. A `Netlist` says it
-cell by cell instead. A net knows how many registers lie between the inputs and itself and how much logic since the last
+What a synthesiser makes of an adder tree it makes from gates, and forgets what a carry chain can do. A `Netlist` says
+it cell by cell instead. A net knows how many registers lie between the inputs and itself and how much logic since the last
 of them, so that the same description serves with and without registers.
 """
 
@@ -93,7 +93,7 @@ class Netlist:
         return made
 
     def inverted(self, net: Net) -> Net:
-        """`net` inverted, by a look-up table like the one that drives it; `prune` drops that if nothing else reads it."""
+        """`net` inverted, by a table like the one that drives it; `prune` drops that if nothing else reads it."""
         stage = net.stage
         sources = {made: source for source, made in self.registers.items()}
         while net in sources:

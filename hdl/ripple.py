@@ -69,9 +69,7 @@ def split(count: int, leaves: tuple[int, ...]) -> tuple[int, int]:
     rest = count - 1
     full = [(1 << k) - 1 for k in range(1, rest.bit_length())]
     larger = {rest - rest // 2, *(max(part, rest - part) for part in full if rest <= 4 * part)}
-    best = min(
-        sorted(larger), key=lambda a: cost(a, leaves) + cost(rest - a, leaves) + addition_cost(a, rest - a)
-    )
+    best = min(sorted(larger), key=lambda a: cost(a, leaves) + cost(rest - a, leaves) + addition_cost(a, rest - a))
     return best, rest - best
 
 

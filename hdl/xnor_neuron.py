@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware
 from hdl.netlist import Net, Netlist
-from hdl.popcount import tree_sum
-from hdl.targets import NEURONS, Target
+from hdl.targets import NEURONS, Target, check_target
+from model.errors import HafnetError
 from model.mapping import threshold_width
 
 
@@ -27,6 +27,11 @@ class XnorNeuron:
     fan_in: int
     target: Target = "generic"
     levels: int = 0
+
+    def __post_init__(self) -> None:
+        check_target(self.target)
+        if self.levels < 0:
+            raise HafnetError(f"levels between registers are 0 (none) or more, not {self.levels}")
 
     @property
     def name(self) -> str:
@@ -89,12 +94,11 @@ class XnorNeuronHardware(Hardware):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         if self.block.target == "generic":
-            self._tree(m, self.block.levels)
+            m.d.comb += self.fire.eq(self._tree(m, self.block.levels))
         elif platform is None:
             fire = self._tree(m, 0)
-            for _ in range(self.block.latency):
-                fire, before = Signal(reset_less=True), fire
-                m.d.sync += fire.eq(before)
+            for cycle in range(self.block.latency):
+                fire = named(m.d.sync, f"fire{cycle}", fire)
             m.d.comb += self.fire.eq(fire)
         else:
             structure = self.block.structure
@@ -109,3 +113,23 @@ class XnorNeuronHardware(Hardware):
             }
             m.d.comb += self.fire.eq(structure.netlist.place(m, inputs)(structure.fire))
         return m
+
+    def _tree(self, m: Module, levels: int) -> Value:
+        """The neuron as a binary tree of adders, with registers after every `levels` of them and the comparison."""
+        terms: list[Value] = list(named(m.d.comb, "equal", ~(self.x ^ self.w)))
+        threshold: Value = self.threshold
+        height = 0
+        while len(terms) > 1:
+            height += 1
+            domain = m.d.sync if levels and height % levels == 0 else m.d.comb
+            sums = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)] + terms[len(terms) // 2 * 2 :]
+            terms = [named(domain, f"sum{height}_{place}", value) for place, value in enumerate(sums)]
+            threshold = named(domain, f"threshold{height}", threshold)
+        return named(m.d.sync if levels else m.d.comb, "reached", terms[0] >= threshold)
+
+
+def named(domain: Any, name: str, value: Value) -> Signal:
+    """`value` as a signal, driven in a domain: a combinational one, or a register."""
+    signal = Signal(value.shape(), name=name, reset_less=True)
+    domain += signal.eq(value)
+    return signal
