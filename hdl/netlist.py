@@ -1,8 +1,8 @@
 """Netlists of a target's own primitives: built as data, registered where asked, then placed into a module.
 
 What a synthesiser makes of an adder tree it makes from gates, and forgets what a carry chain can do. A `Netlist` says
-it cell by cell instead. A net knows how many registers lie between the inputs and itself and how much logic since the last
-of them, so that the same description serves with and without registers.
+it cell by cell instead. A net knows how many registers lie between the inputs and itself, and how much logic since the
+last of them, so that the same description serves with and without registers.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,7 +15,7 @@ from model import bits, golden
 from model.mapping import threshold_width
 from sim import clocking, job
 
-SAMPLES = 600
+SAMPLES = 150
 
 
 def samples_for(fan_in: int, source: random.Random) -> list[tuple[int, int, int]]:
