@@ -1,15 +1,17 @@
-"""Counting ones: balanced trees."""
+"""Counting ones: balanced trees, or a target's own compressors."""
 
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware
+from hdl.netlist import Netlist
+from hdl.targets import COUNTS, Target, check_target
 
 
 def _tree(m: Module, values: Sequence[Value], name: str, join: Callable[[Value, Value], Value]) -> Value:
@@ -41,20 +43,27 @@ def tree_or(m: Module, values: Sequence[Value], name: str) -> Value:
 
 @dataclass(frozen=True)
 class Popcount:
-    """Number of ones among `width` bits: `bits` -> `count`, combinational."""
+    """Number of ones among `width` bits: `bits` -> `count`, combinational.
+
+    `target` is what it is built of: "generic" of gates, else of that FPGA's own primitives, see `hdl.targets`.
+    """
 
     width: int
+    target: Target = "generic"
+
+    def __post_init__(self) -> None:
+        check_target(self.target)
 
     @property
     def name(self) -> str:
-        return f"hafnet_popcount_{self.width}"
+        return f"hafnet_popcount_{self.width}" + ("" if self.target == "generic" else f"_{self.target}")
 
     @property
     def signature(self) -> wiring.Signature:
         return wiring.Signature({"bits": In(self.width), "count": Out(self.width.bit_length())})
 
-    def create(self) -> "PopcountTree":
-        return PopcountTree(self)
+    def create(self) -> "PopcountTree | PopcountStructure":
+        return PopcountTree(self) if self.target == "generic" else PopcountStructure(self)
 
 
 class PopcountTree(Hardware):
@@ -69,4 +78,23 @@ class PopcountTree(Hardware):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.d.comb += self.count.eq(tree_sum(m, list(self.bits)))
+        return m
+
+
+class PopcountStructure(PopcountTree):
+    """The target's netlist where Verilog is written; in Amaranth's own simulator, which knows no primitives, a tree."""
+
+    def __init__(self, block: Popcount) -> None:
+        super().__init__(block)
+        self.block = block
+
+    def elaborate(self, platform: Any) -> Module:
+        if platform is None:
+            return super().elaborate(platform)
+        m, netlist = Module(), Netlist()
+        bits = netlist.bus(self.block.width)
+        count = COUNTS[self.block.target](netlist, bits)
+        netlist.prune(count)
+        value = netlist.place(m, dict(zip(bits, self.bits, strict=True)))
+        m.d.comb += self.count.eq(Cat(value(bit) for bit in count))
         return m

@@ -15,11 +15,11 @@ from sim.runner import Design, build
 from sim.tools import Tool
 
 
-def build_block(tool: Tool, block: Block, folder: Path) -> Design:
+def build_block(tool: Tool, block: Block, folder: Path, models: Sequence[Path] = ()) -> Design:
     """Emit `block` and everything below it into `folder` and build it there as a top of its own.
 
     Its ports keep their names, parts of a stream or interface joined by "__"; `clk` and `rst` are there where the
-    block needs them.
+    block needs them. `models` are Verilog of the primitives that a block of a target consists of.
     """
     verilog = folder / "verilog"
     verilog.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def build_block(tool: Tool, block: Block, folder: Path) -> Design:
     header = re.search(rf"^module {block.name}\b.*?\(([^()]*)\);$", texts[f"{block.name}.sv"], re.MULTILINE)
     assert header is not None, f"{block.name} has no ports"
     ports = re.findall(r"\w+", header.group(1))
-    sources = [*(verilog / name for name in texts), verilog / WAIVERS.name]
+    sources = [*models, *(verilog / name for name in texts), verilog / WAIVERS.name]
     return build(tool, sources, block.name, folder / "build", ports=ports)
 
 

@@ -3,20 +3,30 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_hdl_emit import icarus, structure, verilator, yosys
 
+from hdl.columns import Columns
 from hdl.emit import emit
 from hdl.generate import WAIVERS
-from hdl.sequential_dense import ONCE, SequentialDense
+from hdl.sequential_dense import SequentialDense
 from model.topology import Presentations
 from sim.tools import Tool
 
+ONCE = Presentations()
+
+
+def layer(*members: Any) -> SequentialDense:
+    return SequentialDense(Columns(*members))
+
+
 LAYERS = {
-    "one cell": SequentialDense(1, 1, 1, 1, 8),
-    "ternary planes": SequentialDense(20, 9, 4, 8, 16, 3, Presentations(3, halving=True), ternary=True),
-    "scores": SequentialDense(20, 9, 4, 8, 16, 20, numbers="offsets"),
+    "one cell": layer(1, 1, 1, 1, 1, ONCE, False, "thresholds", 8),
+    "ternary planes": layer(20, 9, 4, 8, 3, Presentations(3, halving=True), True, "thresholds", 16),
+    "scores": layer(20, 9, 4, 8, 20, ONCE, False, "offsets", 16),
+    "thresholds in the arrays": layer(20, 9, 4, 8, 3, ONCE, False, "thresholds", 16, True),
 }
 
 
@@ -37,7 +47,7 @@ def test_tools_read_it_without_a_word(name: str, tmp_path: Path, require_simulat
 
 def test_it_grows_with_groups_and_tiles_and_not_with_their_product() -> None:
     def lines(times: int) -> int:
-        block = SequentialDense(128 * times, 64 * times, 16, 16, 16, 4, ONCE)
+        block = layer(128 * times, 64 * times, 16, 16, 4, ONCE, False, "thresholds", 16)
         assert block.sink.map.arrays == 32 * times**2
         return sum(text.count("\n") for text in emit(block).values())
 
@@ -49,14 +59,15 @@ def test_it_grows_with_groups_and_tiles_and_not_with_their_product() -> None:
 def test_every_property_of_a_layer_is_in_its_name() -> None:
     """Equal names are equal blocks."""
     variants = [
-        SequentialDense(8, 8, 4, 4, 16, *rest)
+        layer(8, 8, 4, 4, *rest)
         for rest in (
-            (1, ONCE),
-            (2, ONCE),
-            (1, Presentations(2)),
-            (1, Presentations(2, halving=True)),
-            (1, ONCE, True),
-            (1, ONCE, False, "offsets"),
+            (1, ONCE, False, "thresholds", 16),
+            (2, ONCE, False, "thresholds", 16),
+            (1, Presentations(2), False, "thresholds", 16),
+            (1, Presentations(2, halving=True), False, "thresholds", 16),
+            (1, ONCE, True, "thresholds", 16),
+            (1, ONCE, False, "offsets", 16),
+            (1, ONCE, False, "thresholds", 16, True),
         )
     ]
     for names in (

@@ -12,8 +12,11 @@ from hdl.instances import Tree
 from model import images
 from model.golden import infer
 from model.mapping import Geometry
-from model.network import Network, random_network
+from model.network import Network
+from model.plan import Plan
+from model.random_network import random_network
 from model.samples import Samples
+from model.topology import Topology
 from sim import records
 from sim import verify as verification
 from sim.compare import Found, compare
@@ -23,12 +26,12 @@ from sim.verify import verify
 
 Require = Callable[[str], Tool]
 
-SHAPE, GEOMETRY = (20, 18, 3), Geometry(4, 8)
+SHAPE, PLAN = (20, 18, 3), Plan(Geometry(4, 8))
 
 
 def prepare(network: Network, folder: Path) -> None:
-    images.export(network, GEOMETRY, folder / "images")
-    generate(Accelerator(SHAPE, GEOMETRY), folder / "verilog")
+    images.export(network, PLAN, folder / "images")
+    generate(Accelerator(Topology.dense(SHAPE), PLAN), folder / "verilog")
 
 
 def sources(folder: Path) -> dict[str, str]:
@@ -42,7 +45,7 @@ def test_the_tree_names_every_memory_and_its_image(tmp_path: Path) -> None:
     places = dict(tree.memories(top))
     assert sorted(places.values()) == sorted(path.stem for path in (tmp_path / "images").glob("*.hex"))
     assert places["layer0.grid.group4.tile2.array.cells"] == "layer0_g4_t2"
-    assert places["layer1.grid.numbers"] == "layer1_offsets"
+    assert places["layer1.grid.numbers0"] == "layer1_offsets_l0"
     (group,) = tree.repeated(top, 5)
     assert dict(tree.memories(top, [group]))[f"layer0.grid.group4.{group}.tile2.array.cells"] == "layer0_g4_t2"
 
@@ -121,9 +124,10 @@ def test_unknown_bits_are_refused(tmp_path: Path) -> None:
 def test_every_difference_is_counted_and_the_first_are_named() -> None:
     network = random_network((20, 18, 7, 3), seed=1)
     trace = infer(network, np.random.default_rng(2).integers(0, 2, (9, 20)))
-    hidden = [trace.bits[layer.name].copy() for layer in network.hidden]
-    scores, classes = trace.scores.astype(np.int64), trace.classes.copy()
-    found = Found([each[:6] for each in hidden], scores[:6], classes[:6])
+    hidden = [trace.bits[layer.name][:6].copy() for layer in network.hidden]
+    scores, classes = trace.scores[:6].astype(np.int64), trace.classes[:6, np.newaxis].copy()
+    names = [layer.name for layer in network.hidden]
+    found = Found(dict(zip(names, hidden, strict=True)), scores, classes)
     assert (found.values, compare("s", network, trace, found, 10)) == (6 * (18 + 7 + 3 + 1), (0, []))
     hidden[1][4, 6] ^= 1
     hidden[0][5, 2] ^= 1

