@@ -255,10 +255,11 @@ class HostRegistersHardware(Hardware):
         with m.Switch(layer):
             for number, size in enumerate(self.block.layers):
                 with m.Case(number):
-                    m.d.comb += [
-                        row.eq((group < size.groups) & (tile < size.tiles) & (index < self.block.rows)),
-                        number_there.eq((group < size.lanes) & (index < size.numbers)),
-                    ]
+                    # A comparison with 0 would be a slip to a linter.
+                    if size.groups:
+                        m.d.comb += row.eq((group < size.groups) & (tile < size.tiles) & (index < self.block.rows))
+                    if size.lanes * size.numbers:
+                        m.d.comb += number_there.eq((group < size.lanes) & (index < size.numbers))
         with m.Switch(command):
             with m.Case(HostCommand.PROGRAM_ROW.value, HostCommand.READ_ROW.value):
                 m.d.comb += exists.eq(row)

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,13 @@ import pytest
 from test_sim_blocks import ELABORATE, Mutant
 
 from hdl.accelerator import Accelerator
-from hdl.columns import ColumnsHardware
 from hdl.generate import generate
 from hdl.grid import GridHardware
 from hdl.group import Group
 from hdl.packets import RESULT_WIDTH
 from hdl.popcount import Popcount
 from hdl.ranking import RankingHardware
+from hdl.stack import StackHardware
 from hdl.tally import TallyHardware
 from model import images
 from model.encoding import Thermometer
@@ -195,7 +196,8 @@ def test_a_popcount_one_bit_short_is_found(
 
 
 def fill_padding(network: Network, plan: Plan, folder: Path) -> None:
-    """Make every cell that holds no weight a 1, whatever its array or lane, and so every number that is nobody's."""
+    """Make every cell that holds no weight a random bit, and every number that is nobody's an extreme."""
+    random = Random(1)
     source = json.loads((folder / images.MANIFEST).read_text())
     for entry in source["images"]:
         grid = plan.maps(network.topology)[entry["layer"]]
@@ -207,7 +209,7 @@ def fill_padding(network: Network, plan: Plan, folder: Path) -> None:
             for row in range(len(words)):
                 for column in range(plan.geometry.columns):
                     if grid.synapse(Cell(entry["group"], entry["tile"], row, column)) is None:
-                        words[row] |= 1 << column
+                        words[row] |= random.getrandbits(1) << column
         elif (len(words) - 1) * grid.number_lanes + entry["group"] >= grid.fan_out:
             # A threshold that always fires is 0 already; an offset is made the largest.
             words[-1] = (1 << entry["width"] - 1) - 1 if entry["kind"] == "offsets" else 0
@@ -245,7 +247,7 @@ def test_padding_of_arrays_and_lanes_is_not_counted(name: str, tmp_path: Path, r
     [
         ("columns and lanes", Mutant("", None, Group, "tile", "self.map.used_columns(index)", "self.columns")),
         ("columns and lanes", Mutant("", None, RankingHardware, "_lanes", "lane >= used", "False")),
-        ("rows", Mutant("", None, ColumnsHardware, "_arrays", "~short if lane >= left else 1", "1")),
+        ("rows", Mutant("", None, StackHardware, "_lane", "~self.masked & ~self.ending if lane >= left else ~self.masked", "~self.masked")),
     ],
 )
 def test_padding_that_is_counted_is_found(
