@@ -5,8 +5,8 @@ number n // PE of element n % PE, and bit k of word s is input s * SIMD + k, 1 f
 ordered (kernel row, kernel column, channel). `L-P-thres.bin` holds 64-bit integers: a neuron fires iff its popcount is
 greater. Layers are padded: inputs that no layer before gives are 0, neurons beyond the last are ignored.
 
-Source: Y. Umuroglu, N. J. Fraser, G. Gambardella, M. Blott, P. Leong, M. Jahre, K. Vissers, "FINN: A Framework for Fast,
-Scalable Binarized Neural Network Inference", FPGA 2017; parameters of github.com/Xilinx/BNN-PYNQ.
+Source: Y. Umuroglu, N. J. Fraser, G. Gambardella, M. Blott, P. Leong, M. Jahre, K. Vissers, "FINN: A Framework for
+Fast, Scalable Binarized Neural Network Inference", FPGA 2017; parameters of github.com/Xilinx/BNN-PYNQ.
 """
 
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def read(folder: Path, form: Form) -> Network:
             break
         if index == 0 and isinstance(form.encoding, FixedPoint):
             greater = _of_counts(weights, greater, form.encoding)
-        thresholds = np.clip(greater + 1, 0, top + 1)
+        thresholds = np.clip(greater + 1, 0, top + 1).astype(np.int32)
         if isinstance(shape, Convolution):
             weights = weights.reshape(shape.channels, *shape.kernel, -1)
             rest = (shape.stride, shape.padding, shape.fill, shape.groups)
@@ -97,12 +97,11 @@ def _of_counts(weights: npt.NDArray[np.int8], greater: Integers, encoding: Fixed
     """
     sums, fan_in = weights.sum(axis=1, dtype=np.int64), weights.shape[1]
     # sums - fan_in is even: nothing is lost.
-    return greater // 2 - sums * encoding.low - (sums - fan_in) // 2 * (2**encoding.depth - 1)
+    counts: Integers = greater // 2 - sums * encoding.low - (sums - fan_in) // 2 * (2**encoding.depth - 1)
+    return counts
 
 
-def _read(
-    folder: Path, number: int, folding: Folding, shape: Weighted
-) -> tuple[npt.NDArray[np.int8], Integers]:
+def _read(folder: Path, number: int, folding: Folding, shape: Weighted) -> tuple[npt.NDArray[np.int8], Integers]:
     """(fan_out, fan_in) weights of layer `number`, and what each neuron's popcount must be greater than to fire (0
     where no file says)."""
     elements, inputs = folding

@@ -6,9 +6,10 @@ LFC on MNIST and CNV on CIFAR-10 are networks that others have trained (see `bnn
 convolutions along time and two dense layers on 10 s of 12 leads, has random weights, which are as good for comparing
 bits. Each is planned twice: as `hafnet generate` does without a target, and with one of `--cycles-per-image`.
 
-DATA is a folder with `bnn-params/bnn-pynq.tar.xz`, `mnist/` (IDX), `cifar10/` (sheets of 32 x 32 tiles, 100 in a row) and
-`ecg-ptbxl/` (differences of samples, xz of npz). Without DATA, random weights and samples stand for all of it. N samples
-are simulated on Verilator, twice: at full rate, and with random stalls; --fast leaves out plans without a target there.
+DATA is a folder with `bnn-params/bnn-pynq.tar.xz`, `mnist/` (IDX), `cifar10/` (sheets of 32 x 32 tiles, 100 in a row)
+and `ecg-ptbxl/` (differences of samples, xz of npz). Without DATA, random weights and samples stand for all of it. N
+samples are simulated on Verilator: at full rate, then once more with random stalls. --fast simulates only the plans
+with a target.
 """
 
 import argparse
@@ -121,6 +122,12 @@ def plans(case: Case) -> Iterator[tuple[str, Plan]]:
     yield f"{case.target:,}", choose(case.network.topology, Geometry(), cycles=case.target)
 
 
+def cpu() -> float:
+    """Seconds that processors have spent on this process and its children, however busy the machine was otherwise."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
 def lanes(plan: Plan, case: Case) -> str:
     """Dataflow and lanes of each layer of neurons, equal neighbours once."""
     maps = plan.maps(case.network.topology)
@@ -143,28 +150,26 @@ def measure_accuracy(cases: list[Case], console: Console) -> None:
         labels = case.samples.labels
         accuracy = "no labels" if labels is None else f"{np.mean(found == labels):.2%}"
         published = "random weights" if case.published is None else f"{case.published:.2%}"
-        table.add_row(
-            case.name, str(case.network.topology), f"{len(case.samples):,}", accuracy, published, seconds
-        )
+        table.add_row(case.name, str(case.network.topology), f"{len(case.samples):,}", accuracy, published, seconds)
     console.print(table)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     console.print(f"most memory, data and all: {memory:,.0f} MiB")
 
 
 def measure_generation(cases: list[Case], console: Console) -> None:
-    columns = ("network", "target", "arrays", "cycles per image", "limit", "lanes", "seconds", "bytes of Verilog")
-    table = Table(*columns, title="`hafnet generate` on 32 x 32 arrays")
+    what = ("network", "target", "arrays", "cycles per image", "limit", "dataflows and lanes")
+    table = Table(*what, "seconds", "of CPU", "bytes of Verilog", title="`hafnet generate` on 32 x 32 arrays")
     for case in cases:
         for target, plan in plans(case):
             pace = costs(case.network.topology, plan).pace
             with tempfile.TemporaryDirectory() as parent:
                 folder = Path(parent, "verilog")
-                started = time.perf_counter()
+                started, computed = time.perf_counter(), cpu()
                 manifest = generate(Accelerator(case.network.topology, plan), folder)
-                seconds = time.perf_counter() - started
+                seconds, busy = time.perf_counter() - started, cpu() - computed
                 size = sum(path.stat().st_size for path in folder.glob("*.sv"))
-            row = (f"{manifest.arrays:,}", f"{pace.cycles:,}", pace.limit, lanes(plan, case), f"{seconds:.1f}")
-            table.add_row(case.name, target, *row, f"{size:,}")
+            row = (f"{manifest.arrays:,}", f"{pace.cycles:,}", pace.limit, lanes(plan, case))
+            table.add_row(case.name, target or "none", *row, f"{seconds:.1f}", f"{busy:.1f}", f"{size:,}")
     console.print(table)
 
 

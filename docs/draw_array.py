@@ -3,21 +3,12 @@
 `python docs/draw_array.py [FILE]`; the same matplotlib gives the same bytes.
 """
 
-import io
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
-
-Point: TypeAlias = tuple[float, float]
-
-INK, QUIET, SELECTED, LRS = "#1f2933", "#8894a2", "#d9480f", "#0b7285"
-PAPER, ARRAY, LOGIC, ANALOG = "#ffffff", "#f5f7fa", "#e3edfb", "#fdf3e1"
+from matplotlib.patches import Circle, Rectangle
+from sketch import ANALOG, INK, LOGIC, LRS, PAPER, QUIET, SELECTED, area, arrow, box, line, patch, subscript, svg, text
 
 # What is shown of 32 × 32 cells: index, centre, and the weight of each cell.
 ROWS = {0: 9.15, 1: 7.35, 31: 4.75}
@@ -27,24 +18,6 @@ WEIGHTS = {0: (1, -1, -1, 1), 1: (-1, 1, 1, -1), 31: (1, 1, -1, -1)}
 READ_ROW = 1
 WORD_LINE, BIT_LINE = 0.58, 0.92  # distances of a cell's lines from its centre
 
-STYLE: dict[Any, Any] = {  # matplotlib has a type for each name
-    "svg.hashsalt": "hafnet",  # element ids are made from it, instead of at random
-    "svg.fonttype": "none",  # text stays text
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Verdana"],  # the first comes with matplotlib, the second is as wide
-    "lines.solid_capstyle": "round",
-    "path.simplify": False,
-}
-
-
-def subscript(name: str, index: int) -> str:
-    return name + str(index).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
-
-
-def line(axes: Axes, points: Sequence[Point], color: str = INK, width: float = 1.0, dots: bool = False) -> None:
-    x, y = zip(*points, strict=True)
-    axes.plot(x, y, color=color, linewidth=width, linestyle=(0, (1, 2.2)) if dots else "-", zorder=2)
-
 
 def across(axes: Axes, left: float, right: float, y: float, color: str, width: float = 1.0) -> None:
     """A line through all columns, dotted where columns are left out."""
@@ -52,29 +25,6 @@ def across(axes: Axes, left: float, right: float, y: float, color: str, width: f
     line(axes, [(left, y), (before, y)], color, width)
     line(axes, [(before, y), (after, y)], color, dots=True)
     line(axes, [(after, y), (right, y)], color, width)
-
-
-def arrow(axes: Axes, start: Point, end: Point, color: str = INK) -> None:
-    style = {"arrowstyle": "-|>,head_width=0.18,head_length=0.36", "color": color, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", end, start, arrowprops=style, zorder=4)
-
-
-def box(axes: Axes, left: float, bottom: float, right: float, top: float, fill: str, edge: str = INK) -> None:
-    shape = FancyBboxPatch(
-        (left, bottom), right - left, top - bottom, boxstyle="round,pad=0,rounding_size=0.1",
-        facecolor=fill, edgecolor=edge, linewidth=1.0, zorder=3,
-    )  # fmt: skip
-    axes.add_patch(shape)
-
-
-def text(axes: Axes, x: float, y: float, words: str, size: float = 9, color: str = INK, **more: object) -> None:
-    options: dict[str, object] = {"ha": "center", "va": "center", "zorder": 5} | more
-    axes.text(x, y, words, fontsize=size, color=color, **options)  # type: ignore[arg-type]  # passed on
-
-
-def patch(color: str) -> dict[str, object]:
-    """What makes a line stop for a word that is written on it."""
-    return {"facecolor": color, "edgecolor": "none", "pad": 1.5}
 
 
 def transistor(axes: Axes, x: float, y: float, scale: float, gate_to: float, color: str) -> None:
@@ -111,8 +61,7 @@ def cell(axes: Axes, x: float, y: float, weight: int, color: str, scale: float =
 def draw_array(axes: Axes) -> None:
     left, right = min(COLUMNS.values()) - 1.25, max(COLUMNS.values()) + 1.25
     bottom, top = min(ROWS.values()) - 0.75, max(ROWS.values()) + 0.95
-    box(axes, left, bottom, right, top, ARRAY, edge="#cfd6de")
-    axes.patches[-1].set_zorder(0)
+    area(axes, left, bottom, right, top)
 
     # Level shifters of the bit and source lines, and the lines themselves.
     box(axes, left, top + 0.55, right, top + 1.25, ANALOG)
@@ -206,20 +155,7 @@ def draw_legend(axes: Axes) -> None:
 
 def picture() -> bytes:
     """The SVG file's bytes."""
-    width, height = 21.7, 11.8
-    with mpl.rc_context():
-        mpl.rcdefaults()  # whatever a user's matplotlibrc says
-        mpl.rcParams.update(STYLE)
-        figure = Figure(figsize=(width * 0.58, height * 0.58), facecolor=PAPER)
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set_xlim(-0.2, width - 0.2)
-        axes.set_ylim(0.1, height + 0.1)
-        axes.set_axis_off()
-        for draw in (draw_array, draw_sense, draw_neuron, draw_legend):
-            draw(axes)
-        file = io.BytesIO()
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Title": "One 2T2R array"})
-    return file.getvalue()
+    return svg("One 2T2R array", (21.7, 11.8), 0.58, (-0.2, 0.1), (draw_array, draw_sense, draw_neuron, draw_legend))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from model.mapping import S2P, Geometry, LayerMap, offset_width, threshold_width
 from model.topology import Presentations
 
 READ = data.StructLayout({"first": 1, "twice": 1, "ending": 1, "last": 1})
-"""Where in an image a read is: the first one; the first of a presentation before which everything counts twice; the last
-of a presentation; the last one."""
+"""Where in an image a read is: the first one; the first of a presentation before which all counts twice; the last of
+a presentation; the last one."""
 RESULT_LATENCY = 4
 """Cycles from the last cycle of `sen` of an image's last read to its result: arrays, counts, sums, output."""
 
@@ -45,8 +45,8 @@ class Columns:
       `i`         stream of `lanes` bits: word s of a presentation carries inputs s * lanes … s * lanes + lanes - 1, the
                   first in bit 0. One word is taken every precharge + sense cycles of `steady`, with no pause between
                   presentations or images; so a source of just that rate needs neither buffer nor `ready`
-      `o`         stream of one word an image: a bit a neuron (`numbers` are thresholds), or a score a class, `score_width`
-                  bits two's complement (`numbers` are offsets); neuron 0 lowest
+      `o`         stream of one word an image: a bit a neuron (`numbers` are thresholds), or a score a class,
+                  `score_width` bits two's complement (`numbers` are offsets); neuron 0 lowest
       `host`, `done`, `failed`, `read_bits`  as in `hdl.grid.Grid`; taken when no image is under way
 
     Throughput: one image in max(cycles, (cycles + 5) / 2) cycles, where cycles = count × reads × (precharge + sense),

@@ -35,11 +35,11 @@ BY_PATH = "HAFNET_IMAGES_BY_PATH"
 """Macro under which modules take no image as a parameter, and each memory finds its own: see hafnet_storage.sv."""
 IMAGES_PLUSARG = "hafnet_images"
 """Plusarg that says what the paths of the images begin with where memories find them by their own."""
-OF_CPLUSPLUS = frozenset(
+OF_CPLUSPLUS = (
     "and asm auto bool break case catch char class const continue default delete do double else enum explicit export "
     "extern false float for friend goto if inline int long mutable namespace new not operator or private protected "
     "public register return short signed sizeof static struct switch template this throw true try typedef typeid "
-    "typename union unsigned using virtual void volatile while xor".split()
+    "typename union unsigned using virtual void volatile while xor"
 )
 """No port may be called so: Verilator renames it in what it builds once for all instances, and then misses it."""
 IMAGE_MACROS = f"""\
@@ -94,7 +94,7 @@ class Emission:
             self.blocks[block.name] = block
             text = rtlil.convert(block.create(), name=block.name, platform=self, emit_src=False)
             order = ["clk", "rst", *(name for name, _, _ in _ports(block, block.signature.create()))]
-            if reserved := OF_CPLUSPLUS.intersection(order):
+            if reserved := set(OF_CPLUSPLUS.split()).intersection(order):
                 raise RuntimeError(f"{block.name}: a port is called {min(reserved)!r}, a keyword of C++")
             self.texts[block.name] = ordered_ports(plain_names(text), order)
         elif self.blocks[block.name] != block:

@@ -19,7 +19,7 @@ def to_bits(values: npt.ArrayLike) -> Bits:
 
 def to_signs(bits: npt.ArrayLike) -> npt.NDArray[np.int8]:
     """Bits of any shape to ±1 values of the same shape (int8)."""
-    return (2 * np.asarray(bits, dtype=np.int8) - 1).astype(np.int8)
+    return (2 * np.asarray(bits, dtype=np.int8) - 1).astype(np.int8, copy=False)
 
 
 def pack_bytes(bits: npt.ArrayLike) -> npt.NDArray[np.uint8]:

@@ -87,6 +87,7 @@ def test_an_accelerator_that_stops_is_given_up(
 ) -> None:
     """One sample takes longer than the patience: nothing passes while the layers work."""
     monkeypatch.setattr(verification, "PATIENCE", 1)
+    monkeypatch.setattr(verification, "DRAIN", -30)
     network = random_network(SHAPE, seed=1)
     prepare(network, tmp_path)
     samples = Samples(np.zeros((1, SHAPE[0]), dtype=np.int8))
@@ -139,7 +140,7 @@ def test_every_difference_is_counted_and_the_first_are_named() -> None:
     assert [(each.sample, each.layer, each.neuron) for each in first] == [
         (4, network.hidden[1].name, 6),
         (4, "output", 1),
-        (4, "class", None),
+        (4, "class", 0),
         (5, network.hidden[0].name, 2),
     ]
     assert [each.got - each.expected for each in first[1:3]] == [3, 1]
