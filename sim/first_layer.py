@@ -45,5 +45,5 @@ def memories(network: Network, grid: Grid, index: int) -> list[images.Image]:
     """The images of layer `index`, which is on `grid`."""
     plans = [LayerPlan() for _ in network.layers]
     plans[index] = LayerPlan(grid.map.dataflow, grid.lanes)
-    plan = Plan(Geometry(grid.rows, grid.columns), tuple(plans))
+    plan = Plan(Geometry(grid.rows, grid.columns), tuple(plans), grid.numbers_in_arrays)
     return [image for image in images.words(network, plan) if image.layer == index]

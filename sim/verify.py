@@ -97,6 +97,8 @@ def _difference(one: Plan, other: Plan) -> str:
     if one.geometry != other.geometry:
         ours, theirs = one.geometry, other.geometry
         return f"arrays of {ours.rows} x {ours.columns} and of {theirs.rows} x {theirs.columns}"
+    if one.numbers_in_arrays != other.numbers_in_arrays:
+        return "the numbers of one are in its arrays, those of the other are not"
     layers = enumerate(zip(one.layers, other.layers, strict=True))
     index, (here, there) = next((index, pair) for index, pair in layers if pair[0] != pair[1])
     return f"layer {index} is {here.dataflow} in {here.lanes} lanes and {there.dataflow} in {there.lanes}"

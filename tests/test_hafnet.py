@@ -149,7 +149,7 @@ def test_a_disagreement_is_exit_code_1_and_names_the_place(project: Path, run: R
         (["export", "FOLDER", "--columns", "5000"], "5000 columns .* must be 1 … 4096"),
         (["export", "FOLDER", "--format", "elf"], "format 'elf' is not one of"),
         (["export", "FOLDER", "--network", "nowhere.safetensors"], r"nowhere\.safetensors: no such file"),
-        (["generate", "FOLDER", "--shape", "64-ten"], "'ten' is no layer such as 128"),
+        (["generate", "FOLDER", "--shape", "64-ten"], "'ten': a layer is written such as 128"),
         (["generate", "FOLDER", "--shape", "64"], "a network without layers is not possible"),
         (["generate", "FOLDER", "--shape", "64-0-3"], "fan-out 0 must be at least 1"),
         (["generate", "FOLDER", "--shape", "9-3", "--network", "x"], "exclude each other"),

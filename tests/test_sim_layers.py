@@ -215,6 +215,7 @@ CLASSES, BEST = Case("9-7t", size=(2, 8), lanes=2), Case("9-5", size=(2, 8), lan
 WINDOWS = Case("4x5x2b2-6c3x2p1f2g2-3", lanes=3)
 POOL = Case("4x4x3-5c3t-m2-3", index=1, program=True)
 RANKED = Case("9-7-5", index=1, dataflow=S2P, size=(3, 3), lanes=2, top=2)
+IN_STEPS = Case("9-17-5", index=1, dataflow=S2P, size=(3, 3), lanes=2, top=2)  # scores ranked in two steps
 HERE = "Mux(controller.masked, index, stack) if lane"
 
 # One defect of each idea in every run.
@@ -238,10 +239,10 @@ MORE_MUTANTS = (
     Mutant("dense", PLAIN, GridHardware, "_walk", "with m.If(opens)", "with m.If(1)"),
     Mutant("dense", PLAIN, GridHardware, "_walk", "self.go & clear", "clear"),
     Mutant("dense", PLANES, GridHardware, "_walk", "(~first | may_start)", "(may_start)"),
-    Mutant("dense", PLANES, GridHardware, "_walk", "taken & is_final", "taken"),
+    Mutant("dense", PLANES, GridHardware, "_walk", "Mux(turn == block.presentations - 1, 0, turn + 1)", "0"),
     Mutant("dense", PLAIN, GridHardware, ELABORATE, "controller.sampled | sampled.any()", "controller.sampled"),
     Mutant("dense", LANES, GridHardware, "_arrays", HERE, "index if lane"),
-    Mutant("dense", TWO_SLICES, GridHardware, "_arrays", "group.x.eq(words[lane // neurons", "group.x.eq(words[0"),
+    Mutant("dense", TWO_SLICES, GridHardware, "_arrays", "words[lane // neurons if", "words[0 if"),
     Mutant("dense", NARROW, GridHardware, "_next_slice", "opens | ended", "opens"),
     Mutant("dense", TWO_SLICES, GridHardware, "_next_slice", "move * block.fan_in", "block.fan_in"),
     Mutant("dense", SLICED, GridHardware, "_next_slice", "taken & ended & ~opens", "taken & ended"),
@@ -262,7 +263,7 @@ MORE_MUTANTS = (
     Mutant("classifier", BEST, ClassifierHardware, ELABORATE, "(each.go for each in collectors).all()", "(1).all()"),
     Mutant("layer", WINDOWS, LayerHardware, ELABORATE, "source.ready.eq(engine.i.ready)", "source.ready.eq(1)"),
     Mutant("layer", POOL, PoolLayerHardware, ELABORATE, "write_addr.eq(order.index)", "write_addr.eq(0)"),
-    Mutant("layer", RANKED, RankerHardware, ELABORATE, "step == steps - 1", "step == 0"),
+    Mutant("layer", IN_STEPS, RankerHardware, ELABORATE, "step == steps - 1", "step == 0"),
     Mutant("layer", RANKED, RankerHardware, ELABORATE, "found.eq(1)", "found.eq(0)"),
 )
 
