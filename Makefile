@@ -11,6 +11,9 @@ PYTHON := $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 # pip's own build environment obeys the pins too (PIP_CONSTRAINT up to pip 25, PIP_BUILD_CONSTRAINT after it).
 PINS := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
 
+# Tests of one file stay together, because they share what is built for them.
+CORES := --numprocesses auto --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all lint benchmarks constraints clean icarus
 
@@ -21,10 +24,10 @@ demo: $(INSTALLED) ## train, export, generate and verify on the bundled digits
 	$(BIN)/hafnet demo
 
 test: lint icarus ## lint, then every test but the slow ones
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest $(CORES) -m "not slow"
 
 test-all: lint icarus ## lint, then every test
-	$(BIN)/pytest
+	$(BIN)/pytest $(CORES)
 
 lint: $(INSTALLED) ## ruff and mypy
 	$(BIN)/ruff check .

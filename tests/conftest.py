@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import secrets
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,11 @@ from model.errors import HafnetError
 from sim.tools import Tool, find
 
 pytest_plugins = ["pytester"]  # sim.tools: what a missing simulator does to a session
+
+
+def pytest_configure() -> None:
+    """All processes of a run draw the same networks."""
+    os.environ.setdefault("HAFNET_SEED", str(secrets.randbelow(10**9)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

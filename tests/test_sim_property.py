@@ -5,7 +5,6 @@ the name of its test.
 """
 
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from model.topology import AveragePool
 from sim.tools import Tool
 from sim.verify import verify
 
-BASE_SEED = int(os.environ.get("HAFNET_SEED") or secrets.randbelow(10**9))
+BASE_SEED = int(os.environ["HAFNET_SEED"])
+"""Set in conftest.py where the environment has none."""
 NETWORKS = 60
 SAMPLES = 8
 
