@@ -102,6 +102,9 @@ def export(folder: Path, network: Path | None, wish: Wish, formats: Sequence[str
 @click.option("--top", default=1, show_default=True, help="Classes that a result packet names, the best first.")
 @click.option("--scores/--no-scores", default=True, show_default=True, help="Result packets carry all scores.")
 @click.option("--input-width", type=int, help="TDATA bits of the input.  [default: enough not to slow the arrays]")
+@click.option(
+    "--target", default="generic", show_default=True, help="Build popcounts of xc7, ecp5 or ice40 primitives."
+)
 @click.option("--precharge", default=0, show_default=True, help="Cycles of SEN low before each read, after reset.")
 @click.option("--sense", default=1, show_default=True, help="Cycles of SEN high in each read, after reset.")
 @click.option("--set-pulse", default=100, show_default=True, help="Cycles of a SET pulse, after reset.")
@@ -262,7 +265,7 @@ def main() -> None:
         fail("interrupted")
         sys.exit(130)
     except Exception as error:
-        from sim.netlist import SynthesisError
+        from sim.cells import SynthesisError
         from sim.runner import SimulationError
 
         if not isinstance(error, SimulationError | SynthesisError):

@@ -22,6 +22,7 @@ from hdl.pooling import MaxPool, PoolLayer
 from hdl.registers import ADDRESS_WIDTH, HostRegisters, LayerSize, Timing
 from hdl.sequential_classifier import SequentialClassifier
 from hdl.sequential_dense import SequentialDense
+from hdl.targets import Target, check_target
 from hdl.whitening import Whitener
 from hdl.window import Window
 from model import topology as shapes
@@ -45,8 +46,9 @@ class Accelerator:
     Members: `topology`, the network without its contents; `plan`, the arrays, and how each layer is read; `top`, how
     many classes a result packet names, best first (0: none), and `scores`, whether all scores come after them;
     `input_width`, TDATA bits of the input (a multiple of 8 up to 1024; None chooses the narrowest of 32, 64 … 1024 that
-    does not slow the pipeline down); `timing`, the phase lengths after reset. Raises HafnetError where a member breaks
-    its rule.
+    does not slow the pipeline down); `timing`, the phase lengths after reset; `target`, what the popcounts of P2S
+    layers are built of: "generic" of gates, else an FPGA's own primitives (see `hdl.targets`). Raises HafnetError where
+    a member breaks its rule.
 
     Ports: `clk`, `rst` (synchronous, active high); `s_axis_*`, AXI4-Stream, one image a packet, its codes packed
     without gaps, bit 0 of value 0 in bit 0 of the first beat; `m_axis_*`, AXI4-Stream of 32-bit beats, one result a
@@ -65,10 +67,12 @@ class Accelerator:
     top: int = 1
     input_width: int | None = None
     timing: Timing = field(default_factory=Timing)
+    target: Target = "generic"
 
     name = "hafnet_accelerator"
 
     def __post_init__(self) -> None:
+        check_target(self.target)
         object.__setattr__(self, "plan", self.plan.of(self.topology))
         classes = self.topology.output.fan_out
         if not 0 <= self.top <= classes:
@@ -189,6 +193,7 @@ class Accelerator:
             presentations.halving,
             shape.ternary,
             self.plan.numbers_in_arrays,
+            self.target,
         )
         return Classifier(block, self.scores, self.top) if last else Dense(block, streamed=self.zigzag(index))
 

@@ -18,6 +18,7 @@ from pydantic import Field, TypeAdapter
 from hdl.accelerator import Accelerator
 from hdl.emit import TOP_IMAGE, emit
 from hdl.registers import Register, Timing
+from hdl.targets import Target
 from model.errors import HafnetError
 from model.files import read_manifest, whole_folder
 from model.plan import Plan
@@ -98,6 +99,7 @@ class Manifest:
     scores: bool
     input_width: int
     timing: Timing
+    target: Target
     arrays: int
     layers: tuple[Layer, ...]
     ports: tuple[Port, ...]
@@ -108,7 +110,8 @@ class Manifest:
     def accelerator(self) -> Accelerator:
         """The block that the folder was generated from."""
         topology = Topology.parse(self.topology)
-        return Accelerator(topology, self.plan, self.scores, self.top_classes, self.input_width, self.timing)
+        rest = (self.input_width, self.timing, self.target)
+        return Accelerator(topology, self.plan, self.scores, self.top_classes, *rest)
 
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -185,6 +188,7 @@ def _describe(accelerator: Accelerator, version: str, files: tuple[File, ...]) -
         scores=accelerator.scores,
         input_width=accelerator.bus_width,
         timing=accelerator.timing,
+        target=accelerator.target,
         arrays=accelerator.arrays,
         layers=tuple(layers),
         ports=tuple(ports),

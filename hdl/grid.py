@@ -19,6 +19,7 @@ from hdl.group import Group
 from hdl.host_access import HostAccess, host_ports
 from hdl.popcount import tree_or
 from hdl.storage import Storage
+from hdl.targets import Target, suffix
 from model.mapping import P2S, Geometry, LayerMap, offset_width, threshold_width
 
 POPCOUNT_LATENCY = 3
@@ -92,13 +93,20 @@ class Grid:
     halving: bool = False
     ternary: bool = False
     numbers_in_arrays: bool = False
+    target: Target = "generic"
 
     @property
     def name(self) -> str:
         text = f"hafnet_grid_{self.fan_in}x{self.fan_out}_{self.rows}x{self.columns}_{self.numbers}"
         text += f"_lanes{self.lanes}" * (self.lanes > 1) + f"_slices{self.slices}" * (self.slices > 1)
         times = f"_times{self.presentations}" + "h" * self.halving
-        return text + times * (self.presentations > 1) + "_ternary" * self.ternary + "_rows" * self.numbers_in_arrays
+        return (
+            text
+            + times * (self.presentations > 1)
+            + "_ternary" * self.ternary
+            + "_rows" * self.numbers_in_arrays
+            + suffix(self.target)
+        )
 
     @property
     def map(self) -> LayerMap:
@@ -123,7 +131,7 @@ class Grid:
 
     @property
     def group(self) -> Group:
-        return Group(self.fan_in, self.rows, self.columns, self.ternary)
+        return Group(self.fan_in, self.rows, self.columns, self.ternary, self.target)
 
     @property
     def access(self) -> HostAccess:

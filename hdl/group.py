@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.array import control_lines, same_row
 from hdl.block import Hardware, index_width, place
 from hdl.popcount import tree_or, tree_sum
+from hdl.targets import Target, suffix
 from hdl.tile import Tile
 from model.mapping import Geometry, LayerMap
 
@@ -29,10 +30,12 @@ class Group:
     rows: int
     columns: int
     ternary: bool = False
+    target: Target = "generic"
 
     @property
     def name(self) -> str:
-        return f"hafnet_group_{self.fan_in}_{self.rows}x{self.columns}" + "_ternary" * self.ternary
+        size = f"{self.fan_in}_{self.rows}x{self.columns}"
+        return f"hafnet_group_{size}" + "_ternary" * self.ternary + suffix(self.target)
 
     @property
     def map(self) -> LayerMap:
@@ -45,7 +48,7 @@ class Group:
 
     def tile(self, index: int) -> Tile:
         """The tile at this place; the last one may have padding columns."""
-        return Tile(self.rows, self.columns, self.map.used_columns(index), self.ternary)
+        return Tile(self.rows, self.columns, self.map.used_columns(index), self.ternary, self.target)
 
     @property
     def top(self) -> int:

