@@ -175,7 +175,7 @@ def test_a_newer_version_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "value", "told"),
     [
-        ("topology", "20-9-x", "'x' is no layer"),
+        ("topology", "20-9-x", "'x': a layer is written such as"),
         ("topology", 20, "topology is wrong"),
         ("plan", {"geometry": {"rows": 0, "columns": 7}}, "an array with 0 rows"),
         ("plan", {"layers": [{"dataflow": "diagonal"}]}, r"plan\.layers\.0\.dataflow is wrong"),
@@ -183,7 +183,7 @@ def test_a_newer_version_is_refused(folder: Path) -> None:
         ("top_classes", 4, "the 4 best of 3 classes are not possible"),
         ("timing", {"precharge": 256}, "timing: precharge is 256 cycles"),
         ("layers", [{"kind": "pooling"}], r"layers\.0\.index is wrong"),
-        ("version", 0, "version is wrong"),
+        ("version", 0, "format version 0 is older"),
     ],
 )
 def test_a_damaged_manifest_is_told(folder: Path, entry: str, value: object, told: str) -> None:

@@ -87,7 +87,7 @@ def test_an_accelerator_that_stops_is_given_up(
 ) -> None:
     """One sample takes longer than the patience: nothing passes while the layers work."""
     monkeypatch.setattr(verification, "PATIENCE", 1)
-    monkeypatch.setattr(verification, "DRAIN", -30)
+    monkeypatch.setattr(verification, "DRAIN", -18)
     network = random_network(SHAPE, seed=1)
     prepare(network, tmp_path)
     samples = Samples(np.zeros((1, SHAPE[0]), dtype=np.int8))

@@ -78,8 +78,8 @@ MUTANTS = (
         SENDER,
         PacketSenderHardware,
         ELABORATE,
-        "scores.word_select(beat[:-1], block.score_width).as_signed()",
-        "scores.word_select(beat[:-1], block.score_width)",
+        "word.eq(score.as_signed())",
+        "word.eq(score)",
     ),
 )
 
