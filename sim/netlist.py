@@ -61,33 +61,6 @@ write_verilog -noattr {netlist}
 """
 
 
-LATCHES = " ".join(f"t:$_{kind}_* t:${kind.lower()}" for kind in ("DLATCH", "ADLATCH", "DLATCHSR", "SR"))
-
-# Latches can be told only before they are mapped to loops of LUTs, and loops through instances only when flat.
-STRUCTURE = """\
-read_verilog -sv {sources}
-hierarchy -check -top {top}
-design -save generated
-proc
-select -assert-none {latches}
-check -assert
-flatten
-check -assert
-design -load generated
-"""
-# The nets that the bench watches are kept. Everything else gets a short name: paths through the hierarchy would triple
-# the file.
-FLOW = """\
-setattr -set keep 1 {probes}
-{command} -top {top}
-check -assert
-delete t:$scopeinfo
-tee -q -o cells.json stat -json
-rename -hide * a:keep %d
-write_verilog -noattr {netlist}
-"""
-
-
 @dataclass(frozen=True)
 class Netlist:
     """`netlist.json` beside a netlist: what it was made from and by, and its `cells`, type -> count.
