@@ -9,12 +9,12 @@ timing of the arrays (precharge, sense, cycles), and `changes` of phase lengths 
 
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import ClockCycles, Event, RisingEdge
+from cocotb.triggers import ClockCycles, Event
 
 from hdl.columns import Columns
 from hdl.host_access import HostCommand
@@ -25,9 +25,9 @@ from model.mapping import S2P, Geometry
 from model.network import Network, OutputLayer
 from model.plan import LayerPlan, Plan
 from model.topology import Presentations
-from sim import clocking, job
-from sim.layer_ports import DRAIN, IMAGES, PATIENCE, STALLS, TIMINGS, LayerPorts, Pass
-from sim.streams import Stall, never, stalls
+from sim import job
+from sim.layer_ports import DRAIN, IMAGES, STALLS, TIMINGS, LayerPorts
+from sim.streams import never, stalls
 
 BEHIND = (5, 6)
 """Cycles from an image's last read to its result, and to when the next but one may begin, behind a serializer."""
@@ -59,43 +59,6 @@ class SequentialPorts(LayerPorts):
                 order = await self.order(command, memory.group, memory.tile, index, memory.words[index])
                 assert not order[0], f"{memory.name}: the verify read of row {index} failed"
             await ClockCycles(self.dut.clk, source.randint(1, 2 * self.reads))
-
-    async def present(
-        self,
-        words: list[int],
-        count: int,
-        stall: tuple[Stall, Stall] = (never, never),
-        each: Callable[[], None] = lambda: None,
-    ) -> Pass:
-        """Send all words and take `count` results, with `each` in every cycle; afterwards nothing more may come."""
-        dut, found, offer = self.dut, Pass(), False
-        held: int | None = None
-        quiet, rest = 0, DRAIN + self.reads
-        while quiet < rest or len(found.results) < count:
-            assert quiet < PATIENCE * rest, f"{count} images gave {len(found.results)} results"
-            each()
-            sent = len(found.taken)
-            if not offer and sent < len(words) and not stall[0]():
-                offer = True
-                dut.i__payload.value = words[sent]
-            ready = not stall[1]()
-            dut.i__valid.value, dut.o__ready.value = int(offer), int(ready)
-            await RisingEdge(dut.clk)
-            if offer and int(dut.i__ready.value):
-                found.taken.append(clocking.cycle())
-                offer = False
-            word = int(dut.o__payload.value) if int(dut.o__valid.value) else None
-            assert held is None or word == held, f"result {held:#x} was offered and became {word}"
-            if word is not None and held is None:
-                found.offered.append(clocking.cycle())
-            held = None if ready else word
-            quiet += 1
-            if word is not None and ready:
-                found.results.append(word)
-                quiet = 0
-        dut.i__valid.value = dut.o__ready.value = 0
-        assert len(found.results) == count, f"{count} images gave {len(found.results)} results"
-        return found
 
 
 class Case:
@@ -139,7 +102,7 @@ async def two_results_wait(layer: SequentialPorts, case: Case) -> None:
     """Two results wait to be taken: the host gets to the arrays, no third image in, and no new number to the second."""
     awake = Event()
     words, expected = case.draw(4)
-    passing = cocotb.start_soon(layer.present(words, 4, (never, lambda: not awake.is_set())))
+    passing = cocotb.start_soon(layer.run(words, (never, lambda: not awake.is_set())))
     await ClockCycles(layer.dut.clk, 3 * layer.reads + DRAIN)
     await layer.read_back(case.memories[0], 0)
     awake.set()
@@ -148,7 +111,7 @@ async def two_results_wait(layer: SequentialPorts, case: Case) -> None:
     awake = Event()
     words, expected = case.draw(2)
     number = case.memories[-1]
-    passing = cocotb.start_soon(layer.present(words, 2, (never, lambda: not awake.is_set())))
+    passing = cocotb.start_soon(layer.run(words, (never, lambda: not awake.is_set())))
     await ClockCycles(layer.dut.clk, 3 * layer.reads + DRAIN)
     written = cocotb.start_soon(layer.order(HostCommand.WRITE_NUMBER, 0, 0, 0, case.block.sink.stack(0).tally.top + 1))
     await ClockCycles(layer.dut.clk, DRAIN)
@@ -177,7 +140,7 @@ async def sequential(dut: Any) -> None:
         layer.set_timing(precharge, sense)
         await ClockCycles(dut.clk, 2)
         words, expected = case.draw(IMAGES)
-        found = await layer.present(words, IMAGES)
+        found = await layer.run(words)
         same(found.results, expected)
         took = found.offered[0] - found.taken[0]
         extra = precharge + sense if task["paced"] else 0
@@ -191,9 +154,7 @@ async def sequential(dut: Any) -> None:
     layer.set_timing(0, 1)
     words, expected = case.draw(IMAGES)
     cycles = itertools.count()
-    found = await layer.present(
-        words, IMAGES, each=lambda: layer.set_timing(*TIMINGS[-1]) if next(cycles) == PACE_CHANGE else None
-    )
+    found = await layer.run(words, each=lambda: layer.set_timing(*TIMINGS[-1]) if next(cycles) == PACE_CHANGE else None)
     same(found.results, expected)
     rate = (found.offered[-1] - found.offered[-3]) / 2
     assert rate == rates[-1][2], f"with new phase lengths an image took {rate} cycles, not {rates[-1][2]}"
@@ -206,7 +167,7 @@ async def sequential(dut: Any) -> None:
         host = cocotb.start_soon(layer.curious_host(case.memories, task["seed"] + number, over))
         words, expected = case.draw(IMAGES)
         pause = (stalls(task["seed"] + number, source), stalls(task["seed"] - number, sink))
-        same((await layer.present(words, IMAGES, pause)).results, expected)
+        same((await layer.run(words, pause)).results, expected)
         over.set()
         await host
 
@@ -223,7 +184,7 @@ async def sequential(dut: Any) -> None:
         host = cocotb.start_soon(layer.curious_host(case.memories, task["seed"] + number, over))
         words, expected = case.draw(MANY_IMAGES)
         pause = (stalls(task["seed"], 0.1), stalls(task["seed"], sink))
-        same((await layer.present(words, MANY_IMAGES, pause, change)).results, expected)
+        same((await layer.run(words, pause, change)).results, expected)
         over.set()
         await host
     if task["paced"]:

@@ -125,8 +125,13 @@ class LayerPorts:
             await self.read_back(memory, source.randrange(len(memory.words)))
             await ClockCycles(self.dut.clk, source.randint(1, 4 * self.reads))
 
-    async def run(self, words: list[int], stall: tuple[Stall, Stall] = (never, never)) -> Pass:
-        """Send all words, pausing where `stall` says so; afterwards nothing more may come.
+    async def run(
+        self,
+        words: list[int],
+        stall: tuple[Stall, Stall] = (never, never),
+        each: Callable[[], None] = lambda: None,
+    ) -> Pass:
+        """Send all words, pausing where `stall` says so, with `each` in every cycle; afterwards nothing more may come.
 
         An offered result may neither change nor go before it is taken.
         """
@@ -137,6 +142,7 @@ class LayerPorts:
         quiet, rest = 0, DRAIN + self.reads
         while quiet < rest or len(found.results) < images:
             assert quiet < PATIENCE * rest, f"{images} images gave {len(found.results)} results"
+            each()
             sent = len(found.taken)
             if not offer and sent < len(words) and not stall[0]():
                 offer = True
