@@ -6,21 +6,10 @@ from typing import Any
 
 from amaranth.hdl import Array, Cat, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Out
 
 from hdl.block import Hardware, blank, index_width
-
-
-def word_ports(width: int, depth: int) -> dict[str, wiring.Member]:
-    """The way to one word at a time, as `hdl.storage.Storage` has it."""
-    return {
-        "read_en": In(1),
-        "read_addr": In(index_width(depth)),
-        "read_data": Out(width),
-        "write_en": In(1),
-        "write_addr": In(index_width(depth)),
-        "write_data": In(width),
-    }
+from hdl.storage import word_ports
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hdl.bank import Bank, word_ports
+from hdl.bank import Bank
 from hdl.block import Hardware, place
 from hdl.host_access import HostCommand, host_ports
 from hdl.popcount import tree_or
+from hdl.storage import word_ports
 from hdl.window import Window
 from model.windows import NO_PADDING, Pair
 

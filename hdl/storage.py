@@ -11,6 +11,18 @@ from amaranth.lib.wiring import In, Out
 from hdl.block import Hardware, blank, index_width
 
 
+def word_ports(width: int, depth: int) -> dict[str, wiring.Member]:
+    """The way to one word of `depth` words at a time: a read and a write port."""
+    return {
+        "read_en": In(1),
+        "read_addr": In(index_width(depth)),
+        "read_data": Out(width),
+        "write_en": In(1),
+        "write_addr": In(index_width(depth)),
+        "write_data": In(width),
+    }
+
+
 @dataclass(frozen=True)
 class Storage:
     """`depth` words of `width` bits with one read and one write port.
@@ -34,16 +46,7 @@ class Storage:
 
     @property
     def signature(self) -> wiring.Signature:
-        return wiring.Signature(
-            {
-                "read_en": In(1),
-                "read_addr": In(index_width(self.depth)),
-                "read_data": Out(self.width),
-                "write_en": In(1),
-                "write_addr": In(index_width(self.depth)),
-                "write_data": In(self.width),
-            }
-        )
+        return wiring.Signature(word_ports(self.width, self.depth))
 
     def create(self) -> "StorageModel":
         return StorageModel(self)
