@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware, index_width, place
 from hdl.storage import Storage
+from model.topology import Presentations
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Accumulator:
 
     @property
     def total(self) -> int:
-        return self.top * ((1 << self.presentations) - 1 if self.halving else self.presentations)
+        return self.top * Presentations(self.presentations, self.halving).total
 
     @property
     def signature(self) -> wiring.Signature:

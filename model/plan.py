@@ -52,7 +52,7 @@ class Plan:
         """
         if not 0 <= index < len(topology.layers) - 1:
             return False
-        shapes, plans = topology.layers[index : index + 2], self.of(topology).layers[index : index + 2]
+        shapes, plans = topology.layers[index : index + 2], self._layers(topology)[index : index + 2]
         return (
             all(isinstance(shape, Dense) for shape in shapes)
             and [plan.dataflow for plan in plans] == [P2S, S2P]
