@@ -2,9 +2,10 @@
 
 import os
 import secrets
-from collections.abc import Callable
 
 import pytest
+from command import Run, command
+from simulators import Require
 
 from model.errors import HafnetError
 from sim.tools import Tool, find
@@ -22,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def require_simulator() -> Callable[[str], Tool]:
+def require_simulator() -> Require:
     """`require_simulator("icarus")` gives the simulator; a missing one skips the test, and fails it where CI=true."""
 
     def require(name: str) -> Tool:
@@ -34,3 +35,9 @@ def require_simulator() -> Callable[[str], Tool]:
             pytest.skip(str(error))
 
     return require
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`run("train", folder)` gives exit code, standard output and standard error of the command."""
+    return command(monkeypatch, capsys)

@@ -3,43 +3,19 @@
 import json
 import re
 import shutil
-import sys
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from command import Run
+from simulators import Require
 
-import hafnet
 from model.mapping import Geometry
 from model.network import Network
 from model.plan import Plan
 from model.random_network import random_network
 from model.training.recipe import Recipe
 from sim import steps
-from sim.tools import Tool
-
-Require = Callable[[str], Tool]
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """`run("train", folder)` gives exit code, standard output and standard error."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hafnet", *map(str, arguments)])
-        monkeypatch.setattr(steps, "console", Console(highlight=False, soft_wrap=True, width=100))
-        code = 0
-        try:
-            hafnet.main()
-        except SystemExit as error:
-            code = int(error.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def refused(result: tuple[int, str, str], pattern: str) -> None:

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from simulators import Require
 
 from hdl.accelerator import Accelerator
 from hdl.block import Hardware
@@ -124,12 +125,12 @@ def structure(top: str) -> str:
     return f"hierarchy -check -top {top}; proc; select -assert-none {latches}; check -assert; flatten; check -assert"
 
 
-def test_icarus_reads_it_without_a_word(generated: Generated, require_simulator: Callable[[str], Tool]) -> None:
+def test_icarus_reads_it_without_a_word(generated: Generated, require_simulator: Require) -> None:
     require_simulator("icarus")
     assert icarus(generated.folder, generated.manifest.top, list(generated.texts)) == ""
 
 
-def test_verilator_reads_it_without_a_word(generated: Generated, require_simulator: Callable[[str], Tool]) -> None:
+def test_verilator_reads_it_without_a_word(generated: Generated, require_simulator: Require) -> None:
     tool = require_simulator("verilator")
     assert verilator(tool, generated.folder, generated.manifest.top, list(generated.texts)) == ""
 
@@ -139,9 +140,7 @@ def test_yosys_finds_nothing_wrong_in_it(generated: Generated) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_checks_find_what_they_look_for(
-    fault: str, tmp_path: Path, require_simulator: Callable[[str], Tool]
-) -> None:
+def test_the_checks_find_what_they_look_for(fault: str, tmp_path: Path, require_simulator: Require) -> None:
     yosys_says, rule, text = FAULTS[fault]
     (tmp_path / "bad.sv").write_text(text + "\n")
     shutil.copy(WAIVERS, tmp_path)
@@ -149,14 +148,14 @@ def test_the_checks_find_what_they_look_for(
     assert f"%Warning-{rule}:" in verilator(require_simulator("verilator"), tmp_path, "bad", ["bad.sv"])
 
 
-def test_icarus_says_what_is_wrong(tmp_path: Path, require_simulator: Callable[[str], Tool]) -> None:
+def test_icarus_says_what_is_wrong(tmp_path: Path, require_simulator: Require) -> None:
     require_simulator("icarus")
     (tmp_path / "bad.sv").write_text("module bad(input [1:0] a, output y); part p(.a(a)); endmodule\n")
     (tmp_path / "part.sv").write_text("module part(input a, output y); assign y = a; endmodule\n")
     assert "bad.sv" in icarus(tmp_path, "bad", ["bad.sv", "part.sv"])
 
 
-def test_each_waiver_has_its_reason_and_its_use(tmp_path: Path, require_simulator: Callable[[str], Tool]) -> None:
+def test_each_waiver_has_its_reason_and_its_use(tmp_path: Path, require_simulator: Require) -> None:
     tool = require_simulator("verilator")
     manifest = generate(ACCELERATORS["padded"], tmp_path / "verilog")
     files = [listed.file for listed in manifest.files if listed.file.endswith(".sv")]

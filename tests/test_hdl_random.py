@@ -10,6 +10,7 @@ import pytest
 from amaranth.hdl import Module
 from amaranth.lib.wiring import connect
 from amaranth.sim import Simulator
+from simulators import Require
 from test_hdl_emit import icarus, structure, verilator, yosys
 
 from hdl.block import place
@@ -21,7 +22,6 @@ from hdl.whitening import Packer, Whitener, XorWhitener
 from model import bits, random_bits, whitening
 from model.errors import HafnetError
 from model.presentations import bernoulli
-from sim.tools import Tool
 
 BLOCKS = (
     Whitener(4, 24),
@@ -34,7 +34,7 @@ BLOCKS = (
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
 def test_every_tool_reads_what_is_emitted_without_a_word(
-    block: Any, tmp_path: Path, require_simulator: Callable[[str], Tool]
+    block: Any, tmp_path: Path, require_simulator: Require
 ) -> None:
     texts = emit(block)
     for name, text in texts.items():

@@ -1,11 +1,11 @@
 """The dataflow sequential_to_parallel as emitted: what tools say of it, and how it grows."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from simulators import Require
 from test_hdl_emit import icarus, structure, verilator, yosys
 
 from hdl.columns import Columns
@@ -13,7 +13,6 @@ from hdl.emit import emit
 from hdl.generate import WAIVERS
 from hdl.sequential_dense import SequentialDense
 from model.topology import Presentations
-from sim.tools import Tool
 
 ONCE = Presentations()
 
@@ -31,7 +30,7 @@ LAYERS = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_tools_read_it_without_a_word(name: str, tmp_path: Path, require_simulator: Callable[[str], Tool]) -> None:
+def test_tools_read_it_without_a_word(name: str, tmp_path: Path, require_simulator: Require) -> None:
     block = LAYERS[name]
     files = emit(block)
     for file, text in files.items():

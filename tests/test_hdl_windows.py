@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulators import Require
 from test_hdl_blocks import simulate
 from test_hdl_emit import icarus, structure, verilator, yosys
 from test_sim_windows import POOLS, RACKS
@@ -24,7 +24,6 @@ from model.errors import HafnetError
 from model.formats import FORMATS
 from model.windows import NO_PADDING
 from sim.rack import Rack
-from sim.tools import Tool
 
 
 def shapes(height: int, width: int, kernel: Any, stride: Any, padding: Any = NO_PADDING) -> Window:
@@ -180,9 +179,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return folder, list(texts)
 
 
-def test_tools_read_it_without_a_word(
-    written: tuple[Path, list[str]], require_simulator: Callable[[str], Tool]
-) -> None:
+def test_tools_read_it_without_a_word(written: tuple[Path, list[str]], require_simulator: Require) -> None:
     folder, files = written
     top = RACKS["icarus"].name
     require_simulator("icarus")

@@ -14,6 +14,7 @@ import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
+from simulators import Require
 
 import hdl.compress_ecp5
 import hdl.compress_ice40
@@ -27,7 +28,6 @@ from hdl.xnor_neuron import XnorNeuron
 from model.errors import HafnetError
 from sim.blocks import build_block, run_block
 from sim.runner import SimulationError
-from sim.tools import Tool
 
 TARGETS: tuple[Target, ...] = ("xc7", "ecp5", "ice40")
 EDGES = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17)
@@ -177,7 +177,7 @@ def cases() -> list[Any]:
 
 @pytest.mark.parametrize(("simulator", "block"), cases())
 def test_an_xnor_neuron_fires_as_golden(
-    simulator: str, block: XnorNeuron, tmp_path: Path, require_simulator: Callable[[str], Tool]
+    simulator: str, block: XnorNeuron, tmp_path: Path, require_simulator: Require
 ) -> None:
     given = [] if block.target == "generic" else [models(block.target, tmp_path)]
     design = build_block(require_simulator(simulator), block, tmp_path, given)
@@ -191,7 +191,7 @@ def test_an_xnor_neuron_fires_as_golden(
     "width", [64, 256, *(pytest.param(width, marks=pytest.mark.slow) for width in (128, 512, 1024))]
 )
 def test_a_popcount_counts_up_to_a_power_of_two(
-    width: int, target: Target, tmp_path: Path, require_simulator: Callable[[str], Tool]
+    width: int, target: Target, tmp_path: Path, require_simulator: Require
 ) -> None:
     block = Popcount(width, target)
     design = build_block(require_simulator("icarus"), block, tmp_path, [models(target, tmp_path)])
@@ -200,7 +200,7 @@ def test_a_popcount_counts_up_to_a_power_of_two(
 
 
 def test_the_bench_notices_a_count_one_bit_short(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_simulator: Callable[[str], Tool]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_simulator: Require
 ) -> None:
     whole = COUNTS["ecp5"]
     short = {**COUNTS, "ecp5": lambda netlist, bits: [*whole(netlist, bits)[:-1], hdl.netlist.ZERO]}

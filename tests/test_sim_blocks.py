@@ -1,16 +1,12 @@
 """Every leaf block on its bench, on both simulators; and benches that must fail where it is spoilt."""
 
-import inspect
 import random
-import re
-import sys
-import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mutants import ELABORATE, Mutant, each_mutant, found_by
+from simulators import BOTH, ICARUS, Require, cases
 
 import hdl.popcount
 from hdl.accumulator import Accumulator, AccumulatorHardware
@@ -22,7 +18,6 @@ from hdl.popcount import Popcount
 from hdl.tile import Tile, TileHardware
 from sim.blocks import build_block, run_block
 from sim.rack import Rack, run_rack
-from sim.runner import SimulationError
 from sim.tools import Tool
 
 SEED = 1
@@ -41,18 +36,6 @@ def on_bench(tool: Tool, bench: str, block: Any, folder: Path) -> Any:
         job["words"] = [source.getrandbits(width) for _ in range(block.rows)]
         memories[""] = (job["words"], width)
     return run_block(design, bench, folder / "run", block, memories, **job)
-
-
-BOTH = ("icarus", "verilator")
-ICARUS = ("icarus",)
-
-
-def cases(*listed: tuple[Any, tuple[str, ...]]) -> list[Any]:
-    """Parameters (simulator, block); a Verilator build costs ten times an Icarus build, so few blocks go to both."""
-    return [pytest.param(tool, block, id=f"{tool}-{block.name}") for block, tools in listed for tool in tools]
-
-
-Require = Callable[[str], Tool]
 
 
 @pytest.mark.parametrize(
@@ -143,40 +126,11 @@ def test_receiver(simulator: str, block: PacketReceiver, tmp_path: Path, require
     assert answer["wrong"] > 10
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """A defect: in the source of `member` of `target` (a class or a module), `old` becomes `new`; `block` on its bench
-    must then fail.
-    """
-
-    bench: str
-    block: Any
-    target: Any
-    member: str
-    old: str
-    new: str
-
-    def __str__(self) -> str:
-        return f"{self.bench}: {self.target.__name__}.{self.member}: {self.old} -> {self.new}"
-
-    def apply(self, patch: pytest.MonkeyPatch) -> None:
-        """Replace the member, for one test, by one made of the changed source."""
-        before: Any = vars(self.target)[self.member]
-        function: Any = before.fget if isinstance(before, property) else before
-        source = textwrap.dedent(inspect.getsource(function))
-        assert source.count(self.old) == 1, f"{self} no longer fits the source: choose another defect"
-        module = self.target if inspect.ismodule(self.target) else sys.modules[self.target.__module__]
-        made: dict[str, Any] = {}
-        exec(source.replace(self.old, self.new), vars(module), made)
-        patch.setattr(self.target, self.member, made[self.member])
-
-
 POPCOUNT, NEURON, TILE, ARRAY = Popcount(8), Neuron(7), Tile(5, 8, 5), Array(5, 8)
 TERNARY_TILE, TERNARY_ARRAY = Tile(5, 8, 5, ternary=True), Array(5, 8, ternary=True)
 CONTROLLER, TERNARY_CONTROLLER = ArrayController(2, 2, 4, 8), ArrayController(2, 2, 4, 8, ternary=True)
 SINGLE, PLANES, SUMS = (Rack((block,)) for block in (ACCUMULATORS[1], ACCUMULATORS[5], ACCUMULATORS[2]))
 RECEIVER = PacketReceiver(33, 8)
-ELABORATE = "elaborate"
 
 # One defect of each block in every run.
 MUTANTS = (
@@ -241,22 +195,16 @@ MORE_MUTANTS = (
     Mutant("accumulator", SUMS, AccumulatorHardware, ELABORATE, "write_addr.eq(address)", "write_addr.eq(step)"),
     Mutant("accumulator", SUMS, AccumulatorHardware, ELABORATE, "write_en.eq(adding)", "write_en.eq(self.strobe)"),
     Mutant("accumulator", SUMS, AccumulatorHardware, ELABORATE, "self.strobe & (turn", "(turn"),
-    Mutant("accumulator", SUMS, Accumulator, "total", "else self.presentations", "else self.presentations // 2"),
+    Mutant("accumulator", SUMS, Accumulator, "total", ".total", ".total // 2"),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "self.wrong.eq(~whole)", "self.wrong.eq(0)"),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "overlong.eq(0), ", ""),
 )
 
 
-@pytest.mark.parametrize(
-    "mutant",
-    [pytest.param(mutant, id=str(mutant)) for mutant in MUTANTS]
-    + [pytest.param(mutant, id=str(mutant), marks=pytest.mark.slow) for mutant in MORE_MUTANTS],
-)
+@each_mutant(MUTANTS, MORE_MUTANTS)
 def test_a_defect_is_caught(
     mutant: Mutant, tmp_path: Path, require_simulator: Require, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the bench that must complain: a defect that stops emission or a simulator's build would prove nothing."""
     mutant.apply(monkeypatch)
-    with pytest.raises(SimulationError, match=f"sim.bench_{mutant.bench} failed on icarus") as caught:
+    with found_by(mutant.bench):
         on_bench(require_simulator("icarus"), mutant.bench, mutant.block, tmp_path)
-    assert re.search(rf"sim\.bench_{mutant.bench}\.\w+ +FAIL", str(caught.value))

@@ -1,11 +1,11 @@
 """The cycles that plans promise, against those that the hardware takes."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from simulators import Require
 
 from model.costs import costs
 from model.mapping import P2S, S2P, Dataflow, Geometry
@@ -13,7 +13,6 @@ from model.plan import LayerPlan, Plan
 from model.random_network import random_network
 from model.samples import Samples
 from sim import steps
-from sim.tools import Tool
 
 SAMPLES = 24
 GEOMETRY = Geometry(32, 32)
@@ -46,7 +45,7 @@ def test_the_hardware_takes_the_cycles_of_its_plan(
     text: str,
     layers: list[tuple[Dataflow, int]],
     tmp_path: Path,
-    require_simulator: Callable[[str], Tool],
+    require_simulator: Require,
 ) -> None:
     tool = require_simulator("icarus")
     network = random_network(text, seed=1)

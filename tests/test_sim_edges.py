@@ -1,13 +1,13 @@
 """Misuse of the accelerator, and changes while it runs: `sim.bench_edges` on several shapes."""
 
 import itertools
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from simulators import Require
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
@@ -19,7 +19,6 @@ from model.plan import LayerPlan, Plan
 from model.random_network import random_network
 from model.topology import Topology
 from sim import records
-from sim.tools import Tool
 from sim.verify import build_accelerator, code_bits
 
 SAMPLES = 12
@@ -118,7 +117,7 @@ def drawn(accelerator: Accelerator, seed: int) -> tuple[list[Network], Any, list
 
 @pytest.mark.parametrize(("name", "simulator"), [*((name, "icarus") for name in ACCELERATORS), ("padded", "verilator")])
 def test_misuse_changes_nothing_and_is_told(
-    name: str, simulator: str, tmp_path: Path, require_simulator: Callable[[str], Tool]
+    name: str, simulator: str, tmp_path: Path, require_simulator: Require
 ) -> None:
     accelerator, tool = ACCELERATORS[name], require_simulator(simulator)
     plan = accelerator.plan

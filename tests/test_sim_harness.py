@@ -1,10 +1,10 @@
 """The harness in which accelerators are verified: blocks that are built once, words in files, and what goes wrong."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from simulators import Require
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate, load_manifest
@@ -21,10 +21,7 @@ from sim import records
 from sim import verify as verification
 from sim.compare import Found, compare
 from sim.runner import SimulationError
-from sim.tools import Tool
 from sim.verify import verify
-
-Require = Callable[[str], Tool]
 
 SHAPE, PLAN = (20, 18, 3), Plan(Geometry(4, 8))
 

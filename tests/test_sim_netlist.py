@@ -4,16 +4,14 @@ import importlib.util
 import json
 import re
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
+from command import Run
+from simulators import Require
 from test_hdl_emit import FAULTS
 
-import hafnet
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
 from model import images
@@ -29,8 +27,6 @@ from sim.compare import CLASS
 from sim.netlist import CELLS, NETLIST, Netlist, load_netlist, run_yosys, structure, synthesise
 from sim.tools import Tool
 from sim.verify import Verification, verify
-
-Require = Callable[[str], Tool]
 
 SHAPE, PLAN = (12, 7, 3), Plan(Geometry(4, 5))
 
@@ -207,26 +203,9 @@ def test_a_netlist_of_other_images_is_refused(project: Path) -> None:
         load_netlist(project / steps.NETLIST, project / steps.VERILOG, project / steps.IMAGES)
 
 
-def test_the_verbs(
-    template: Path,
-    project: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    require_simulator: Require,
-) -> None:
+def test_the_verbs(template: Path, project: Path, run: Run, require_simulator: Require) -> None:
     """And the same input gives the same bytes."""
     require_simulator("icarus")
-    monkeypatch.setattr(steps, "console", Console(highlight=False, soft_wrap=True, width=100))
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hafnet", *map(str, arguments)])
-        code = 0
-        try:
-            hafnet.main()
-        except SystemExit as error:
-            code = int(error.code or 0)
-        return code, *capsys.readouterr()
-
     simulation = ("verify", project, "--netlist", "--simulator", "icarus", "--random", 5)
     shutil.rmtree(project / steps.NETLIST)
     code, _, err = run(*simulation)

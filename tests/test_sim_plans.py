@@ -1,14 +1,12 @@
 """How a user asks for a plan, and how it is shown and shared."""
 
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command import Run
 from rich.console import Console
 
-import hafnet
 from model.costs import Results
 from model.errors import HafnetError
 from model.mapping import P2S, S2P, Geometry
@@ -16,29 +14,9 @@ from model.network import Network
 from model.planner import Override, choose
 from model.random_network import random_network
 from model.topology import Topology
-from sim import steps
 from sim.plans import Wish, plan_table
 
-Run = Callable[..., tuple[int, str, str]]
 SHAPE = "12-9-7-3"
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """`run("generate", folder)` gives exit code, standard output and standard error."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hafnet", *map(str, arguments)])
-        monkeypatch.setattr(steps, "console", Console(highlight=False, soft_wrap=True, width=80))
-        code = 0
-        try:
-            hafnet.main()
-        except SystemExit as error:
-            code = int(error.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ the name of its test.
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from drawing import draw
+from simulators import Require
 
 from hdl.generate import generate
 from model import images
@@ -18,7 +18,6 @@ from model.network import DenseLayer, Network, OutputLayer
 from model.random_network import random_network
 from model.samples import Samples
 from model.topology import AveragePool
-from sim.tools import Tool
 from sim.verify import verify
 
 BASE_SEED = int(os.environ["HAFNET_SEED"])
@@ -52,7 +51,7 @@ def at_extremes(network: Network, random: np.random.Generator) -> Network:
     return Network(network.encoding, tuple(hidden), output)
 
 
-def test_rtl_equals_golden(seed: int, tmp_path: Path, require_simulator: Callable[[str], Tool]) -> None:
+def test_rtl_equals_golden(seed: int, tmp_path: Path, require_simulator: Require) -> None:
     random = np.random.default_rng(seed)
     drawn = draw(random)
     accelerator = drawn.accelerator

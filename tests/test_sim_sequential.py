@@ -1,18 +1,16 @@
 """The dataflow sequential_to_parallel on its bench, on both simulators, and the bench on spoilt hardware."""
 
-import inspect
-import re
-import sys
-import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from mutants import ELABORATE, Mutant, each_mutant, found_by
+from simulators import BOTH, ICARUS, Require, cases
 
 import hdl.stack
 from hdl.columns import Columns, ColumnsHardware
+from hdl.host_access import HostAccessHardware
 from hdl.sequential_dense import SequentialDense
 from hdl.serializer import SerializerHardware
 from hdl.stack import StackHardware
@@ -25,12 +23,10 @@ from model.random_network import random_network
 from model.topology import BitInput, Dense, Input, PlaneInput, Presentations, StochasticInput, Topology
 from sim.blocks import build_block, run_block
 from sim.paced import Paced
-from sim.runner import SimulationError
 from sim.tools import Tool
 
 SEED = 1
 ONCE, TWICE, PLANES = Presentations(), Presentations(2), Presentations(3, halving=True)
-Require = Callable[[str], Tool]
 
 
 def layer(
@@ -93,18 +89,6 @@ def on_bench(tool: Tool, block: SequentialDense, folder: Path, program: bool = F
     return run_block(design, "sequential", folder / "run", block, memories, **job)
 
 
-def cases(*listed: tuple[SequentialDense, tuple[str, ...]]) -> list[Any]:
-    return [
-        pytest.param(tool, block, id=f"{tool}-{block.name.removeprefix('hafnet_sequential_dense_')}")
-        for block, tools in listed
-        for tool in tools
-    ]
-
-
-BOTH = ("icarus", "verilator")
-ICARUS = ("icarus",)
-
-
 @pytest.mark.parametrize(
     ("simulator", "block"),
     cases(
@@ -147,96 +131,73 @@ def test_a_source_that_cannot_be_held_up(
     assert answer["changes"] > 50
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """A defect: in the source of `member` of `target` (a class or a module), `old` becomes `new`; `block` on its bench
-    must then fail.
-    """
-
-    block: SequentialDense
-    target: Any
-    member: str
-    old: str
-    new: str
-    program: bool = False
-    paced: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.target.__name__}.{self.member}: {self.old} -> {self.new}"
-
-    def apply(self, patch: pytest.MonkeyPatch) -> None:
-        """Replace the member, for one test, by one made of the changed source."""
-        before: Any = vars(self.target)[self.member]
-        function: Any = before.fget if isinstance(before, property) else before
-        source = textwrap.dedent(inspect.getsource(function))
-        assert source.count(self.old) == 1, f"{self} no longer fits the source: choose another defect"
-        made: dict[str, Any] = {}
-        exec(source.replace(self.old, self.new), vars(sys.modules[function.__module__]), made)
-        patch.setattr(self.target, self.member, made[self.member])
-
-
 SMALL = layer(7, 5, 2, 4, 2, PLANES, ternary=True)
 COUNTS = layer(13, 5, 2, 4, 5, TWICE, scores=True)
 WALK = layer(8, 9, 2, 4)
-ELABORATE = "elaborate"
+
+BENCH = "sequential"
 
 # One defect of each block in every run.
 MUTANTS = (
-    Mutant(SMALL, StackHardware, "_lane", "if lane >= left", "if lane > left"),
-    Mutant(SMALL, TallyHardware, ELABORATE, "self.twice", "0"),
-    Mutant(WALK, ColumnsHardware, "_admit", "images != 2", "images != 3"),
-    Mutant(SMALL, SerializerHardware, ELABORATE, "(self.go | ~first)", "self.go"),
-    Mutant(layer(17, 3, 8, 4), ColumnsHardware, "_admit", "with m.If(quiet)", "with m.If(1)", paced=True),
+    Mutant(BENCH, SMALL, StackHardware, "_lane", "if lane >= left", "if lane > left"),
+    Mutant(BENCH, SMALL, TallyHardware, ELABORATE, "self.twice", "0"),
+    Mutant(BENCH, WALK, ColumnsHardware, "_admit", "images != 2", "images != 3"),
+    Mutant(BENCH, SMALL, SerializerHardware, ELABORATE, "(self.go | ~first)", "self.go"),
+    Mutant(BENCH, layer(17, 3, 8, 4), ColumnsHardware, "_admit", "with m.If(quiet)", "with m.If(1)", paced=True),
 )
 
 # Any other defect that somebody thought of.
 MORE_MUTANTS = (
-    Mutant(SMALL, StackHardware, "_lane", "array.q & sensed.replicate(columns)", "array.q"),
-    Mutant(SMALL, StackHardware, "_lane", "positive.append(q & ~array.qb)", "positive.append(q)"),
-    Mutant(SMALL, StackHardware, "_lane", "self.group == block", "1"),
-    Mutant(SMALL, StackHardware, "_lane", "self.masked & (self.group == index)", "self.masked"),
-    Mutant(SMALL, StackHardware, "_lane", "self.x[lane]", "self.x[0]"),
-    Mutant(SMALL, StackHardware, "_lane", "~self.masked & ~self.ending if", "~self.masked if"),
-    Mutant(SMALL, StackHardware, "_lane", "array.hv.eq(self.hv & self.selected", "array.hv.eq(self.hv", program=True),
-    Mutant(SMALL, StackHardware, ELABORATE, "~word)", "word)"),
-    Mutant(SMALL, StackHardware, ELABORATE, "Mux(self.selected, word, 0)", "word"),
-    Mutant(SMALL, StackHardware, ELABORATE, "counted.strobe", "sensed.strobe"),
-    Mutant(SMALL, StackHardware, ELABORATE, "counted.first", "sensed.first"),
-    Mutant(SMALL, StackHardware, ELABORATE, "counted.twice", "sensed.twice"),
-    Mutant(COUNTS, hdl.stack, "column_counts", "(c & (a | b))", "(c & a)"),
-    Mutant(COUNTS, hdl.stack, "column_counts", "a ^ b ^ c", "a ^ b"),
-    Mutant(COUNTS, TallyHardware, ELABORATE, ".as_signed()", ""),
-    Mutant(COUNTS, TallyHardware, ELABORATE, "Mux(self.first, 0,", "Mux(0, 0,"),
-    Mutant(WALK, TallyHardware, ELABORATE, "total >= number", "total > number"),
-    Mutant(WALK, TallyHardware, ELABORATE, "self.block.top.bit_length()", "(self.block.top - 1).bit_length()"),
-    Mutant(COUNTS, ColumnsHardware, "_walk", "begins & (presentation == 0)", "begins"),
-    Mutant(COUNTS, ColumnsHardware, "_walk", "ends & (presentation == count - 1)", "ends"),
-    Mutant(COUNTS, ColumnsHardware, "_walk", "if self.block.presentations.halving else 0", ""),
-    Mutant(WALK, ColumnsHardware, "_walk", "(block == 0) & (row == 0)", "(row == 0)"),
-    Mutant(WALK, ColumnsHardware, "_offer", "full & (~self.o.valid | self.o.ready)", "full"),
-    Mutant(WALK, ColumnsHardware, "_admit", "images == self.o.valid + full", "1", paced=True),
-    Mutant(WALK, ColumnsHardware, "_admit", "self.o.valid + full", "self.o.valid"),
-    Mutant(WALK, ColumnsHardware, "_admit", " & ~self.host.valid", "", paced=True),
-    Mutant(WALK, ColumnsHardware, "_admit", " & ~controller.masked", "", paced=True),
-    Mutant(WALK, ColumnsHardware, "_admit", "(images != 2) & ~changed", "(images != 2)", paced=True),
-    Mutant(WALK, ColumnsHardware, "_admit", "images != 2", "images == 0"),
-    Mutant(WALK, ColumnsHardware, "_host", "~on_arrays & quiet & ~full", "~on_arrays & quiet"),
-    Mutant(SMALL, SerializerHardware, ELABORATE, "& (word == words - 1)", ""),
-    Mutant(SMALL, SerializerHardware, ELABORATE, "word.eq(0)", "word.eq(word)"),
-    Mutant(SMALL, SerializerHardware, ELABORATE, "& self.i.ready & first", "& self.i.ready"),
+    Mutant(BENCH, SMALL, StackHardware, "_lane", "array.q & sensed.replicate(columns)", "array.q"),
+    Mutant(BENCH, SMALL, StackHardware, "_lane", "positive.append(q & ~array.qb)", "positive.append(q)"),
+    Mutant(BENCH, SMALL, StackHardware, "_lane", "self.group == block", "1"),
+    Mutant(BENCH, SMALL, StackHardware, "_lane", "self.masked & (self.group == index)", "self.masked"),
+    Mutant(BENCH, SMALL, StackHardware, "_lane", "self.x[lane]", "self.x[0]"),
+    Mutant(BENCH, SMALL, StackHardware, "_lane", "~self.masked & ~self.ending if", "~self.masked if"),
+    Mutant(
+        BENCH,
+        SMALL,
+        StackHardware,
+        "_lane",
+        "array.hv.eq(self.hv & self.selected",
+        "array.hv.eq(self.hv",
+        program=True,
+    ),
+    Mutant(BENCH, SMALL, StackHardware, ELABORATE, "~word)", "word)"),
+    Mutant(BENCH, SMALL, StackHardware, ELABORATE, "Mux(self.selected, word, 0)", "word"),
+    Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.strobe", "sensed.strobe"),
+    Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.first", "sensed.first"),
+    Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.twice", "sensed.twice"),
+    Mutant(BENCH, COUNTS, hdl.stack, "column_counts", "(c & (a | b))", "(c & a)"),
+    Mutant(BENCH, COUNTS, hdl.stack, "column_counts", "a ^ b ^ c", "a ^ b"),
+    Mutant(BENCH, COUNTS, TallyHardware, ELABORATE, ".as_signed()", ""),
+    Mutant(BENCH, COUNTS, TallyHardware, ELABORATE, "Mux(self.first, 0,", "Mux(0, 0,"),
+    Mutant(BENCH, WALK, TallyHardware, ELABORATE, "total >= number", "total > number"),
+    Mutant(
+        "sequential", WALK, TallyHardware, ELABORATE, "self.block.top.bit_length()", "(self.block.top - 1).bit_length()"
+    ),
+    Mutant(BENCH, COUNTS, ColumnsHardware, "_walk", "begins & (presentation == 0)", "begins"),
+    Mutant(BENCH, COUNTS, ColumnsHardware, "_walk", "ends & (presentation == count - 1)", "ends"),
+    Mutant(BENCH, COUNTS, ColumnsHardware, "_walk", "if self.block.presentations.halving else 0", ""),
+    Mutant(BENCH, WALK, ColumnsHardware, "_walk", "(block == 0) & (row == 0)", "(row == 0)"),
+    Mutant(BENCH, WALK, ColumnsHardware, "_offer", "full & (~self.o.valid | self.o.ready)", "full"),
+    Mutant(BENCH, WALK, ColumnsHardware, "_admit", "images == self.o.valid + full", "1", paced=True),
+    Mutant(BENCH, WALK, ColumnsHardware, "_admit", "self.o.valid + full", "self.o.valid"),
+    Mutant(BENCH, WALK, HostAccessHardware, ELABORATE, "clear.eq(~self.host.valid", "clear.eq(1", paced=True),
+    Mutant(BENCH, WALK, HostAccessHardware, ELABORATE, "~self.host.valid & ~busy)", "~self.host.valid)", paced=True),
+    Mutant(BENCH, WALK, ColumnsHardware, "_admit", "(images != 2) & ~changed", "(images != 2)", paced=True),
+    Mutant(BENCH, WALK, ColumnsHardware, "_admit", "images != 2", "images == 0"),
+    Mutant(BENCH, WALK, HostAccessHardware, ELABORATE, "(on_arrays | self.numbers_free)", "1"),
+    Mutant(BENCH, SMALL, SerializerHardware, ELABORATE, "& (word == words - 1)", ""),
+    Mutant(BENCH, SMALL, SerializerHardware, ELABORATE, "word.eq(0)", "word.eq(word)"),
+    Mutant(BENCH, SMALL, SerializerHardware, ELABORATE, "& self.i.ready & first", "& self.i.ready"),
 )
 
 
-@pytest.mark.parametrize(
-    "mutant",
-    [pytest.param(mutant, id=str(mutant)) for mutant in MUTANTS]
-    + [pytest.param(mutant, id=str(mutant), marks=pytest.mark.slow) for mutant in MORE_MUTANTS],
-)
+@each_mutant(MUTANTS, MORE_MUTANTS)
 def test_a_defect_is_caught(
     mutant: Mutant, tmp_path: Path, require_simulator: Require, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the bench that must complain: a defect that stops emission or a simulator's build would prove nothing."""
     mutant.apply(monkeypatch)
-    with pytest.raises(SimulationError, match=r"sim\.bench_sequential failed on icarus") as caught:
-        on_bench(require_simulator("icarus"), mutant.block, tmp_path, mutant.program, mutant.paced)
-    assert re.search(r"sim\.bench_sequential\.\w+ +FAIL", str(caught.value))
+    with found_by(mutant.bench):
+        on_bench(require_simulator("icarus"), mutant.block, tmp_path, **mutant.options)

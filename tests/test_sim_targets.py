@@ -1,10 +1,10 @@
 """Accelerators whose popcounts are built of an FPGA's own primitives: simulated with the models that Yosys ships."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from simulators import Require
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate, load_manifest
@@ -17,7 +17,6 @@ from model.random_network import random_network
 from model.samples import Samples
 from sim.cells import TARGETS
 from sim.netlist import synthesise
-from sim.tools import Tool
 from sim.verify import verify
 
 NETWORK = random_network("40-12-9t-4", seed=3)
@@ -30,9 +29,7 @@ def prepare(folder: Path, target: Target) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_popcounts_of_primitives_count_as_golden(
-    target: Target, tmp_path: Path, require_simulator: Callable[[str], Tool]
-) -> None:
+def test_popcounts_of_primitives_count_as_golden(target: Target, tmp_path: Path, require_simulator: Require) -> None:
     prepare(tmp_path, target)
     assert load_manifest(tmp_path / "verilog").target == target
     assert (tmp_path / "verilog" / f"hafnet_popcount_16_{target}.sv").exists()

@@ -1,12 +1,12 @@
 """The throughput that `hdl.accelerator.Accelerator` and its layers promise, cycle by cycle on Icarus."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import promises
 import pytest
+from simulators import Require
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
@@ -19,7 +19,6 @@ from model.random_network import random_network
 from model.samples import Samples
 from model.topology import Topology
 from sim import harness, records
-from sim.tools import Tool
 from sim.verify import verify
 
 SAMPLES = 24
@@ -70,7 +69,7 @@ CASES = [
 
 @pytest.mark.parametrize("accelerator", CASES)
 def test_an_image_takes_the_promised_cycles(
-    accelerator: Accelerator, tmp_path: Path, require_simulator: Callable[[str], Tool]
+    accelerator: Accelerator, tmp_path: Path, require_simulator: Require
 ) -> None:
     generate(accelerator, tmp_path / "verilog")
     network = random_network(accelerator.topology, seed=1)

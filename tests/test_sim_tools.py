@@ -5,11 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from simulators import Require
 
 from model.errors import HafnetError
 from sim import tools
-
-Require = Callable[[str], tools.Tool]
 
 
 @pytest.fixture

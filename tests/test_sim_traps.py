@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_sim_blocks import ELABORATE, Mutant
+from mutants import ELABORATE, Defect
+from simulators import Require
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
@@ -36,8 +37,6 @@ from sim import records
 from sim.runner import SimulationError
 from sim.tools import Tool
 from sim.verify import Verification, build_accelerator, code_bits, verify
-
-Require = Callable[[str], Tool]
 
 
 def plan_for(size: tuple[int, int], *layers: tuple[Dataflow, int]) -> Plan:
@@ -107,7 +106,7 @@ def test_a_shift_that_shows_only_with_gaps_is_found(
 ) -> None:
     """Here a layer begins another image when the one before is done, whether there is one or not."""
     begins, always = "self.i.valid & begun", "(self.i.valid | self.strobe) & begun"
-    Mutant("gaps", None, GridHardware, "_walk", begins, always).apply(monkeypatch)
+    Defect(GridHardware, "_walk", begins, always).apply(monkeypatch)
     with pytest.raises(SimulationError) as caught:
         run_gaps(require_simulator("icarus"), "24-9", Plan(Geometry(8, 16)), tmp_path)
     assert re.search(r"bench_gaps\.without_gaps +PASS", str(caught.value))
@@ -169,26 +168,26 @@ def test_a_popcount_is_wide_enough_for_a_fan_in_of_two_to_the_k(
 
 
 @pytest.mark.parametrize(
-    ("name", "mutant"),
+    ("name", "defect"),
     [
         (
             "P2S",
-            Mutant("", None, Popcount, "signature", "self.width.bit_length()", "(self.width - 1).bit_length() or 1"),
+            Defect(Popcount, "signature", "self.width.bit_length()", "(self.width - 1).bit_length() or 1"),
         ),
-        ("P2S, two tiles", Mutant("", None, Group, "signature", "self.top.bit", "(self.top - 1 or 1).bit")),
-        ("S2P", Mutant("", None, TallyHardware, ELABORATE, "self.block.top.bit", "(self.block.top - 1 or 1).bit")),
+        ("P2S, two tiles", Defect(Group, "signature", "self.top.bit", "(self.top - 1 or 1).bit")),
+        ("S2P", Defect(TallyHardware, ELABORATE, "self.block.top.bit", "(self.block.top - 1 or 1).bit")),
     ],
 )
 @pytest.mark.parametrize("ternary", [False, True], ids=["binary", "ternary"])
 def test_a_popcount_one_bit_short_is_found(
     name: str,
-    mutant: Mutant,
+    defect: Defect,
     ternary: bool,
     tmp_path: Path,
     require_simulator: Require,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    mutant.apply(monkeypatch)
+    defect.apply(monkeypatch)
     assert run_powers(require_simulator("icarus"), name, ternary, tmp_path).mismatches > 0
 
 
@@ -243,17 +242,17 @@ def test_padding_of_arrays_and_lanes_is_not_counted(name: str, tmp_path: Path, r
 
 
 @pytest.mark.parametrize(
-    ("name", "mutant"),
+    ("name", "defect"),
     [
-        ("columns and lanes", Mutant("", None, Group, "tile", "self.map.used_columns(index)", "self.columns")),
-        ("columns and lanes", Mutant("", None, RankingHardware, "_lanes", "lane >= used", "False")),
-        ("rows", Mutant("", None, StackHardware, "_lane", "~self.masked & ~self.ending if", "~self.masked if")),
+        ("columns and lanes", Defect(Group, "tile", "self.map.used_columns(index)", "self.columns")),
+        ("columns and lanes", Defect(RankingHardware, "_lanes", "lane >= used", "False")),
+        ("rows", Defect(StackHardware, "_lane", "~self.masked & ~self.ending if", "~self.masked if")),
     ],
 )
 def test_padding_that_is_counted_is_found(
-    name: str, mutant: Mutant, tmp_path: Path, require_simulator: Require, monkeypatch: pytest.MonkeyPatch
+    name: str, defect: Defect, tmp_path: Path, require_simulator: Require, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mutant.apply(monkeypatch)
+    defect.apply(monkeypatch)
     with pytest.raises(AssertionError, match="sample"):
         test_padding_of_arrays_and_lanes_is_not_counted(name, tmp_path, require_simulator)
 

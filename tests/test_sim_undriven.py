@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from simulators import Require
 
 from hdl.accelerator import Accelerator
 from hdl.generate import Manifest, Port, generate
@@ -23,8 +24,6 @@ from sim import verify
 from sim.netlist import run_yosys
 from sim.runner import SimulationError
 from sim.tools import Tool
-
-Require = Callable[[str], Tool]
 
 ACCELERATOR = Accelerator(Topology.dense((20, 9, 5, 3)), Plan(Geometry(4, 7)))
 NETWORK = random_network(ACCELERATOR.topology, seed=1)

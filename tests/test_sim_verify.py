@@ -2,11 +2,11 @@
 
 import json
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from simulators import Require
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
@@ -23,8 +23,6 @@ from model.topology import AveragePool, Topology
 from sim.runner import SimulationError
 from sim.tools import Tool
 from sim.verify import Verification, verify
-
-Require = Callable[[str], Tool]
 
 P1 = (P2S, 1)
 SHAPE, PLAN = (40, 20, 9, 5), Plan(Geometry(8, 16))

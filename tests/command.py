@@ -1,0 +1,28 @@
+"""The command `hafnet` as its user meets it, within the process of a test."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+import hafnet
+from sim import steps
+
+Run = Callable[..., tuple[int, str, str]]
+"""The fixture `run`: `run("generate", folder)` gives exit code, standard output and standard error."""
+
+
+def command(patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        patch.setattr(sys, "argv", ["hafnet", *map(str, arguments)])
+        patch.setattr(steps, "console", Console(highlight=False, soft_wrap=True, width=100))
+        code = 0
+        try:
+            hafnet.main()
+        except SystemExit as error:
+            code = int(error.code or 0)
+        out, err = capture.readouterr()
+        return code, out, err
+
+    return call
