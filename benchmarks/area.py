@@ -13,11 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from hdl.arrays.tile import Tile
 from hdl.emit import emit
-from hdl.popcount import Popcount
-from hdl.targets import Target
-from hdl.tile import Tile
-from hdl.xnor_neuron import XnorNeuron
+from hdl.neurons.popcount import Popcount
+from hdl.neurons.targets import Target
+from hdl.neurons.xnor_neuron import XnorNeuron
 from model.mapping import threshold_width
 
 FLOWS: dict[Target, str] = {

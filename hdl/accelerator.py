@@ -7,24 +7,24 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow, In, connect
 
-from hdl.axi_lite import axi_lite
+from hdl.arrays.columns import Columns
+from hdl.arrays.grid import Grid
 from hdl.block import Hardware, place
-from hdl.classifier import Classifier
-from hdl.columns import Columns
-from hdl.dense import Dense
-from hdl.encoder import PlaneSplitter, StochasticEncoder
-from hdl.gather import Gather
-from hdl.grid import Grid
-from hdl.layer import Engine, Front, Layer
-from hdl.packets import RESULT_WIDTH, PacketReceiver, PacketSender, axi_stream, beats
-from hdl.pixel_receiver import PixelReceiver
-from hdl.pooling import MaxPool, PoolLayer
+from hdl.inputs.encoder import PlaneSplitter, StochasticEncoder
+from hdl.inputs.whitening import Whitener
+from hdl.layers.classifier import Classifier
+from hdl.layers.dense import Dense
+from hdl.layers.gather import Gather
+from hdl.layers.layer import Engine, Front, Layer
+from hdl.layers.pooling import MaxPool, PoolLayer
+from hdl.layers.sequential_classifier import SequentialClassifier
+from hdl.layers.sequential_dense import SequentialDense
+from hdl.layers.window import Window
+from hdl.neurons.targets import Target, check_target
 from hdl.registers import ADDRESS_WIDTH, HostRegisters, LayerSize, Timing
-from hdl.sequential_classifier import SequentialClassifier
-from hdl.sequential_dense import SequentialDense
-from hdl.targets import Target, check_target
-from hdl.whitening import Whitener
-from hdl.window import Window
+from hdl.streams.axi_lite import axi_lite
+from hdl.streams.packets import RESULT_WIDTH, PacketReceiver, PacketSender, axi_stream, beats
+from hdl.streams.pixel_receiver import PixelReceiver
 from model import topology as shapes
 from model.errors import HafnetError
 from model.mapping import S2P, LayerMap, offset_width, threshold_width
@@ -47,8 +47,8 @@ class Accelerator:
     many classes a result packet names, best first (0: none), and `scores`, whether all scores come after them;
     `input_width`, TDATA bits of the input (a multiple of 8 up to 1024; None chooses the narrowest of 32, 64 … 1024 that
     does not slow the pipeline down); `timing`, the phase lengths after reset; `target`, what the popcounts of P2S
-    layers are built of: "generic" of gates, else an FPGA's own primitives (see `hdl.targets`). Raises HafnetError where
-    a member breaks its rule.
+    layers are built of: "generic" of gates, else an FPGA's own primitives (see `hdl.neurons.targets`). Raises
+    HafnetError where a member breaks its rule.
 
     Ports: `clk`, `rst` (synchronous, active high); `s_axis_*`, AXI4-Stream, one image a packet, its codes packed
     without gaps, bit 0 of value 0 in bit 0 of the first beat; `m_axis_*`, AXI4-Stream of 32-bit beats, one result a
@@ -57,8 +57,8 @@ class Accelerator:
 
     All layers work at the same time on successive images. Throughput: one image in as many cycles as the slowest part
     takes: a layer of neurons positions × presentations × reads × (precharge + sense) where this is not less than 8 at
-    each position (see `hdl.dense.Dense`, `hdl.classifier.Classifier`), a window what `hdl.window.Window.cycles` tells,
-    the input packet its beats + 1, the result packet its beats.
+    each position (see `hdl.layers.dense.Dense`, `hdl.layers.classifier.Classifier`), a window what
+    `hdl.layers.window.Window.cycles` tells, the input packet its beats + 1, the result packet its beats.
     """
 
     topology: Topology

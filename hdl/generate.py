@@ -17,8 +17,8 @@ from pydantic import Field, TypeAdapter
 
 from hdl.accelerator import Accelerator
 from hdl.emit import TOP_IMAGE, emit
+from hdl.neurons.targets import Target
 from hdl.registers import Register, Timing
-from hdl.targets import Target
 from model.errors import HafnetError
 from model.files import read_manifest, whole_folder
 from model.plan import Plan

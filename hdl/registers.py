@@ -8,10 +8,10 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hdl.axi_lite import AxiLiteBridge, axi_lite
+from hdl.arrays.controller import TIMING
+from hdl.arrays.host_access import HostCommand, host_layout
 from hdl.block import Hardware, place
-from hdl.controller import TIMING
-from hdl.host_access import HostCommand, host_layout
+from hdl.streams.axi_lite import AxiLiteBridge, axi_lite
 from model.errors import HafnetError
 
 IDENTIFICATION = int.from_bytes(b"TNFH", "little")
@@ -78,7 +78,8 @@ class LayerSize:
 
 @dataclass(frozen=True)
 class Timing:
-    """Phase lengths in cycles; see `hdl.controller.TIMING`. Raises HafnetError where one does not fit its register."""
+    """Phase lengths in cycles; see `hdl.arrays.controller.TIMING`. Raises HafnetError where one does not fit its
+    register."""
 
     precharge: int = 0
     sense: int = 1
@@ -97,7 +98,7 @@ class HostRegisters:
     """The register file behind AXI4-Lite.
 
     Ports: `axil`; `timing`, the phase lengths; for each layer k `host{k}`, `done{k}`, `failed{k}`, `read_bits{k}`, as
-    in `hdl.grid.Grid`; `image_in`, `image_out`, `wrong_packet`, high for one cycle at each such event.
+    in `hdl.arrays.grid.Grid`; `image_in`, `image_out`, `wrong_packet`, high for one cycle at each such event.
     """
 
     input_bits: int

@@ -17,11 +17,12 @@ from model.windows import Sliding
 WIDEST_BUS = 1024
 """Bits of the widest input bus."""
 DENSE_LATENCY = 7
-"""Two words pass `hdl.dense.Dense` in their reads + this at best: there is room behind it for the results of two."""
+"""Two words pass `hdl.layers.dense.Dense` in their reads + this at best: there is room behind it for the results of
+two."""
 SEQUENTIAL_LATENCY = 6
-"""The same of `hdl.sequential_dense.SequentialDense`."""
+"""The same of `hdl.layers.sequential_dense.SequentialDense`."""
 CLASSIFIER_LATENCY = 6
-"""The same of `hdl.classifier.Classifier`, besides the ranking and the beats of a result."""
+"""The same of `hdl.layers.classifier.Classifier`, besides the ranking and the beats of a result."""
 SUMMED = 2
 """More of these where several presentations are summed up parallel_to_sequential."""
 ZIGZAG_LATENCY = 10
@@ -192,7 +193,7 @@ def zigzag_pace(topology: Topology, index: int, lanes: int, results: Results) ->
 
 
 def _ranking(classes: int, reads: int, results: Results) -> int:
-    """Cycles for which `hdl.sequential_classifier.Ranker` keeps the scores of an image."""
+    """Cycles for which `hdl.layers.sequential_classifier.Ranker` keeps the scores of an image."""
     beats = results.beats(classes)
     lanes = min(classes, -(-classes * 4 // reads))
     return -(-classes // lanes) + (lanes - 1).bit_length() + 1 + beats if results.top else beats

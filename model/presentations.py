@@ -82,8 +82,8 @@ def bernoulli(values: npt.ArrayLike, bits: int, presentations: int, numbers: npt
 def stochastic_bits(
     values: npt.ArrayLike, bits: int, presentations: int, seed: int, *, draws: int = 1, first: int = 0
 ) -> Bits:
-    """(samples, values) integers to (samples, presentations, values) bits, as `hdl.encoder.StochasticEncoder` gives
-    them with the same members.
+    """(samples, values) integers to (samples, presentations, values) bits, as `hdl.inputs.encoder.StochasticEncoder`
+    gives them with the same members.
 
     The random numbers are `model.random_bits.numbers` of `seed`. The generators run on from image to image, and a word
     is drawn for left-over numbers too: image i starts at group i * presentations * steps(values, draws). `first` is

@@ -64,7 +64,7 @@ def numbers(seed: int, width: int, each: int, start: int, count: int) -> npt.NDA
 
     A group is one word of each of the generators 0 … ceil(each * width / 32) - 1, that of generator 0 lowest; number k
     is the group's bits k * width … k * width + width - 1, and bits above the last number are dropped. It is what
-    `hdl.random_source.RandomWords` gives in a cycle. Raises HafnetError as `state` does.
+    `hdl.inputs.random_source.RandomWords` gives in a cycle. Raises HafnetError as `state` does.
     """
     streams = -(-each * width // WORD)
     groups = _run(np.concatenate([_state(seed, stream, start) for stream in range(streams)]), count)

@@ -106,8 +106,8 @@ class Sliding:
         return self.rows.walked * self.columns.walked
 
     def cycles(self, interval: int = 1) -> int:
-        """Cycles that `hdl.window.Window` takes for a map, one position a cycle, where pixels always wait and the
-        consumer takes a window every `interval` cycles at most.
+        """Cycles that `hdl.layers.window.Window` takes for a map, one position a cycle, where pixels always wait and
+        the consumer takes a window every `interval` cycles at most.
 
         Never less than `positions`, nor than windows × `interval`. Between the completion of one window and the next
         lie `gap` positions: the stride within a row, more at the start of a row and of a map. Where the consumer finds

@@ -12,7 +12,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
 
-from hdl.host_access import HostCommand
+from hdl.arrays.host_access import HostCommand
 from hdl.registers import Register
 from sim import clocking, job
 from sim.harness import CONTROLS, DUT

@@ -1,7 +1,7 @@
 """Bench of the accumulators of presentations: images without a gap, and with gaps anywhere.
 
-Job: `blocks`, the members of each `hdl.accumulator.Accumulator` by the name of its ports; `seed`. Answer: by the same
-names the cycles from the first strobe to the last sums of the images without a gap.
+Job: `blocks`, the members of each `hdl.neurons.accumulator.Accumulator` by the name of its ports; `seed`. Answer: by
+the same names the cycles from the first strobe to the last sums of the images without a gap.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hdl.accumulator import Accumulator
+from hdl.neurons.accumulator import Accumulator
 from model import bits
 from model.topology import Presentations
 from sim import clocking, job

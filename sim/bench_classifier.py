@@ -1,7 +1,7 @@
 """Bench of the classifier: random images at full rate and with back-pressure, while the host reads back.
 
-Job: `block`, the members of the `hdl.classifier.Classifier`; `network`, the file of a network whose only layer of
-neurons it is; `program`, whether the host writes arrays and offsets first; `seed`. Answer: `rates`, the cycles per
+Job: `block`, the members of the `hdl.layers.classifier.Classifier`; `network`, the file of a network whose only layer
+of neurons it is; `program`, whether the host writes arrays and offsets first; `seed`. Answer: `rates`, the cycles per
 image of each timing of the arrays (precharge, sense, cycles).
 """
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import cocotb
 
-from hdl.classifier import Classifier
-from hdl.grid import Grid
+from hdl.arrays.grid import Grid
+from hdl.layers.classifier import Classifier
 from model.network import Network
 from sim import job
 from sim.first_layer import first_layer, memories

@@ -1,9 +1,9 @@
 """Bench of the array controller: the bench plays the arrays, and foretells every cycle of every line.
 
-What the lines must do is written down as the docstring of `hdl.controller.ArrayController` says it: a read is a row of
-cycles with `sen` low and then high, a programmed row is four pulses with set-up and recovery, then a verify read. The
-arrays have stuck cells (ternary ones stuck devices), and answer on `q` in the one cycle in which the controller may
-look and with rubbish in all others.
+What the lines must do is written down as the docstring of `hdl.arrays.controller.ArrayController` says it: a read is a
+row of cycles with `sen` low and then high, a programmed row is four pulses with set-up and recovery, then a verify
+read. The arrays have stuck cells (ternary ones stuck devices), and answer on `q` in the one cycle in which the
+controller may look and with rubbish in all others.
 
 Job: `block`, the members of the controller; `seed`. Answer: `reads`, `programmed`, `read_back` and `failed` count
 what was done, `cycles` how long it took.
@@ -19,8 +19,8 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from hdl.array import Operation, Side
-from hdl.controller import READBACK_LATENCY, TIMING, ArrayController, Command
+from hdl.arrays.array import Operation, Side
+from hdl.arrays.controller import READBACK_LATENCY, TIMING, ArrayController, Command
 from sim import clocking, job
 from sim.streams import Stall, never, stalls
 

@@ -1,8 +1,8 @@
 """Bench of the dense layer: random images at full rate and with back-pressure, while the host reads back.
 
-Job: `block`, the members of the `hdl.dense.Dense`; `network`, the file of a network whose first layer of neurons it is;
-`program`, whether the host writes arrays and thresholds first; `seed`. Answer: `rates`, the cycles per image of each
-timing of the arrays (precharge, sense, cycles).
+Job: `block`, the members of the `hdl.layers.dense.Dense`; `network`, the file of a network whose first layer of neurons
+it is; `program`, whether the host writes arrays and thresholds first; `seed`. Answer: `rates`, the cycles per image of
+each timing of the arrays (precharge, sense, cycles).
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from hdl.dense import Dense
-from hdl.grid import Grid
+from hdl.arrays.grid import Grid
+from hdl.layers.dense import Dense
 from model import bits
 from model.network import Network
 from sim import job

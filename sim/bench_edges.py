@@ -9,7 +9,7 @@ import cocotb
 from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiResp
 
-from hdl.host_access import HostCommand
+from hdl.arrays.host_access import HostCommand
 from hdl.registers import DATA_WORDS, Register
 from sim import clocking, job
 from sim.edges import ADDRESS, Edges, raw_write

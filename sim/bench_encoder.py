@@ -1,8 +1,8 @@
 """Bench of the encoders: the presentations of random images and of extreme ones, with back-pressure, taken as fast as
 they come, and taken at the pace that the encoder promises.
 
-Job: `kind`, the class of `hdl.encoder`; `block`, its members; `seed`. Answer: `images` and `presentations`, how many
-were compared.
+Job: `kind`, the class of `hdl.inputs.encoder`; `block`, its members; `seed`. Answer: `images` and `presentations`, how
+many were compared.
 """
 
 import random
@@ -12,8 +12,8 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hdl import encoder as blocks
-from hdl.encoder import PlaneSplitter, StochasticEncoder
+from hdl.inputs import encoder as blocks
+from hdl.inputs.encoder import PlaneSplitter, StochasticEncoder
 from model import bits, presentations
 from model.presentations import Values, bernoulli, steps
 from sim import clocking, job

@@ -13,9 +13,9 @@ import numpy as np
 from cocotb.triggers import Event
 
 from hdl.accelerator import Accelerator
-from hdl.classifier import Classifier
-from hdl.layer import Layer
-from hdl.sequential_classifier import SequentialClassifier
+from hdl.layers.classifier import Classifier
+from hdl.layers.layer import Layer
+from hdl.layers.sequential_classifier import SequentialClassifier
 from model import bits, golden, images
 from model.mapping import Geometry
 from model.network import Network

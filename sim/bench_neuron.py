@@ -1,6 +1,6 @@
 """Bench of the threshold neuron: popcounts against thresholds, one pair a cycle, with gaps.
 
-Job: `block`, the members of the `hdl.neuron.Neuron`; `seed`. Answer: `pairs`, how many were compared.
+Job: `block`, the members of the `hdl.neurons.neuron.Neuron`; `seed`. Answer: `pairs`, how many were compared.
 """
 
 import random
@@ -10,7 +10,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hdl.neuron import Neuron
+from hdl.neurons.neuron import Neuron
 from model import golden
 from sim import clocking, job
 

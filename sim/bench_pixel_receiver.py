@@ -1,8 +1,8 @@
 """Bench of the pixel receiver: images as packets, some too short, some too long, and rubbish beyond the image; then at
 full rate, and with the door closed behind it.
 
-Job: `blocks`, the members of each `hdl.pixel_receiver.PixelReceiver` by the name of its ports; `seed`. Answer: by the
-same names `images`, how many came through, `wrong`, how many packets were dropped, `cycles`, those of an image.
+Job: `blocks`, the members of each `hdl.streams.pixel_receiver.PixelReceiver` by the name of its ports; `seed`. Answer:
+by the same names `images`, how many came through, `wrong`, how many packets were dropped, `cycles`, those of an image.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from hdl.pixel_receiver import PixelReceiver
+from hdl.streams.pixel_receiver import PixelReceiver
 from sim import clocking, job
 from sim.exchange import Stream, exchange, first_difference, pauses, stream
 from sim.rack import Ports, blocks_of

@@ -1,7 +1,7 @@
 """Bench of max-pooling: maps with gaps and back-pressure, with the modes that were loaded and with those of the host.
 
-Job: `blocks`, the members of each `hdl.pooling.MaxPool` by the name of its ports; `modes`, by the same names the modes
-that each was loaded with; `seed`. Answer: by the same names the cycles of a map at full rate.
+Job: `blocks`, the members of each `hdl.layers.pooling.MaxPool` by the name of its ports; `modes`, by the same names the
+modes that each was loaded with; `seed`. Answer: by the same names the cycles of a map at full rate.
 """
 
 import random
@@ -11,7 +11,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hdl.pooling import MaxPool
+from hdl.layers.pooling import MaxPool
 from model import bits, windows
 from sim import clocking, job
 from sim.exchange import exchange, first_difference, pauses, stream

@@ -1,6 +1,6 @@
 """Bench of the popcount: every word up to 10 bits, above them the words at which a count goes wrong and random ones.
 
-Job: `block`, the members of the `hdl.popcount.Popcount`; `seed`. Answer: `words`, how many were compared.
+Job: `block`, the members of the `hdl.neurons.popcount.Popcount`; `seed`. Answer: `words`, how many were compared.
 """
 
 import random
@@ -10,7 +10,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import Timer
 
-from hdl.popcount import Popcount
+from hdl.neurons.popcount import Popcount
 from model import bits, golden
 from sim import job
 

@@ -1,7 +1,7 @@
 """Bench of the random sources: every word as golden draws it, with back-pressure, at full rate, and after a reset.
 
-Job: `kind`, the class of `hdl.random_source`; `block`, its members; `seed`, of the bench. Answer: `words`, how many
-were compared.
+Job: `kind`, the class of `hdl.inputs.random_source`; `block`, its members; `seed`, of the bench. Answer: `words`, how
+many were compared.
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hdl import random_source
-from hdl.random_source import RandomWords, Xoshiro128
+from hdl.inputs import random_source
+from hdl.inputs.random_source import RandomWords, Xoshiro128
 from model import bits, random_bits
 from sim import clocking, job
 from sim.streams import never, receive, stalls

@@ -1,6 +1,7 @@
 """Bench of the ranking: random scores, many of them equal and at the ends of their range, with and without gaps.
 
-Job: `block`, the members of the `hdl.ranking.Ranking`; `seed`. Answer: `ties`, how many images had one that decided.
+Job: `block`, the members of the `hdl.layers.ranking.Ranking`; `seed`. Answer: `ties`, how many images had one that
+decided.
 """
 
 import random
@@ -12,7 +13,7 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from hdl.block import index_width
-from hdl.ranking import Ranking
+from hdl.layers.ranking import Ranking
 from model import golden
 from sim import clocking, job
 

@@ -1,7 +1,7 @@
 """Bench of the packet receiver: images as packets, some too short, some too long, and rubbish beyond the image.
 
-Job: `block`, the members of the `hdl.packets.PacketReceiver`; `seed`. Answer: `images`, how many came through; `wrong`,
-how many packets were dropped.
+Job: `block`, the members of the `hdl.streams.packets.PacketReceiver`; `seed`. Answer: `images`, how many came through;
+`wrong`, how many packets were dropped.
 """
 
 import random
@@ -10,7 +10,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hdl.packets import PacketReceiver, beats
+from hdl.streams.packets import PacketReceiver, beats
 from sim import clocking, job
 from sim.streams import never, receive, send, stalls
 

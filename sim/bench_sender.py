@@ -1,7 +1,8 @@
 """Bench of the packet sender: random results as packets, scores with their sign and indices without it, with
 back-pressure and at full rate.
 
-Job: `block`, the members of the `hdl.packets.PacketSender`; `seed`. Answer: `cycles`, those of a packet at full rate.
+Job: `block`, the members of the `hdl.streams.packets.PacketSender`; `seed`. Answer: `cycles`, those of a packet at full
+rate.
 """
 
 import random
@@ -11,7 +12,7 @@ import cocotb
 from cocotb.triggers import ClockCycles
 
 from hdl.block import index_width
-from hdl.packets import RESULT_WIDTH, PacketSender, result_layout
+from hdl.streams.packets import RESULT_WIDTH, PacketSender, result_layout
 from sim import clocking, job
 from sim.streams import never, receive, send, stalls
 

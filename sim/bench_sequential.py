@@ -1,10 +1,10 @@
 """Bench of a layer in the dataflow `sequential_to_parallel`: random images at full rate and with back-pressure, while
 the host reads back and changes the phase lengths.
 
-Job: `block`, the members of the `hdl.sequential_dense.SequentialDense`; `paced`, whether it stands behind a source that
-cannot be held up (see `sim.paced`) and not behind a serializer; `network`, the file of a network whose first layer it
-is; `program`, whether the host writes arrays and numbers first; `seed`. Answer: `rates`, the cycles per image of each
-timing of the arrays (precharge, sense, cycles), and `changes` of phase lengths under way.
+Job: `block`, the members of the `hdl.layers.sequential_dense.SequentialDense`; `paced`, whether it stands behind a
+source that cannot be held up (see `sim.paced`) and not behind a serializer; `network`, the file of a network whose
+first layer it is; `program`, whether the host writes arrays and numbers first; `seed`. Answer: `rates`, the cycles per
+image of each timing of the arrays (precharge, sense, cycles), and `changes` of phase lengths under way.
 """
 
 import itertools
@@ -16,9 +16,9 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, Event
 
-from hdl.columns import Columns
-from hdl.host_access import HostCommand
-from hdl.sequential_dense import SequentialDense
+from hdl.arrays.columns import Columns
+from hdl.arrays.host_access import HostCommand
+from hdl.layers.sequential_dense import SequentialDense
 from model import bits, golden, images
 from model.images import Image
 from model.mapping import S2P, Geometry

@@ -1,7 +1,8 @@
 """Bench of a tile, or of an array alone: rows written through pulses, read back to back and with gaps.
 
-Job: `block`, the members of the `hdl.tile.Tile` or (without `used`) `hdl.array.Array`; `words`, what its image holds;
-`seed`. Answer: `pulses` and `reads`, how many there were, and of a ternary one `zeros`, how many weights 0 were read.
+Job: `block`, the members of the `hdl.arrays.tile.Tile` or (without `used`) `hdl.arrays.array.Array`; `words`, what its
+image holds; `seed`. Answer: `pulses` and `reads`, how many there were, and of a ternary one `zeros`, how many weights 0
+were read.
 """
 
 import random
@@ -11,7 +12,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hdl.array import Operation, Side
+from hdl.arrays.array import Operation, Side
 from model import bits, golden
 from sim import clocking, job
 

@@ -1,8 +1,8 @@
 """Bench of the whitening blocks: raw bits as biased sources give them, with back-pressure and at full rate.
 
-Job: `kind`, the class of `hdl.whitening`; `block`, its members; `seed`; `bits`, how many raw bits of each source come;
-`ones`, the share of ones among them. Answer: `raw`, the raw bits of each source, and `words`, what came out, both as
-the design saw and gave them.
+Job: `kind`, the class of `hdl.inputs.whitening`; `block`, its members; `seed`; `bits`, how many raw bits of each source
+come; `ones`, the share of ones among them. Answer: `raw`, the raw bits of each source, and `words`, what came out, both
+as the design saw and gave them.
 """
 
 import random
@@ -12,8 +12,8 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles
 
-from hdl import whitening as blocks
-from hdl.whitening import Packer, VonNeumann, Whitener, XorWhitener
+from hdl.inputs import whitening as blocks
+from hdl.inputs.whitening import Packer, VonNeumann, Whitener, XorWhitener
 from model import whitening
 from model.bits import Bits
 from sim import clocking, job

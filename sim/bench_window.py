@@ -1,7 +1,7 @@
 """Bench of the sliding windows: maps of every density with gaps and back-pressure, then at every pace of a consumer.
 
-Job: `blocks`, the members of each `hdl.window.Window` by the name of its ports; `seed`. Answer: by the same names the
-cycles of a map for each interval of the consumer.
+Job: `blocks`, the members of each `hdl.layers.window.Window` by the name of its ports; `seed`. Answer: by the same
+names the cycles of a map for each interval of the consumer.
 """
 
 import itertools
@@ -10,7 +10,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from hdl.window import Window
+from hdl.layers.window import Window
 from model import bits, windows
 from sim import clocking, job
 from sim.exchange import every, exchange, first_difference, pauses, stream

@@ -1,6 +1,7 @@
 """Bench of the XNOR neuron: inputs, weights and a threshold, a new set each cycle.
 
-Job: `block`, the members of the `hdl.xnor_neuron.XnorNeuron`; `seed`. Answer: `samples`, how many were compared.
+Job: `block`, the members of the `hdl.neurons.xnor_neuron.XnorNeuron`; `seed`. Answer: `samples`, how many were
+compared.
 """
 
 import random
@@ -10,7 +11,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge, Timer
 
-from hdl.xnor_neuron import XnorNeuron
+from hdl.neurons.xnor_neuron import XnorNeuron
 from model import bits, golden
 from model.mapping import threshold_width
 from sim import clocking, job

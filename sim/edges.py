@@ -13,7 +13,7 @@ import cocotb
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hdl.host_access import HostCommand
+from hdl.arrays.host_access import HostCommand
 from hdl.registers import Register
 from sim import clocking, job
 from sim.host import Host, Refused

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hdl.grid import Grid
+from hdl.arrays.grid import Grid
 from model import bits, golden, images
 from model.mapping import Geometry
 from model.network import Network

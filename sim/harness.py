@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hdl.generate import Layer, Manifest, Port
-from hdl.packets import RESULT_WIDTH
+from hdl.streams.packets import RESULT_WIDTH
 from sim.raw import seed_of
 
 TOP = "hafnet_harness"

@@ -4,7 +4,7 @@ from typing import Any
 
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
-from hdl.host_access import HostCommand
+from hdl.arrays.host_access import HostCommand
 from hdl.registers import IDENTIFICATION, Register
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, Event, RisingEdge
 
+from hdl.arrays.controller import TIMING
+from hdl.arrays.host_access import HostCommand, host_layout
 from hdl.block import index_width
-from hdl.classifier import Classifier
-from hdl.controller import TIMING
-from hdl.host_access import HostCommand, host_layout
-from hdl.packets import result_layout
-from hdl.sequential_classifier import SequentialClassifier
+from hdl.layers.classifier import Classifier
+from hdl.layers.sequential_classifier import SequentialClassifier
+from hdl.streams.packets import result_layout
 from model import golden
 from model.images import Image
 from sim import clocking

@@ -7,10 +7,10 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
+from hdl.arrays.columns import Columns
+from hdl.arrays.controller import ArrayController
+from hdl.arrays.grid import layer_ports
 from hdl.block import Hardware, place
-from hdl.columns import Columns
-from hdl.controller import ArrayController
-from hdl.grid import layer_ports
 
 BEHIND = 4
 """Cycles from the last cycle of `sen` of a read to its neurons' results in a layer of the dataflow
@@ -21,8 +21,8 @@ BEHIND = 4
 class Paced:
     """`columns`, fed at the pace of an array controller that nobody can hold up.
 
-    Ports: those of an `hdl.sequential_dense.SequentialDense`, one word an image; and `lost`, high for ever once the
-    columns were not ready for what the source had read.
+    Ports: those of an `hdl.layers.sequential_dense.SequentialDense`, one word an image; and `lost`, high for ever once
+    the columns were not ready for what the source had read.
     """
 
     columns: Columns

@@ -27,7 +27,8 @@ def seed_of(source: int) -> int:
 
 
 class Entropy:
-    """The random numbers that `hdl.whitening.Whitener` makes of the raw bits, in order; see `model.golden.Entropy`."""
+    """The random numbers that `hdl.inputs.whitening.Whitener` makes of the raw bits, in order; see
+    `model.golden.Entropy`."""
 
     def __init__(self, given: StochasticInput) -> None:
         self.given = given

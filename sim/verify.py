@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hdl.emit import IMAGES_PLUSARG, TOP_IMAGE
 from hdl.generate import Manifest, load_manifest
 from hdl.instances import Tree
-from hdl.packets import RESULT_WIDTH
+from hdl.streams.packets import RESULT_WIDTH
 from model import bits, images
 from model.errors import HafnetError
 from model.golden import Trace, infer

@@ -1,16 +1,16 @@
 """Cycles of an image as the docstrings of the hardware promise them."""
 
 from hdl.accelerator import Accelerator
-from hdl.classifier import Classifier
-from hdl.columns import Columns
-from hdl.dense import Dense
-from hdl.encoder import StochasticEncoder
-from hdl.gather import Gather
-from hdl.layer import Layer
-from hdl.packets import beats
-from hdl.pooling import PoolLayer
-from hdl.sequential_classifier import SequentialClassifier
-from hdl.window import Window
+from hdl.arrays.columns import Columns
+from hdl.inputs.encoder import StochasticEncoder
+from hdl.layers.classifier import Classifier
+from hdl.layers.dense import Dense
+from hdl.layers.gather import Gather
+from hdl.layers.layer import Layer
+from hdl.layers.pooling import PoolLayer
+from hdl.layers.sequential_classifier import SequentialClassifier
+from hdl.layers.window import Window
+from hdl.streams.packets import beats
 
 
 def of_layer(accelerator: Accelerator, index: int, offered: int = 1) -> float:

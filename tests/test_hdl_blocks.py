@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from hdl.array import Array, Operation, Side
+from hdl.arrays.array import Array, Operation, Side
+from hdl.arrays.grid import Grid
+from hdl.arrays.host_access import HostCommand
 from hdl.block import Hardware
-from hdl.collector import Collector
-from hdl.dense import Dense
-from hdl.grid import Grid
-from hdl.host_access import HostCommand
+from hdl.layers.collector import Collector
+from hdl.layers.dense import Dense
 from hdl.registers import HostRegisters, LayerSize, Register, Timing
 from model import bits, images
 from model.golden import infer

@@ -15,10 +15,10 @@ from test_hdl_emit import icarus, structure, verilator, yosys
 
 from hdl.block import place
 from hdl.emit import emit
-from hdl.encoder import PlaneSplitter, StochasticEncoder
 from hdl.generate import WAIVERS
-from hdl.random_source import RandomWords, Xoshiro128
-from hdl.whitening import Packer, Whitener, XorWhitener
+from hdl.inputs.encoder import PlaneSplitter, StochasticEncoder
+from hdl.inputs.random_source import RandomWords, Xoshiro128
+from hdl.inputs.whitening import Packer, Whitener, XorWhitener
 from model import bits, random_bits, whitening
 from model.errors import HafnetError
 from model.presentations import bernoulli

@@ -8,10 +8,10 @@ import pytest
 from simulators import Require
 from test_hdl_emit import icarus, structure, verilator, yosys
 
-from hdl.columns import Columns
+from hdl.arrays.columns import Columns
 from hdl.emit import emit
 from hdl.generate import WAIVERS
-from hdl.sequential_dense import SequentialDense
+from hdl.layers.sequential_dense import SequentialDense
 from model.topology import Presentations
 
 ONCE = Presentations()

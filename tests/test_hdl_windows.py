@@ -17,8 +17,8 @@ from test_sim_windows import POOLS, RACKS
 from hdl.bank import Bank
 from hdl.emit import emit
 from hdl.generate import WAIVERS
-from hdl.pooling import MaxPool
-from hdl.window import Window
+from hdl.layers.pooling import MaxPool
+from hdl.layers.window import Window
 from model import bits, windows
 from model.errors import HafnetError
 from model.formats import FORMATS

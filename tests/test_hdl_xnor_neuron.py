@@ -16,15 +16,15 @@ from amaranth.lib import wiring
 from amaranth.sim import Simulator
 from simulators import Require
 
-import hdl.compress_ecp5
-import hdl.compress_ice40
-import hdl.compress_xc7
-import hdl.netlist
+import hdl.neurons.compress_ecp5
+import hdl.neurons.compress_ice40
+import hdl.neurons.compress_xc7
+import hdl.neurons.netlist
 from hdl.block import Block, Hardware, place
 from hdl.emit import emit
-from hdl.popcount import Popcount
-from hdl.targets import COUNTS, NEURONS, Target
-from hdl.xnor_neuron import XnorNeuron
+from hdl.neurons.popcount import Popcount
+from hdl.neurons.targets import COUNTS, NEURONS, Target
+from hdl.neurons.xnor_neuron import XnorNeuron
 from model.errors import HafnetError
 from sim.blocks import build_block, run_block
 from sim.runner import SimulationError
@@ -146,12 +146,12 @@ def test_wide_neurons_are_equal_to_the_generic_by_proof(target: Target, fan_in: 
 
 # Wrong in one place each: a table that minds what it should not, or does not mind what it should; an input left out.
 MUTANTS: dict[str, tuple[Target, Any, str, Any]] = {
-    "ecp5 start": ("ecp5", hdl.compress_ecp5, "START", 0x6666),
-    "ecp5 sum": ("ecp5", hdl.compress_ecp5, "ADD", 0x6996 ^ 0x8000),
-    "ice40 run": ("ice40", hdl.compress_ice40, "run", lambda netlist, pairs: RUNS["ice40"](netlist, pairs[1:])),
-    "xc7 run": ("xc7", hdl.compress_xc7, "run", lambda netlist, pairs: RUNS["xc7"](netlist, pairs[:-1])),
+    "ecp5 start": ("ecp5", hdl.neurons.compress_ecp5, "START", 0x6666),
+    "ecp5 sum": ("ecp5", hdl.neurons.compress_ecp5, "ADD", 0x6996 ^ 0x8000),
+    "ice40 run": ("ice40", hdl.neurons.compress_ice40, "run", lambda netlist, pairs: RUNS["ice40"](netlist, pairs[1:])),
+    "xc7 run": ("xc7", hdl.neurons.compress_xc7, "run", lambda netlist, pairs: RUNS["xc7"](netlist, pairs[:-1])),
 }
-RUNS: dict[str, Callable[..., Any]] = {"ice40": hdl.compress_ice40.run, "xc7": hdl.compress_xc7.run}
+RUNS: dict[str, Callable[..., Any]] = {"ice40": hdl.neurons.compress_ice40.run, "xc7": hdl.neurons.compress_xc7.run}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
@@ -203,8 +203,8 @@ def test_the_bench_notices_a_count_one_bit_short(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_simulator: Require
 ) -> None:
     whole = COUNTS["ecp5"]
-    short = {**COUNTS, "ecp5": lambda netlist, bits: [*whole(netlist, bits)[:-1], hdl.netlist.ZERO]}
-    monkeypatch.setattr("hdl.popcount.COUNTS", short)
+    short = {**COUNTS, "ecp5": lambda netlist, bits: [*whole(netlist, bits)[:-1], hdl.neurons.netlist.ZERO]}
+    monkeypatch.setattr("hdl.neurons.popcount.COUNTS", short)
     block = Popcount(64, "ecp5")
     design = build_block(require_simulator("icarus"), block, tmp_path, [models("ecp5", tmp_path)])
     with pytest.raises(SimulationError, match="expected 64, got 0"):

@@ -90,7 +90,7 @@ def test_a_broken_rule_is_found(tmp_path: Path, where: str, line: str) -> None:
     [
         ("model/training/a.py", "import torch"),
         ("hdl/a.py", "from model.mapping import Geometry"),
-        ("sim/a.py", "from model.golden import infer\nimport hdl.tile"),
+        ("sim/a.py", "from model.golden import infer\nimport hdl.arrays.tile"),
         ("model/a.py", "import simple_torch_like_name"),
     ],
 )

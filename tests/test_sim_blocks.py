@@ -8,14 +8,14 @@ import pytest
 from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import BOTH, ICARUS, Require, cases
 
-import hdl.popcount
-from hdl.accumulator import Accumulator, AccumulatorHardware
-from hdl.array import Array, ArrayEmulation
-from hdl.controller import ArrayController, ControllerHardware
-from hdl.neuron import Neuron, NeuronHardware
-from hdl.packets import PacketReceiver, PacketReceiverHardware
-from hdl.popcount import Popcount
-from hdl.tile import Tile, TileHardware
+import hdl.neurons.popcount
+from hdl.arrays.array import Array, ArrayEmulation
+from hdl.arrays.controller import ArrayController, ControllerHardware
+from hdl.arrays.tile import Tile, TileHardware
+from hdl.neurons.accumulator import Accumulator, AccumulatorHardware
+from hdl.neurons.neuron import Neuron, NeuronHardware
+from hdl.neurons.popcount import Popcount
+from hdl.streams.packets import PacketReceiver, PacketReceiverHardware
 from sim.blocks import build_block, run_block
 from sim.rack import Rack, run_rack
 from sim.tools import Tool
@@ -156,7 +156,7 @@ MUTANTS = (
 
 # Any other defect that somebody thought of.
 MORE_MUTANTS = (
-    Mutant("popcount", Popcount(9), hdl.popcount, "_tree", "if len(terms) % 2", "if False"),
+    Mutant("popcount", Popcount(9), hdl.neurons.popcount, "_tree", "if len(terms) % 2", "if False"),
     Mutant("neuron", NEURON, Neuron, "signature", "threshold_width(self.top)", "self.top.bit_length()"),
     Mutant("neuron", NEURON, NeuronHardware, ELABORATE, "self.fired.eq(self.strobe)", "self.fired.eq(1)"),
     Mutant("tile", TILE, TileHardware, ELABORATE, "m.d.sync +=", "m.d.comb +="),

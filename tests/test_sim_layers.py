@@ -14,15 +14,15 @@ from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import BOTH, ICARUS, Require
 
 from hdl.accelerator import Accelerator
-from hdl.classifier import ClassifierHardware
-from hdl.collector import CollectorHardware
-from hdl.grid import GridHardware
-from hdl.group import GroupHardware
-from hdl.host_access import HostAccessHardware
-from hdl.layer import Layer, LayerHardware
-from hdl.number_loader import NumberLoaderHardware
-from hdl.pooling import PoolLayerHardware
-from hdl.sequential_classifier import RankerHardware
+from hdl.arrays.grid import GridHardware
+from hdl.arrays.group import GroupHardware
+from hdl.arrays.host_access import HostAccessHardware
+from hdl.arrays.number_loader import NumberLoaderHardware
+from hdl.layers.classifier import ClassifierHardware
+from hdl.layers.collector import CollectorHardware
+from hdl.layers.layer import Layer, LayerHardware
+from hdl.layers.pooling import PoolLayerHardware
+from hdl.layers.sequential_classifier import RankerHardware
 from model import images
 from model.mapping import P2S, S2P, Dataflow, Geometry
 from model.network import ConvolutionLayer, DenseLayer, Network

@@ -10,9 +10,9 @@ import pytest
 from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import ICARUS, VERILATOR, Require, cases
 
-from hdl.encoder import PlaneSplitter, PlaneSplitterHardware, StochasticEncoder, StochasticEncoderHardware
-from hdl.random_source import RandomWords, RandomWordsHardware, Xoshiro128, XoshiroHardware
-from hdl.whitening import (
+from hdl.inputs.encoder import PlaneSplitter, PlaneSplitterHardware, StochasticEncoder, StochasticEncoderHardware
+from hdl.inputs.random_source import RandomWords, RandomWordsHardware, Xoshiro128, XoshiroHardware
+from hdl.inputs.whitening import (
     Packer,
     PackerHardware,
     VonNeumann,

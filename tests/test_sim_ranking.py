@@ -8,10 +8,10 @@ import pytest
 from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import BOTH, ICARUS, Require, cases
 
-import hdl.ranking
+import hdl.layers.ranking
 from hdl.emit import emit
-from hdl.packets import PacketSender, PacketSenderHardware
-from hdl.ranking import Ranking, RankingHardware
+from hdl.layers.ranking import Ranking, RankingHardware
+from hdl.streams.packets import PacketSender, PacketSenderHardware
 from model import golden
 from sim.blocks import build_block, run_block
 from sim.tools import Tool
@@ -71,7 +71,7 @@ RANKING, LIST, LANES, SENDER = Ranking(6, 5), Ranking(6, 4, top=3), Ranking(7, 4
 
 # One defect of each block in every run.
 MUTANTS = (
-    Mutant("ranking", RANKING, hdl.ranking, "_merge", "ours.score >= theirs", "ours.score > theirs"),
+    Mutant("ranking", RANKING, hdl.layers.ranking, "_merge", "ours.score >= theirs", "ours.score > theirs"),
     Mutant(
         "sender",
         SENDER,
@@ -88,16 +88,18 @@ MORE_MUTANTS = (
     Mutant("ranking", RANKING, RankingHardware, ELABORATE, "Mux(last, 0, base + lanes)", "base + lanes"),
     Mutant("ranking", RANKING, RankingHardware, ELABORATE, "with m.If(strobe)", "with m.If(1)"),
     Mutant("ranking", LIST, RankingHardware, ELABORATE, "started & taken[k] if k in taken else started", "started"),
-    Mutant("ranking", LIST, hdl.ranking, "_count_is", "~ones[count]", "ones[count]"),
+    Mutant("ranking", LIST, hdl.layers.ranking, "_count_is", "~ones[count]", "ones[count]"),
     Mutant("ranking", LANES, RankingHardware, "_lanes", "if lane >= used", "if False"),
     Mutant("ranking", LANES, RankingHardware, "_lanes", "-(1 << width - 1)", "0"),
     Mutant("ranking", LANES, RankingHardware, ELABORATE, "(base + whose)", "(base | whose << 1)"),
     Mutant("ranking", LANES, RankingHardware, ELABORATE, "lists[::2], lists[1::2]", "lists[1::2], lists[::2]"),
-    Mutant("ranking", Ranking(11, 4, lanes=5), hdl.ranking, "_half", "side << level - len(whose)", "side << level"),
+    Mutant(
+        "ranking", Ranking(11, 4, lanes=5), hdl.layers.ranking, "_half", "side << level - len(whose)", "side << level"
+    ),
     Mutant(
         "ranking",
         LANES,
-        hdl.ranking,
+        hdl.layers.ranking,
         "_merge",
         "(m, [Mux(here, word, 0) for here, word in others]",
         "(m, [word for here, word in others]",

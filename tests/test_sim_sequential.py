@@ -8,13 +8,13 @@ import pytest
 from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import BOTH, ICARUS, Require, cases
 
-import hdl.stack
-from hdl.columns import Columns, ColumnsHardware
-from hdl.host_access import HostAccessHardware
-from hdl.sequential_dense import SequentialDense
-from hdl.serializer import SerializerHardware
-from hdl.stack import StackHardware
-from hdl.tally import TallyHardware
+import hdl.arrays.stack
+from hdl.arrays.columns import Columns, ColumnsHardware
+from hdl.arrays.host_access import HostAccessHardware
+from hdl.arrays.stack import StackHardware
+from hdl.layers.sequential_dense import SequentialDense
+from hdl.layers.serializer import SerializerHardware
+from hdl.neurons.tally import TallyHardware
 from model.images import words
 from model.mapping import S2P, Geometry, offset_width, threshold_width
 from model.network import DenseLayer, Network
@@ -168,8 +168,8 @@ MORE_MUTANTS = (
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.strobe", "sensed.strobe"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.first", "sensed.first"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.twice", "sensed.twice"),
-    Mutant(BENCH, COUNTS, hdl.stack, "column_counts", "(c & (a | b))", "(c & a)"),
-    Mutant(BENCH, COUNTS, hdl.stack, "column_counts", "a ^ b ^ c", "a ^ b"),
+    Mutant(BENCH, COUNTS, hdl.arrays.stack, "column_counts", "(c & (a | b))", "(c & a)"),
+    Mutant(BENCH, COUNTS, hdl.arrays.stack, "column_counts", "a ^ b ^ c", "a ^ b"),
     Mutant(BENCH, COUNTS, TallyHardware, ELABORATE, ".as_signed()", ""),
     Mutant(BENCH, COUNTS, TallyHardware, ELABORATE, "Mux(self.first, 0,", "Mux(0, 0,"),
     Mutant(BENCH, WALK, TallyHardware, ELABORATE, "total >= number", "total > number"),

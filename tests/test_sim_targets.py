@@ -8,7 +8,7 @@ from simulators import Require
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate, load_manifest
-from hdl.targets import Target
+from hdl.neurons.targets import Target
 from model import images
 from model.errors import HafnetError
 from model.mapping import Geometry

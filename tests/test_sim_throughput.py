@@ -10,8 +10,8 @@ from simulators import Require
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
-from hdl.packets import RESULT_WIDTH
 from hdl.registers import Timing
+from hdl.streams.packets import RESULT_WIDTH
 from model import images
 from model.mapping import P2S, S2P, Dataflow, Geometry
 from model.plan import LayerPlan, Plan

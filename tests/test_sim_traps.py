@@ -16,14 +16,14 @@ from mutants import ELABORATE, Defect
 from simulators import Require
 
 from hdl.accelerator import Accelerator
+from hdl.arrays.grid import GridHardware
+from hdl.arrays.group import Group
+from hdl.arrays.stack import StackHardware
 from hdl.generate import generate
-from hdl.grid import GridHardware
-from hdl.group import Group
-from hdl.packets import RESULT_WIDTH
-from hdl.popcount import Popcount
-from hdl.ranking import RankingHardware
-from hdl.stack import StackHardware
-from hdl.tally import TallyHardware
+from hdl.layers.ranking import RankingHardware
+from hdl.neurons.popcount import Popcount
+from hdl.neurons.tally import TallyHardware
+from hdl.streams.packets import RESULT_WIDTH
 from model import images
 from model.encoding import Thermometer
 from model.formats import FORMATS

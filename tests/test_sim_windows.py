@@ -11,14 +11,14 @@ import pytest
 from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import Require
 
-import hdl.window
+import hdl.layers.window
 from hdl.bank import Bank
-from hdl.buffer import BufferHardware
-from hdl.gather import Gather, GatherHardware, Scatter, ScatterHardware
-from hdl.gearbox import GearboxHardware
-from hdl.pixel_receiver import PixelReceiver, PixelReceiverHardware
-from hdl.pooling import MaxPool, MaxPoolHardware
-from hdl.window import Window, WindowHardware
+from hdl.layers.gather import Gather, GatherHardware
+from hdl.layers.pooling import MaxPool, MaxPoolHardware
+from hdl.layers.window import Window, WindowHardware
+from hdl.streams.buffer import BufferHardware
+from hdl.streams.gearbox import GearboxHardware
+from hdl.streams.pixel_receiver import PixelReceiver, PixelReceiverHardware
 from model.windows import NO_PADDING, Axis
 from sim.blocks import build_block
 from sim.rack import Rack, run_rack
@@ -52,7 +52,6 @@ POOLS = (
     MaxPool(2, 3, 2, (1, 1), (1, 2)),
 )
 GATHERS = (Gather(3, 4), Gather(1, 1), Gather(5, 2), Gather(1, 9))
-SCATTERS = (Scatter(3, 4), Scatter(2, 1), Scatter(5, 2), Scatter(1, 9))
 RECEIVERS = (
     PixelReceiver(24, 5, 32),
     PixelReceiver(1, 10, 8),
@@ -88,8 +87,6 @@ def on_bench(design: Design, rack: Rack, kind: type, folder: Path) -> Any:
         job["modes"] = contents
     if kind is Bank:
         job["words"] = contents
-    if kind in (Gather, Scatter):
-        job["scatter"] = kind is Scatter
     return run_rack(design, rack, BENCHES[kind], kind, folder, memories, **job)
 
 
@@ -97,11 +94,10 @@ BENCHES: dict[type, str] = {
     Window: "window",
     MaxPool: "pooling",
     Gather: "gather",
-    Scatter: "gather",
     PixelReceiver: "pixel_receiver",
     Bank: "bank",
 }
-KINDS = (WINDOWS, POOLS, GATHERS, SCATTERS, RECEIVERS, BANKS)
+KINDS = (WINDOWS, POOLS, GATHERS, RECEIVERS, BANKS)
 # Most of a Verilator build is that of the blocks: it gets every third one.
 RACKS = {
     "icarus": Rack(tuple(block for blocks in KINDS for block in blocks)),
@@ -147,9 +143,8 @@ def test_pooling(built: Built, tmp_path: Path) -> None:
         assert cycles == block.height * block.width
 
 
-@pytest.mark.parametrize("kind", [Gather, Scatter])
-def test_gathering_and_scattering(kind: type, built: Built, tmp_path: Path) -> None:
-    for block, cycles in built.answers(kind, tmp_path):
+def test_gathering(built: Built, tmp_path: Path) -> None:
+    for block, cycles in built.answers(Gather, tmp_path):
         assert cycles == block.count
 
 
@@ -183,7 +178,7 @@ def test_random_windows(seed: int, tmp_path: Path, require_simulator: Require) -
     on_bench(build_block(require_simulator("icarus"), rack, tmp_path), rack, Window, tmp_path / "run")
 
 
-WINDOW, POOL, GATHER, SCATTER, RECEIVER = WINDOWS[3], POOLS[0], GATHERS[0], SCATTERS[0], RECEIVERS[0]
+WINDOW, POOL, GATHER, RECEIVER = WINDOWS[3], POOLS[0], GATHERS[0], RECEIVERS[0]
 CONVOLUTION, COLUMN, SMALL = WINDOWS[0], WINDOWS[6], RECEIVERS[2]
 
 # One defect of each block in every run.
@@ -191,7 +186,6 @@ MUTANTS = (
     Mutant("window", CONVOLUTION, WindowHardware, ELABORATE, "Const(block.fill, block.depth)", "source.o.payload"),
     Mutant("pooling", POOL, MaxPoolHardware, ELABORATE, '"pool") ^ modes.all', '"pool")'),
     Mutant("gather", GATHER, GatherHardware, ELABORATE, "(~last | ~self.o.valid | self.o.ready)", "(1)"),
-    Mutant("gather", SCATTER, ScatterHardware, ELABORATE, "& moves)", ")"),
     Mutant(
         "pixel_receiver",
         RECEIVER,
@@ -216,9 +210,9 @@ MORE_MUTANTS = (
     Mutant("window", CONVOLUTION, WindowHardware, "_window", "lines.write_addr.eq(x)", "lines.write_addr.eq(next_x)"),
     Mutant("window", CONVOLUTION, WindowHardware, "_window", "lines.read_en.eq(step)", "lines.read_en.eq(1)"),
     Mutant("window", COLUMN, WindowHardware, "_window", "line > 1", "True"),
-    Mutant("window", WINDOW, hdl.window, "_walk", "init=axis.kernel - 1", "init=0"),
-    Mutant("window", WINDOWS[2], hdl.window, "_walk", "Mux(last, axis.kernel - 1, Mux(ends", "(Mux(ends"),
-    Mutant("window", WINDOW, hdl.window, "_inside", "position >= axis.before", "position > axis.before"),
+    Mutant("window", WINDOW, hdl.layers.window, "_walk", "init=axis.kernel - 1", "init=0"),
+    Mutant("window", WINDOWS[2], hdl.layers.window, "_walk", "Mux(last, axis.kernel - 1, Mux(ends", "(Mux(ends"),
+    Mutant("window", WINDOW, hdl.layers.window, "_inside", "position >= axis.before", "position > axis.before"),
     Mutant("window", WINDOW, Axis, "walked", "self.before + self.size", "0"),
     Mutant("window", WINDOWS[14], WindowHardware, ELABORATE, "self.o.ready | ~complete", "self.o.ready"),
     Mutant("pooling", POOL, MaxPoolHardware, ELABORATE, "channels) ^ modes.all", "channels)"),
@@ -234,7 +228,6 @@ MORE_MUTANTS = (
         "~self.o.valid | self.o.ready",
     ),
     Mutant("gather", GATHERS[1], GatherHardware, ELABORATE, "~last | ~self.o.valid | self.o.ready", "~self.o.valid"),
-    Mutant("gather", SCATTER, ScatterHardware, ELABORATE, "| ((left == 1) & moves)", ""),
     Mutant("pixel_receiver", RECEIVER, PixelReceiverHardware, ELABORATE, "self.axis.tlast & whole", "self.axis.tlast"),
     Mutant("pixel_receiver", RECEIVER, PixelReceiverHardware, ELABORATE, "overlong.eq(0), ", ""),
     Mutant("pixel_receiver", RECEIVER, PixelReceiverHardware, ELABORATE, "beat.eq(0), overlong", "overlong"),

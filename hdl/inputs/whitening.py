@@ -152,8 +152,8 @@ class Whitener:
     """Whitened words of `width` bits from `sources` true random sources: their XOR, von Neumann's pairs of it, packed.
 
     Ports: `raw`, streams of 1 bit as those of `XorWhitener`; `o`, the stream of words, which can stand in for
-    `hdl.random_source.RandomWords`. Throughput: 1 bit of each source a cycle, so a word in about 4 * width cycles where
-    the XOR is even, later where it is not. Latency from the last bit of a word 3 cycles.
+    `hdl.inputs.random_source.RandomWords`. Throughput: 1 bit of each source a cycle, so a word in about 4 * width
+    cycles where the XOR is even, later where it is not. Latency from the last bit of a word 3 cycles.
     """
 
     sources: int

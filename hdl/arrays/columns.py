@@ -11,14 +11,14 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.array import same_row
+from hdl.arrays.array import same_row
+from hdl.arrays.controller import TIMING, ArrayController
+from hdl.arrays.grid import join_access, layer_ports
+from hdl.arrays.host_access import HostAccess
+from hdl.arrays.stack import Stack
 from hdl.bank import Bank
 from hdl.block import Hardware, place
-from hdl.controller import TIMING, ArrayController
-from hdl.grid import join_access, layer_ports
-from hdl.host_access import HostAccess
-from hdl.popcount import tree_or
-from hdl.stack import Stack
+from hdl.neurons.popcount import tree_or
 from model.mapping import S2P, Geometry, LayerMap, offset_width, threshold_width
 from model.topology import Presentations
 
@@ -36,8 +36,8 @@ class Columns:
     An image is `presentations.count` presentations of `reads` = ceil(fan_in / lanes) words each.
 
     Ports:
-      `timing`    phase lengths, see `hdl.controller.TIMING`; they may be changed at any time and hold from the next
-                  image on: until all images that were started are done, no new one may be
+      `timing`    phase lengths, see `hdl.arrays.controller.TIMING`; they may be changed at any time and hold from the
+                  next image on: until all images that were started are done, no new one may be
       `steady`    the phase lengths that hold now, for whoever feeds `i` without ever being stalled
       `start`     whoever feeds `i` begins an image; only while `go` is high
       `go`        all words of one more image can be taken without waiting for `o`, for the host or for new phase
@@ -47,7 +47,7 @@ class Columns:
                   presentations or images; so a source of just that rate needs neither buffer nor `ready`
       `o`         stream of one word an image: a bit a neuron (`numbers` are thresholds), or a score a class,
                   `score_width` bits two's complement (`numbers` are offsets); neuron 0 lowest
-      `host`, `done`, `failed`, `read_bits`  as in `hdl.grid.Grid`; taken when no image is under way
+      `host`, `done`, `failed`, `read_bits`  as in `hdl.arrays.grid.Grid`; taken when no image is under way
 
     Throughput: one image in max(cycles, (cycles + 5) / 2) cycles, where cycles = count × reads × (precharge + sense),
     if an image is started with its first word and may be in the cycle in which `go` rises. Latency from taking an

@@ -7,15 +7,15 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, connect, flipped
 
+from hdl.arrays.grid import join_host
 from hdl.block import Hardware, place
-from hdl.classifier import Classifier
-from hdl.dense import Dense
-from hdl.encoder import PlaneSplitter, StochasticEncoder
-from hdl.gather import Gather
-from hdl.grid import join_host
-from hdl.sequential_classifier import SequentialClassifier
-from hdl.sequential_dense import SequentialDense
-from hdl.window import Window
+from hdl.inputs.encoder import PlaneSplitter, StochasticEncoder
+from hdl.layers.classifier import Classifier
+from hdl.layers.dense import Dense
+from hdl.layers.gather import Gather
+from hdl.layers.sequential_classifier import SequentialClassifier
+from hdl.layers.sequential_dense import SequentialDense
+from hdl.layers.window import Window
 
 Front: TypeAlias = Window | Gather | PlaneSplitter | StochasticEncoder
 Engine: TypeAlias = Dense | Classifier | SequentialDense | SequentialClassifier

@@ -14,8 +14,8 @@ from functools import partial
 from itertools import zip_longest
 from typing import TypeAlias
 
-from hdl.netlist import ONE, ZERO, Cell, Net, Netlist, Parameter, table
-from hdl.ripple import Addition, ripple_sums
+from hdl.neurons.netlist import ONE, ZERO, Cell, Net, Netlist, Parameter, table
+from hdl.neurons.ripple import Addition, ripple_sums
 
 Term: TypeAlias = tuple[Net, Net]
 """A bit as the XOR of two nets."""

@@ -7,12 +7,12 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from hdl.arrays.host_access import HostCommand, host_ports
 from hdl.bank import Bank
 from hdl.block import Hardware, place
-from hdl.host_access import HostCommand, host_ports
-from hdl.popcount import tree_or
+from hdl.layers.window import Window
+from hdl.neurons.popcount import tree_or
 from hdl.storage import word_ports
-from hdl.window import Window
 from model.windows import NO_PADDING, Pair
 
 
@@ -102,8 +102,9 @@ class MaxPoolHardware(Hardware):
 class PoolLayer:
     """Max-pooling as a layer of the accelerator: its modes are numbers for the host, one a channel, in lane 0.
 
-    Ports: `i`, `o` as in `MaxPool`; `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.grid.host_ports`. A mode
-    that the host writes holds at once, for the map that is passing too. Throughput and latency are those of `MaxPool`.
+    Ports: `i`, `o` as in `MaxPool`; `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.arrays.grid.host_ports`.
+    A mode that the host writes holds at once, for the map that is passing too. Throughput and latency are those of
+    `MaxPool`.
     """
 
     pool: MaxPool

@@ -9,8 +9,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.block import Hardware, place
-from hdl.buffer import Buffer
 from hdl.storage import Storage
+from hdl.streams.buffer import Buffer
 from model.errors import HafnetError
 from model.windows import Axis, Padding, Pair, Sliding
 

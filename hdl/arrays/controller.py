@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.array import Operation, Side, control_lines
+from hdl.arrays.array import Operation, Side, control_lines
 from hdl.block import Hardware, index_width
 
 READBACK_LATENCY = 2

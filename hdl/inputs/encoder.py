@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware, place
-from hdl.random_source import RandomWords
+from hdl.inputs.random_source import RandomWords
 from model import presentations, random_bits
 
 
@@ -86,7 +86,7 @@ class StochasticEncoder:
 
     Ports: `i`, the stream of images, value k in bits k * bits … k * bits + bits - 1; `o`, the stream of presentations,
     bit k of value k; where `seed` is None, `entropy`, the stream of random words from outside, else
-    `hdl.random_source.RandomWords` of the seed gives them.
+    `hdl.inputs.random_source.RandomWords` of the seed gives them.
     Throughput: a presentation in ceil(values / draws) cycles, images without a gap; one is drawn while the one before
     it is offered, so that whoever takes one at most every so many cycles never waits. Latency from an image to its
     first presentation 1 + ceil(values / draws) cycles. Raises HafnetError where `bits` is not 1 … 16, `presentations`

@@ -9,8 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware
-from hdl.netlist import Net, Netlist
-from hdl.targets import NEURONS, Target, check_target
+from hdl.neurons.netlist import Net, Netlist
+from hdl.neurons.targets import NEURONS, Target, check_target
 from model.errors import HafnetError
 from model.mapping import threshold_width
 
@@ -19,7 +19,7 @@ from model.mapping import threshold_width
 class XnorNeuron:
     """`fire`: at least `threshold` of the `fan_in` bits of `x` equal those of `w`.
 
-    `target` is what it is built of: "generic" of gates, else of that FPGA's own primitives, see `hdl.targets`.
+    `target` is what it is built of: "generic" of gates, else of that FPGA's own primitives, see `hdl.neurons.targets`.
     Combinational where `levels` is 0, else with registers after every `levels` levels of logic at most and at the
     output: `fire` comes `latency` cycles after its inputs, and a new set of inputs is taken in each cycle.
     """

@@ -7,13 +7,13 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from hdl.arrays.columns import Columns
+from hdl.arrays.controller import TIMING
+from hdl.arrays.grid import join_host, layer_ports
 from hdl.block import Hardware, index_width, place
-from hdl.columns import Columns
-from hdl.controller import TIMING
-from hdl.grid import join_host, layer_ports
-from hdl.packets import result_layout
-from hdl.ranking import Ranking
-from hdl.serializer import Serializer
+from hdl.layers.ranking import Ranking
+from hdl.layers.serializer import Serializer
+from hdl.streams.packets import result_layout
 from model.mapping import score_width
 
 
@@ -22,10 +22,10 @@ class Ranker:
     """The ranking of scores that come all at once: it looks at them `lanes` at a time.
 
     Ports: `i`, a stream of words of `classes` scores of `width` bits, class 0 lowest; `o`, a stream of results (see
-    `hdl.packets.result_layout`), the `top` best classes, and with `scores` the scores. The word stays on `i` until its
-    result is taken. Throughput: one image in ceil(classes / lanes) + latency of `hdl.ranking.Ranking` + 1 cycles and
-    those for which its result is offered; nothing but these last ones where `top` is 0. Latency from `i` to `o` as
-    much.
+    `hdl.streams.packets.result_layout`), the `top` best classes, and with `scores` the scores. The word stays on `i`
+    until its result is taken. Throughput: one image in ceil(classes / lanes) + latency of `hdl.layers.ranking.Ranking`
+    + 1 cycles and those for which its result is offered; nothing but these last ones where `top` is 0. Latency from `i`
+    to `o` as much.
     """
 
     classes: int
@@ -105,11 +105,11 @@ class RankerHardware(Hardware):
 
 @dataclass(frozen=True)
 class SequentialClassifier:
-    """An output layer whose scores are those of `sink`, a `hdl.columns.Columns` with offsets.
+    """An output layer whose scores are those of `sink`, a `hdl.arrays.columns.Columns` with offsets.
 
-    Ports: `o`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.classifier.Classifier`; `i`, a stream of
-    words of fan_in bits. With `streamed` the inputs come from a layer that reads in the same pace: `i`, `start`, `go`
-    and `steady` are then those of the sink.
+    Ports: `o`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.layers.classifier.Classifier`; `i`, a stream
+    of words of fan_in bits. With `streamed` the inputs come from a layer that reads in the same pace: `i`, `start`,
+    `go` and `steady` are then those of the sink.
 
     Throughput: one image in max(cycles, (cycles + 5 + ranks) / 2, ranks) cycles, where cycles = presentations × reads ×
     (precharge + sense) and ranks are the cycles of `ranker`: an image has its room until its result is taken. Latency

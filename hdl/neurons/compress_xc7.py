@@ -12,7 +12,7 @@ tables an input in all.
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from hdl.netlist import ONE, ZERO, Net, Netlist, table
+from hdl.neurons.netlist import ONE, ZERO, Net, Netlist, table
 
 RUN, RUN_REGISTERED = 32, 8
 """Inputs that share one run of sum bits, about: in a combinational netlist, in one with registers."""

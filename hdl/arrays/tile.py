@@ -7,24 +7,24 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.array import Array, control_lines, same_row, sensed_word
+from hdl.arrays.array import Array, control_lines, same_row, sensed_word
 from hdl.block import Hardware, place
-from hdl.popcount import Popcount
-from hdl.targets import Target, suffix
+from hdl.neurons.popcount import Popcount
+from hdl.neurons.targets import Target, suffix
 
 
 @dataclass(frozen=True)
 class Tile:
     """An array of `rows` × `columns` and a registered count of the ones among its first `used` outputs.
 
-    `target` is what the count is built of, see `hdl.popcount.Popcount`.
+    `target` is what the count is built of, see `hdl.neurons.popcount.Popcount`.
 
     The other columns are padding: whatever they hold, they are not counted.
 
     A `ternary` tile counts two bits a column, the product as a thermometer code: 00 for -1 (Q low), 01 for 0 (Q and Qb
     high), 11 for +1 (Qb low); so that the count is positives - negatives + used columns.
 
-    Ports: `row`, `operation`, `side`, `hv`, `sen`, `x` go to the array (see `hdl.array.Array`); `q` is what its
+    Ports: `row`, `operation`, `side`, `hv`, `sen`, `x` go to the array (see `hdl.arrays.array.Array`); `q` is what its
     amplifiers say, 1 cycle after `sen`: a bit a column, or, ternary, whether it is positive, and `columns` bits further
     up whether it is negative; `count` is the count, 2 cycles after `sen`. Throughput 1 row a cycle. Where `sen` was low
     the count is that of precharged outputs and means nothing.

@@ -7,11 +7,11 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.array import control_lines, same_row
+from hdl.arrays.array import control_lines, same_row
+from hdl.arrays.tile import Tile
 from hdl.block import Hardware, index_width, place
-from hdl.popcount import tree_or, tree_sum
-from hdl.targets import Target, suffix
-from hdl.tile import Tile
+from hdl.neurons.popcount import tree_or, tree_sum
+from hdl.neurons.targets import Target, suffix
 from model.mapping import Geometry, LayerMap
 
 
@@ -19,7 +19,7 @@ from model.mapping import Geometry, LayerMap
 class Group:
     """The tiles along the input of a layer, `fan_in` columns of them in use, with a registered popcount of them all.
 
-    `popcount` is the count of `hdl.tile.Tile`: of `ternary` arrays positives - negatives + fan-in.
+    `popcount` is the count of `hdl.arrays.tile.Tile`: of `ternary` arrays positives - negatives + fan-in.
 
     Ports: `row`, `operation`, `side`, `sen` go to all tiles, `hv` to the tile whose index is `tile`; `x` is the X lines
     of all columns, tile after tile; `popcount` is the sum over all tiles 3 cycles after `sen`, and 0 where `sen` was

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias, get_args
 
-from hdl.compress_ecp5 import ecp5_count, ecp5_neuron
-from hdl.compress_ice40 import ice40_count, ice40_neuron
-from hdl.compress_xc7 import xc7_count, xc7_neuron
-from hdl.netlist import Net, Netlist
+from hdl.neurons.compress_ecp5 import ecp5_count, ecp5_neuron
+from hdl.neurons.compress_ice40 import ice40_count, ice40_neuron
+from hdl.neurons.compress_xc7 import xc7_count, xc7_neuron
+from hdl.neurons.netlist import Net, Netlist
 from model.errors import HafnetError
 
 Target: TypeAlias = Literal["generic", "xc7", "ecp5", "ice40"]

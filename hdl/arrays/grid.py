@@ -11,15 +11,15 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hdl.accumulator import Accumulator
-from hdl.array import same_row
+from hdl.arrays.array import same_row
+from hdl.arrays.controller import ArrayController
+from hdl.arrays.group import Group
+from hdl.arrays.host_access import HostAccess, host_ports
 from hdl.block import Hardware, index_width, place
-from hdl.controller import ArrayController
-from hdl.group import Group
-from hdl.host_access import HostAccess, host_ports
-from hdl.popcount import tree_or
+from hdl.neurons.accumulator import Accumulator
+from hdl.neurons.popcount import tree_or
+from hdl.neurons.targets import Target, suffix
 from hdl.storage import Storage
-from hdl.targets import Target, suffix
 from model.mapping import P2S, Geometry, LayerMap, offset_width, threshold_width
 
 POPCOUNT_LATENCY = 3
@@ -43,7 +43,7 @@ def join_host(m: Module, layer: Any, inside: Any) -> None:
 
 
 def join_access(m: Module, layer: Any, access: Any, controller: Any) -> None:
-    """Put `hdl.host_access.HostAccess` between a layer's host ports and its controller."""
+    """Put `hdl.arrays.host_access.HostAccess` between a layer's host ports and its controller."""
     connect(m, flipped(layer.host), access.host)
     connect(m, access.order, controller.host)
     m.d.comb += [
@@ -63,11 +63,12 @@ class Grid:
     `lanes` neurons are read at once, as `model.mapping.LayerMap` has it. `slices` (the groups of a convolution) split
     neurons and inputs alike: a word of the input is `slices` words of `fan_in` bits, the first fan_out / slices neurons
     see the first of them, and so on; lanes must be read within a slice, or be as many whole slices. An image is
-    `presentations` words, whose counts are summed as `hdl.accumulator.Accumulator` does. With `numbers_in_arrays` the
-    numbers are read from rows behind the weights before the first image, and after each programmed row.
+    `presentations` words, whose counts are summed as `hdl.neurons.accumulator.Accumulator` does. With
+    `numbers_in_arrays` the numbers are read from rows behind the weights before the first image, and after each
+    programmed row.
 
     Ports:
-      `timing`    phase lengths, see `hdl.controller.TIMING`
+      `timing`    phase lengths, see `hdl.arrays.controller.TIMING`
       `i`         stream of words of slices × fan_in bits. Taken when a word's first row is read
       `go`        the layer behind has room for the results of one more image; `start` tells that one has begun
       `strobe`    `lanes` counts and `numbers` (thresholds or offsets), lane 0 lowest, are valid: those of neurons

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
-from hdl.netlist import ONE, ZERO, Net, Netlist, table
-from hdl.ripple import Addition, Number, ripple_sums
+from hdl.neurons.netlist import ONE, ZERO, Net, Netlist, table
+from hdl.neurons.ripple import Addition, Number, ripple_sums
 
 LONGEST = 64
 """Cells in one physical chain."""

@@ -7,11 +7,11 @@ from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
+from hdl.arrays.grid import Grid, join_host, layer_ports
 from hdl.block import Hardware, index_width, place
-from hdl.collector import Collector
-from hdl.grid import Grid, join_host, layer_ports
-from hdl.packets import result_layout
-from hdl.ranking import Ranking
+from hdl.layers.collector import Collector
+from hdl.layers.ranking import Ranking
+from hdl.streams.packets import result_layout
 from model.mapping import score_width
 
 
@@ -19,12 +19,12 @@ from model.mapping import score_width
 class Classifier:
     """A layer of classes on the arrays of `grid`, whose numbers are the offsets: score = count + offset.
 
-    Ports: `i`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.grid.Grid`; `o`, a stream of {indices,
-    scores} (see `hdl.packets.result_layout`): the `top` classes of highest score, best first, and with `scores` the
-    scores of all classes. `top` may be 0 where there are scores.
+    Ports: `i`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.arrays.grid.Grid`; `o`, a stream of {indices,
+    scores} (see `hdl.streams.packets.result_layout`): the `top` classes of highest score, best first, and with `scores`
+    the scores of all classes. `top` may be 0 where there are scores.
 
     Throughput: one image in max(cycles, (cycles + latency + beats) / 2) cycles, where cycles = presentations × reads ×
-    (precharge + sense), latency = 6 + that of `hdl.ranking.Ranking` (without a `top` 6 in all), with several
+    (precharge + sense), latency = 6 + that of `hdl.layers.ranking.Ranking` (without a `top` 6 in all), with several
     presentations 2 more, and beats are the cycles for which a result is offered until it is taken. Latency from taking
     an image to offering its result, if its words come as fast as they are taken: cycles + latency.
     """

@@ -7,8 +7,8 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.arrays.controller import ArrayController, Command
 from hdl.block import Hardware, index_width
-from hdl.controller import ArrayController, Command
 from model.mapping import LayerMap
 
 

@@ -8,9 +8,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.block import Hardware, index_width, place
-from hdl.gearbox import Gearbox
-from hdl.packets import axi_stream
 from hdl.storage import Storage
+from hdl.streams.gearbox import Gearbox
+from hdl.streams.packets import axi_stream
 
 
 @dataclass(frozen=True)

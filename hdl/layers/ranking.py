@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware, index_width
-from hdl.popcount import tree_or
+from hdl.neurons.popcount import tree_or
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware
-from hdl.netlist import Netlist
-from hdl.targets import COUNTS, Target, check_target, suffix
+from hdl.neurons.netlist import Netlist
+from hdl.neurons.targets import COUNTS, Target, check_target, suffix
 
 
 def _tree(m: Module, values: Sequence[Value], name: str, join: Callable[[Value, Value], Value]) -> Value:
@@ -45,7 +45,7 @@ def tree_or(m: Module, values: Sequence[Value], name: str) -> Value:
 class Popcount:
     """Number of ones among `width` bits: `bits` -> `count`, combinational.
 
-    `target` is what it is built of: "generic" of gates, else of that FPGA's own primitives, see `hdl.targets`.
+    `target` is what it is built of: "generic" of gates, else of that FPGA's own primitives, see `hdl.neurons.targets`.
     """
 
     width: int

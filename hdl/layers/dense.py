@@ -7,26 +7,26 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from hdl.arrays.grid import Grid, join_host, layer_ports
 from hdl.block import Hardware, place
-from hdl.collector import Collector
-from hdl.grid import Grid, join_host, layer_ports
-from hdl.neuron import Neuron
+from hdl.layers.collector import Collector
+from hdl.neurons.neuron import Neuron
 
 
 @dataclass(frozen=True)
 class Dense:
     """A layer of threshold neurons on the arrays of `grid`, whose numbers are the thresholds.
 
-    Ports: `i`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.grid.Grid`; `o`, a stream of one word of
-    fan_out bits an image, neuron 0 in bit 0. With `streamed`, for a layer behind that takes neurons as they come,
+    Ports: `i`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.arrays.grid.Grid`; `o`, a stream of one word
+    of fan_out bits an image, neuron 0 in bit 0. With `streamed`, for a layer behind that takes neurons as they come,
     instead of `o`: `fired` with `lanes` bits of `fire`, those of neurons s × lanes … in step s, and `start` and `go` as
     in the grid.
 
     Throughput: one image in max(cycles, (cycles + behind) / 2) cycles, where cycles = presentations × reads ×
     (precharge + sense) and behind = 7, with several presentations 9: from as many cycles on, the arrays never pause
-    between images. The second term is due to the room for two images behind the arrays (see `hdl.collector.Collector`):
-    two images are taken one after the other in every cycles + behind. Latency from taking an image to offering its
-    result, if its words come as fast as they are taken: cycles + behind - 1.
+    between images. The second term is due to the room for two images behind the arrays (see
+    `hdl.layers.collector.Collector`): two images are taken one after the other in every cycles + behind. Latency from
+    taking an image to offering its result, if its words come as fast as they are taken: cycles + behind - 1.
     """
 
     grid: Grid

@@ -7,10 +7,10 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.array import Array, control_lines, same_row
+from hdl.arrays.array import Array, control_lines, same_row
 from hdl.block import Hardware, index_width, place
-from hdl.popcount import tree_or
-from hdl.tally import Tally, column_counts
+from hdl.neurons.popcount import tree_or
+from hdl.neurons.tally import Tally, column_counts
 from model.mapping import S2P, Geometry, LayerMap
 from model.topology import Presentations
 
@@ -28,8 +28,8 @@ class Stack:
       `x`         an input for each lane, while `sen` is high
       `ending`     the read is the last of a presentation: lanes that have no input left are not sensed
       `step`      what goes with the read, in the last cycle of its `sen`
-      `numbers`   thresholds or offsets, `results`: see `hdl.tally.Tally`. Results are of the sums 3 cycles after their
-                  step
+      `numbers`   thresholds or offsets, `results`: see `hdl.neurons.tally.Tally`. Results are of the sums 3 cycles
+                  after their step
       `selected`  host commands are for this stack: pulses act
       `q`         the outputs of the array that a host command reads, 2 cycles after `sen`; 0 if it is another stack's
 

@@ -7,19 +7,19 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
+from hdl.arrays.columns import Columns
+from hdl.arrays.grid import join_host, layer_ports
 from hdl.block import Hardware, place
-from hdl.columns import Columns
-from hdl.grid import join_host, layer_ports
-from hdl.serializer import Serializer
+from hdl.layers.serializer import Serializer
 
 
 @dataclass(frozen=True)
 class SequentialDense:
-    """A layer whose neurons are those of `sink`, a `hdl.columns.Columns`.
+    """A layer whose neurons are those of `sink`, a `hdl.arrays.columns.Columns`.
 
     Ports: `i`, a stream of `presentations.count` words of `fan_in` bits an image; `o`, a stream of one word an image,
     with thresholds a bit a neuron, neuron 0 in bit 0; this and `timing`, `host`, `done`, `failed`, `read_bits` as in
-    `hdl.columns.Columns`.
+    `hdl.arrays.columns.Columns`.
 
     Throughput: one image in max(cycles, (cycles + 6) / 2) cycles, where cycles = count × ceil(fan_in / lanes) ×
     (precharge + sense). Latency from taking an image's first word to offering its result: cycles + 5.

@@ -7,9 +7,9 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.arrays.controller import TIMING, ArrayController, Command
+from hdl.arrays.number_loader import NumberLoader
 from hdl.block import Hardware, index_width, place
-from hdl.controller import TIMING, ArrayController, Command
-from hdl.number_loader import NumberLoader
 from model.mapping import LayerMap
 
 
@@ -60,8 +60,8 @@ class HostAccess:
       `select`, `write`, `lane`, `index`, `number`   a number is read (`selected`, one cycle later) or written
 
     With a `loader` the numbers are in the arrays. They are read from there after reset and after each programmed row,
-    before the next image (see `hdl.number_loader.NumberLoader`), PATIENCE cycles after the last row; the host then
-    writes rows and no numbers.
+    before the next image (see `hdl.arrays.number_loader.NumberLoader`), PATIENCE cycles after the last row; the host
+    then writes rows and no numbers.
     """
 
     controller: ArrayController

@@ -16,8 +16,9 @@ class Serializer:
     them means nothing.
 
     An image is `count` words. Ports: streams `i` and `o`; `start` is high when the first word of an image is taken from
-    `i`, and that happens only while `go` is high (see `hdl.columns.Columns`). Throughput 1 word of `o` a cycle, without
-    a gap between images. Latency 1 cycle. `i` is ready in the cycle in which `o` becomes ready for the last word.
+    `i`, and that happens only while `go` is high (see `hdl.arrays.columns.Columns`). Throughput 1 word of `o` a cycle,
+    without a gap between images. Latency 1 cycle. `i` is ready in the cycle in which `o` becomes ready for the last
+    word.
     """
 
     width: int

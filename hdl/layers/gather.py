@@ -1,4 +1,4 @@
-"""From a stream of words to one word of them all, and back: what stands between pixels and a dense layer."""
+"""From a stream of words to one word of them all: what stands between pixels and a dense layer."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.block import Hardware, place
-from hdl.buffer import Buffer
+from hdl.streams.buffer import Buffer
 
 
 @dataclass(frozen=True)
@@ -72,60 +72,4 @@ class GatherHardware(Hardware):
             m.d.sync += [self.o.payload.eq(Cat(gathered, source.o.payload)), self.o.valid.eq(1)]
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
-        return m
-
-
-@dataclass(frozen=True)
-class Scatter:
-    """The inverse of `Gather`: one word of `width` × `count` bits to `count` words, word 0 first.
-
-    Ports: streams `i` of `width` × `count` bits and `o` of `width`. Throughput 1 word a cycle, with no gap between
-    images; latency from taking an image to offering its first word 2 cycles.
-    """
-
-    width: int
-    count: int
-
-    @property
-    def name(self) -> str:
-        return f"hafnet_scatter_{self.width}x{self.count}"
-
-    @property
-    def signature(self) -> wiring.Signature:
-        return wiring.Signature(
-            {"i": In(stream.Signature(self.width * self.count)), "o": Out(stream.Signature(self.width))}
-        )
-
-    def create(self) -> "ScatterHardware":
-        return ScatterHardware(self)
-
-
-class ScatterHardware(Hardware):
-    """A shift register, which takes an image when the last word of the one before leaves it."""
-
-    i: Any
-    o: Any
-
-    def __init__(self, block: Scatter) -> None:
-        self.block = block
-        super().__init__(block.signature)
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        width, count = self.block.width, self.block.count
-        sink = place(m, platform, "sink", Buffer(width))
-        connect(m, sink.o, flipped(self.o))
-        words = Signal(width * count, reset_less=True)
-        left = Signal(range(count + 1))  # words that have not left yet
-        moves = Signal()
-        m.d.comb += [
-            sink.i.payload.eq(words[:width]),
-            sink.i.valid.eq(left != 0),
-            moves.eq(sink.i.valid & sink.i.ready),
-            self.i.ready.eq((left == 0) | ((left == 1) & moves)),
-        ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [words.eq(self.i.payload), left.eq(count)]
-        with m.Elif(moves):
-            m.d.sync += [words.eq(words >> width), left.eq(left - 1)]
         return m

@@ -1,0 +1,1 @@
+"""Arrays, what programs and reads them, and what counts behind their sense amplifiers."""

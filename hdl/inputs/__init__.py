@@ -1,0 +1,1 @@
+"""Values of the outer world as bits: planes, random bits and where they come from."""
