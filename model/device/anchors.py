@@ -14,7 +14,7 @@ class Anchor(NamedTuple):
 
 
 ABSTRACT = "abstract"
-CITED = "as cited by others; the text was not at hand"
+UNCHECKED = "not checked: the text was not at hand"
 
 ERRORS_UNTRAINED = Anchor(
     "bit error rate that an ordinary binarized network tolerates",
@@ -37,7 +37,7 @@ MRAM_SAVED = Anchor(
 )
 CHIP_DEVICES = Anchor("memristors of a system chip", 32_768, "", "Jebali et al., Nat. Commun. 15, 741 (2024)", ABSTRACT)
 CHIP_ENERGY = Anchor(
-    "an inference of that chip at 0.7 V and 10 MHz", 45e-9, "J", "Jebali et al., Nat. Commun. 15, 741 (2024)", CITED
+    "an inference of that chip at 0.7 V and 10 MHz", 45e-9, "J", "Jebali et al., Nat. Commun. 15, 741 (2024)", UNCHECKED
 )
 
 ANCHORS = (

@@ -11,13 +11,14 @@ small rates the exponent e in `2T2R = 1T1R ^ e` comes near (s_L + s_H)Â² / (s_LÂ
 spreads are alike, and less where one is larger.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
+from scipy.special import bdtr, bdtrc, ndtr, ndtri
 
 from model.device.checks import positive
 from model.device.pcsa import Amplifier
@@ -46,10 +47,12 @@ class Estimate:
         return self.errors / self.reads
 
     def deviations(self, rate: float) -> float:
-        """How far the count is from an expected rate, in standard deviations of the binomial distribution."""
-        spread = math.sqrt(self.reads * rate * (1 - rate))
-        gap = abs(self.errors - self.reads * rate)
-        return gap / spread if spread else (0.0 if gap == 0 else math.inf)
+        """How far the count is from an expected rate: the deviate of a normal number that is as rare.
+
+        From the tail of the binomial distribution, so that it holds where few errors or none are expected too.
+        """
+        tails = bdtr(self.errors, self.reads, rate), bdtrc(self.errors - 1, self.reads, rate)
+        return max(0.0, -float(ndtri(min(1.0, *tails))))
 
 
 def reference(states: States) -> float:
@@ -182,12 +185,18 @@ def _below(distance: float, *sigmas: float) -> float:
     return float(ndtr(-distance / spread))
 
 
+@functools.cache
+def _legendre() -> tuple[Floats, Floats]:
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    return np.asarray(nodes), np.asarray(weights)
+
+
 def _nodes(mean: float, sigma: float, cut: float) -> tuple[Floats, Floats]:
     """Nodes and weights of the expectation over a normal number, cut in two where the integrand jumps."""
     if not sigma:
         return np.array([mean]), np.array([1.0])
     inner = min(max((cut - mean) / sigma, -REACH), REACH)
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, weights = _legendre()
     z, w = [], []
     for low, high in ((-REACH, inner), (inner, REACH)):
         half = (high - low) / 2

@@ -128,7 +128,8 @@ def error_map(
 def _above(distance: Floats, noise: float) -> Floats:
     """Probability that `distance` plus Gaussian noise is above 0; half of a tie."""
     if noise:
-        reached: Floats = ndtr(distance / noise)
+        with np.errstate(over="ignore"):  # however far: the probability is 0 or 1
+            reached: Floats = ndtr(distance / noise)
         return reached
     return (1 + np.sign(distance)) / 2
 
