@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import dblquad
 from scipy.stats import norm
@@ -94,6 +94,7 @@ def test_without_an_end_of_the_sense_phase_there_is_no_zero(name: str) -> None:
     assert found == pytest.approx(np.array([[1 - double, 0, double], [0.5, 0, 0.5], [double, 0, 1 - double]]), rel=1e-9)
 
 
+@settings(deadline=None)
 @given(windows, spreads, spreads, st.floats(0.41, 2), st.floats(1, 1e9))
 def test_reads_are_probabilities_and_signs_are_alike(
     window: float, low: float, high: float, supply: float, limit: float

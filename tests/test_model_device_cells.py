@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.device.bit_errors import Estimate, ternary, two_devices
@@ -80,6 +80,7 @@ def test_ties_are_neither() -> None:
     assert Estimate(int(np.count_nonzero(found < 0)), 4000).deviations(0.5) < APART
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5), st.floats(0, 2), st.integers(0, 1000))
 def test_probabilities_sum_to_one(rows: int, columns: int, noise: float, seed: int) -> None:
     generator = np.random.default_rng(seed)

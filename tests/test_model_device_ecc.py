@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.device.ecc import SecDed
@@ -78,6 +78,7 @@ def test_extremes() -> None:
     assert code.residual(np.zeros((2, 3))).shape == (2, 3)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(LENGTHS), st.floats(0, 1))
 def test_a_rate_is_a_probability(data_bits: int, rate: float) -> None:
     assert 0 <= float(SecDed(data_bits).residual(rate)) <= 1

@@ -14,7 +14,7 @@ from model.device.presets import AMPLIFIER, HFO2, PRESETS
 from model.device.resistance import Condition
 from model.errors import HafnetError
 
-CONDITION = Condition(50e-6, 2.0, 1e-6)
+CONDITION = Condition(50e-6, 1.5, 1e-6)
 NAMES = [field.name for field in dataclasses.fields(Activity)]
 activities = st.builds(Activity, **{name: st.integers(0, 10**6) for name in NAMES})
 
@@ -33,7 +33,7 @@ def test_pulses_by_hand() -> None:
     found = energy(Activity(forms=1, sets=2, resets=3), 1.2, CONDITION)
     assert found.parts["forms"] == pytest.approx(3.0 * 100e-6 * 100e-6)
     assert found.parts["sets"] == pytest.approx(2 * 2.0 * 50e-6 * 1e-6)
-    assert found.parts["resets"] == pytest.approx(3 * 2.0 * 50e-6 * 1e-6)
+    assert found.parts["resets"] == pytest.approx(3 * 1.5 * 50e-6 * 1e-6)
     assert found.programming == pytest.approx(sum(found.parts.values()))
     assert found.inference == 0
 

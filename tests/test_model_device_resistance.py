@@ -49,6 +49,15 @@ def test_more_current_spreads_less_and_the_high_state_spreads_more(condition: Co
     assert states.hrs.median >= states.lrs.median
 
 
+def test_spreads_by_hand() -> None:
+    """50 defects at 55 µA, 200 at 220 µA; one decade of gap; devices half as far apart as cycles."""
+    low, more = (HFO2.states(Condition(current, 2.0)) for current in (55e-6, 220e-6))
+    assert low.lrs.cycle_sigma == pytest.approx(math.sqrt(1 / 50))
+    assert more.lrs.cycle_sigma == pytest.approx(math.sqrt(1 / 200))
+    assert low.hrs.cycle_sigma == pytest.approx(math.sqrt(1 / 50 + 0.085 * math.log(10)))
+    assert low.hrs.device_sigma == pytest.approx(low.hrs.cycle_sigma / 2)
+
+
 def test_both_spreads_add_in_squares() -> None:
     assert LogNormal(1e4, 0.3, 0.4).sigma == pytest.approx(0.5)
     assert LogNormal(1e4, 0.0).sigma == 0
