@@ -210,7 +210,7 @@ def test_a_reference_that_stays_suffers_more_from_age() -> None:
 @pytest.mark.parametrize("window", np.linspace(0.8, 4, 9))
 def test_two_devices_equal_a_code_of_as_many_cells(window: float) -> None:
     """The finding of the field, at two devices a data bit: 2T2R without a decoder errs like 1T1R with SEC-DED, within a
-    factor of two from 1T1R rates of 0.2 down to 3e-7, where both states spread alike."""
+    factor of two from 1T1R rates of 0.16 down to 3e-7, where both states spread alike."""
     given_states = states(window, 0.4, 0.4)
     assert SAME_CELLS.cells_per_bit == 2
     single = one_device(given_states, IDEAL)
