@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {"model": {"model"}, "hdl": {"model", "hdl"}, "sim": {"model", "hdl", "sim"}}
 ROOMS = {*MAY_IMPORT, "hafnet"}
 # Modules that hold weights or floating point: the hardware is described from geometry alone.
-NOT_FOR_HDL = {"numpy", "torch", "model.network", "model.golden", "model.images", "model.samples", "model.training"}
+WEIGHTS = ("network", "golden", "images", "samples", "training", "device")
+NOT_FOR_HDL = {"numpy", "torch", *(f"model.{name}" for name in WEIGHTS)}
 UNFINISHED = re.compile("TO" + "DO|FIX" + "ME")
 TEXT = {".py", ".sv", ".v", ".vlt", ".md", ".toml", ".txt", ""}
 

@@ -1,0 +1,178 @@
+"""A user's measured table in place of the law: medians and spreads by programming condition, as CSV.
+
+Columns, in any order, each with its unit behind the last underscore (those in brackets may be left out):
+
+    set_current_uA       (A, mA, uA, nA)      compliance current of SET
+    reset_voltage_V      (V, mV)              voltage of RESET
+    pulse_ns             (s, ms, us, ns)      length of either pulse
+    lrs_median_ohm       (ohm, kohm, Mohm)    median of the low state
+    lrs_sigma            (no unit)            standard deviation of ln R, from cycle to cycle
+    [lrs_device_sigma]   (no unit)            the same from device to device; 0 where left out
+    hrs_median_ohm, hrs_sigma, [hrs_device_sigma]
+
+Between the rows ln R and the spreads are linear in ln current, voltage and ln pulse length, in which they nearly follow
+the law of `Filament`: along a line where one of the three varies, over the triangles or tetrahedra of Delaunay where
+more do. Beyond the rows nothing is known, and no value is given.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.interpolate import LinearNDInterpolator
+from scipy.spatial import QhullError
+
+from model.device.resistance import Condition, LogNormal, States
+from model.errors import HafnetError
+
+UNITS: dict[str, dict[str, float]] = {
+    "set_current": {"A": 1, "mA": 1e-3, "uA": 1e-6, "µA": 1e-6, "nA": 1e-9},
+    "reset_voltage": {"V": 1, "mV": 1e-3},
+    "pulse": {"s": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9},
+    "lrs_median": {"ohm": 1, "kohm": 1e3, "Mohm": 1e6},
+    "hrs_median": {"ohm": 1, "kohm": 1e3, "Mohm": 1e6},
+}
+SPREADS = ("lrs_sigma", "hrs_sigma")
+OPTIONAL = ("lrs_device_sigma", "hrs_device_sigma")
+NEAR = 1e-9
+"""By how much, relative to the table's range, a condition may lie outside from rounding."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Measured states by condition, at least one. Raises HafnetError for none, and for the same condition twice."""
+
+    rows: tuple[tuple[Condition, States], ...]
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise HafnetError("a table of measured states has no rows, but at least one is needed")
+        conditions = [condition for condition, _ in self.rows]
+        for index, condition in enumerate(conditions):
+            if condition in conditions[:index]:
+                raise HafnetError(f"a table of measured states has the condition {condition} twice")
+
+    @classmethod
+    def load(cls, path: Path) -> "Table":
+        """A table from a CSV file.
+
+        Raises HafnetError for a file that cannot be read, a column without unit or of an unknown one, a missing,
+        unknown or doubled column, and a number that is none or cannot be.
+        """
+        try:
+            lines = [line for line in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if any(line)]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise HafnetError(f"{path}: cannot be read ({error})") from None
+        if not lines:
+            raise HafnetError(f"{path}: is empty, but a header with units is needed")
+        try:
+            columns = _columns([name.strip() for name in lines[0]])
+            return cls(tuple(_row(columns, line, number) for number, line in enumerate(lines[1:], start=1)))
+        except HafnetError as error:
+            raise HafnetError(f"{path}: {error}") from None
+
+    def states(self, condition: Condition) -> States:
+        """The states at a condition. Raises HafnetError for one outside the measured ones."""
+        for measured, states in self.rows:
+            if measured == condition:
+                return states
+        at = np.array([_axes(measured) for measured, _ in self.rows])
+        wanted, low, high = np.array(_axes(condition)), at.min(axis=0), at.max(axis=0)
+        slack = NEAR * np.maximum(1, np.abs(at).max(axis=0))
+        if not (np.all(wanted >= low - slack) and np.all(wanted <= high + slack)):
+            raise HafnetError(f"the condition {condition} is outside the measured table")
+        varied = high > low
+        values = np.array([_numbers(states) for _, states in self.rows])
+        found = _between(at[:, varied], values, np.clip(wanted, low, high)[varied])
+        if not np.all(np.isfinite(found)):
+            raise HafnetError(f"the condition {condition} is outside the measured table")
+        return States(_state(found[:3]), _state(found[3:]))
+
+
+def _columns(header: list[str]) -> list[tuple[str, float]]:
+    """The quantity of each column, and what its numbers are to be multiplied by."""
+    columns = []
+    for name in header:
+        quantity, _, unit = name.rpartition("_")
+        if name in (*SPREADS, *OPTIONAL):
+            columns.append((name, 1.0))
+        elif name in UNITS:
+            raise HafnetError(
+                f"column {name!r} has no unit, but one of {', '.join(UNITS[name])} must follow, as {_as(name)}"
+            )
+        elif quantity in UNITS:
+            if unit not in UNITS[quantity]:
+                raise HafnetError(
+                    f"column {name!r} has unit {unit!r}, but it must be one of {', '.join(UNITS[quantity])}"
+                )
+            columns.append((quantity, UNITS[quantity][unit]))
+        else:
+            raise HafnetError(
+                f"column {name!r} is not known: a table has {', '.join(map(_as, (*UNITS, *SPREADS, *OPTIONAL)))}"
+            )
+    names = [name for name, _ in columns]
+    for name in (*UNITS, *SPREADS):
+        if name not in names:
+            raise HafnetError(f"column {_as(name)} is missing")
+    for name in names:
+        if names.count(name) > 1:
+            raise HafnetError(f"column {name!r} is there {names.count(name)} times, but must be once")
+    return columns
+
+
+def _as(name: str) -> str:
+    """A column's name as it may be written."""
+    usual = {"set_current": "uA", "reset_voltage": "V", "pulse": "ns", "lrs_median": "ohm", "hrs_median": "ohm"}
+    return f"{name}_{usual[name]}" if name in usual else name
+
+
+def _row(columns: list[tuple[str, float]], line: list[str], number: int) -> tuple[Condition, States]:
+    if len(line) != len(columns):
+        raise HafnetError(f"row {number} has {len(line)} fields, but the header has {len(columns)}")
+    values = dict.fromkeys(OPTIONAL, 0.0)
+    for (name, factor), text in zip(columns, line, strict=True):
+        try:
+            values[name] = float(text) * factor
+        except ValueError:
+            raise HafnetError(f"row {number} has {text!r} as {name}, but a number is needed") from None
+    try:
+        condition = Condition(values["set_current"], values["reset_voltage"], values["pulse"])
+        lrs, hrs = (
+            LogNormal(values[f"{kind}_median"], values[f"{kind}_sigma"], values[f"{kind}_device_sigma"])
+            for kind in ("lrs", "hrs")
+        )
+    except HafnetError as error:
+        raise HafnetError(f"row {number}: {error}") from None
+    return condition, States(lrs, hrs)
+
+
+def _axes(condition: Condition) -> tuple[float, float, float]:
+    return float(np.log(condition.set_current)), condition.reset_voltage, float(np.log(condition.pulse))
+
+
+def _numbers(states: States) -> list[float]:
+    return [number for s in (states.lrs, states.hrs) for number in (s.mean, s.cycle_sigma, s.device_sigma)]
+
+
+def _state(numbers: Floats) -> LogNormal:
+    return LogNormal(float(np.exp(numbers[0])), *np.maximum(numbers[1:], 0).tolist())
+
+
+def _between(at: Floats, values: Floats, wanted: Floats) -> Floats:
+    """Values between points: (n, axes) and (n, values) to (values,); not finite outside their hull."""
+    if not at.shape[1]:
+        return np.array(values[0])
+    if at.shape[1] == 1:
+        order = np.argsort(at[:, 0])
+        return np.array([np.interp(wanted[0], at[order, 0], column[order]) for column in values.T])
+    try:
+        found: Floats = np.asarray(LinearNDInterpolator(at, values, rescale=True)(wanted)[0], dtype=np.float64)
+    except QhullError:
+        raise HafnetError(
+            f"a table that varies {at.shape[1]} quantities needs rows that span them, but its {len(at)} do not"
+        ) from None
+    return found
