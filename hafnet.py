@@ -18,9 +18,9 @@ from typing import Any
 import click
 import numpy as np
 
-from model.costs import Results
 from model.errors import HafnetError
 from model.files import write_whole
+from model.pipeline import Results
 from model.samples import Samples
 from model.topology import Topology
 from sim import steps

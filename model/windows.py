@@ -69,6 +69,14 @@ class Axis:
         """Positions up to the last that a window or a pixel reaches."""
         return max((self.outputs - 1) * self.stride + self.kernel, self.before + self.size)
 
+    def inside(self, position: int) -> bool:
+        """Whether a position that is walked is a pixel, not padding."""
+        return self.before <= position < self.before + self.size
+
+    def ends(self, position: int) -> bool:
+        """Whether a window ends at a position that is walked."""
+        return position >= self.kernel - 1 and (position - self.kernel + 1) % self.stride == 0
+
 
 @dataclass(frozen=True)
 class Sliding:

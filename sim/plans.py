@@ -15,12 +15,14 @@ from pydantic import TypeAdapter, ValidationError
 from rich import box
 from rich.table import Table
 
-from model.costs import LayerCost, Results, costs
+from model.costs import LayerCost, costs
 from model.errors import HafnetError
 from model.mapping import P2S, S2P, Dataflow, Geometry
+from model.pipeline import Results
 from model.plan import Plan
-from model.planner import Override, choose
+from model.planner import choose
 from model.topology import Topology
+from model.ways import Override
 
 DATAFLOWS: dict[str, Dataflow] = {"p2s": P2S, "s2p": S2P}
 

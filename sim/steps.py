@@ -10,9 +10,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from model.costs import Results
 from model.errors import HafnetError
 from model.network import Network
+from model.pipeline import Results
 from model.plan import Plan
 from model.samples import Samples
 from model.topology import Topology

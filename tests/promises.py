@@ -1,4 +1,6 @@
-"""Cycles of an image as the docstrings of the hardware promise them."""
+"""Cycles of an image as the docstrings of the hardware promise them, as the model has them, and as they were."""
+
+from pathlib import Path
 
 from hdl.accelerator import Accelerator
 from hdl.arrays.columns import Columns
@@ -10,7 +12,9 @@ from hdl.layers.layer import Layer
 from hdl.layers.pooling import PoolLayer
 from hdl.layers.sequential_classifier import SequentialClassifier
 from hdl.layers.window import Window
-from hdl.streams.packets import beats
+from hdl.streams.packets import RESULT_WIDTH, beats
+from model.pipeline import Pipeline, Results
+from sim import harness, records
 
 
 def of_layer(accelerator: Accelerator, index: int, offered: int = 1) -> float:
@@ -68,3 +72,18 @@ def of_accelerator(accelerator: Accelerator) -> float:
         if block is not None
     ]
     return max(*layers, packet + (accelerator.word[1] == 1), result)
+
+
+def pipeline(accelerator: Accelerator) -> Pipeline:
+    """The model of an accelerator."""
+    results, timing = Results(accelerator.top, accelerator.scores), accelerator.timing
+    row = timing.precharge + timing.sense
+    return Pipeline(accelerator.topology, accelerator.plan.layers, results, accelerator.bus_width, row)
+
+
+def result_cycles(folder: Path) -> list[int]:
+    """The cycles in which results ended at full rate in a simulation in `folder`, the first one in cycle 0."""
+    results = records.read(records.file(folder / "run", 0, harness.RESULT), RESULT_WIDTH + 1)
+    ends = results.cycles[results.bits[:, RESULT_WIDTH] == 1]
+    found: list[int] = (ends - ends[0]).tolist()
+    return found

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.costs import Costs, Results, costs
+from model.costs import Costs, costs
 from model.errors import HafnetError
 from model.mapping import P2S, S2P, Geometry
+from model.pipeline import Results
 from model.plan import LayerPlan, Plan
-from model.planner import Override, choose
+from model.planner import choose
 from model.topology import Convolution, Dense, Topology
+from model.ways import Override
 
 SMALL = ("5-4-3", "3-5-4-2", "9-2-6-3", "6x1x2-3c2x1-2", "4b2-5-3", "4x4x2-2c3p1g2-m2-2", "2x2x3-avg-5-2", "5-4t-3t")
 GEOMETRIES = (Geometry(2, 3), Geometry(3, 2), Geometry(1, 1), Geometry(8, 8))
@@ -101,10 +103,10 @@ def test_the_published_perceptron() -> None:
     assert (found.arrays, found.pace.cycles) == (32 * 25 + 32 * 32 + 32, 32)
     assert [layer.reads for layer in found.layers] == [32, 32, 32]
     assert [layer.zigzag for layer in found.layers] == [False, True, False]
-    # Input words; a collector of two words; a FIFO of 8; accumulators, offsets, scores and those that are ranked.
+    # Input words; a collector of two words, nothing in a zig-zag; accumulators, offsets, scores and those ranked.
     assert [layer.registers for layer in found.layers] == [
         784 + 2 * 1024,
-        1024 + 8 * 32,
+        1024,
         10 * (11 + 12 + 13 + 12 - 12 + 13),
     ]
     assert [layer.memory for layer in found.layers] == [1024 * 10, 1024 * 11, 0]
@@ -152,7 +154,7 @@ def test_a_zigzag_that_is_too_slow_is_avoided_where_overrides_allow_it() -> None
         assert (found.arrays, found.registers) == best
     forced = min(cost.pace.cycles for cost, plan in priced if plan.layers[0] == LayerPlan(P2S, 3))
     assert forced > min(cost.pace.cycles for cost, _ in priced)
-    with pytest.raises(HafnetError, match=rf"the fewest are {forced} \(latency of a zig-zag\)$"):
+    with pytest.raises(HafnetError, match=rf"the fewest are {forced} \(layer 'layer0': latency of the zig-zag\)$"):
         choose(topology, geometry, cycles=forced - 1, overrides=whole)
     assert costs(topology, choose(topology, geometry, overrides=whole)).pace.cycles == forced
 

@@ -11,14 +11,12 @@ from simulators import Require
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
 from hdl.registers import Timing
-from hdl.streams.packets import RESULT_WIDTH
 from model import images
 from model.mapping import P2S, S2P, Dataflow, Geometry
 from model.plan import LayerPlan, Plan
 from model.random_network import random_network
 from model.samples import Samples
 from model.topology import Topology
-from sim import harness, records
 from sim.verify import verify
 
 SAMPLES = 24
@@ -80,9 +78,10 @@ def test_an_image_takes_the_promised_cycles(
     result = verify(tool, network, Samples(values), *folders)
     assert result.mismatches == 0
 
-    results = records.read(records.file(tmp_path / "simulation" / "run", 0, harness.RESULT), RESULT_WIDTH + 1)
-    ends = results.cycles[results.bits[:, RESULT_WIDTH] == 1].tolist()
+    ends = promises.result_cycles(tmp_path / "simulation")
     assert (ends[-1] - ends[-1 - SETTLED]) / SETTLED == promises.of_accelerator(accelerator)
+    assert promises.pipeline(accelerator).cycles() == promises.of_accelerator(accelerator)
+    assert ends == promises.pipeline(accelerator).ends(SAMPLES)
     # The pipeline starts empty, so that the first results are not slower than those that follow.
     assert result.cycles is not None
     assert result.cycles <= promises.of_accelerator(accelerator)
