@@ -26,18 +26,18 @@ Rate: TypeAlias = float | npt.NDArray[np.float64]
 def faulty(network: Network, rates: Mapping[str, Rate], seed: int, number: int) -> dict[str, Signs]:
     """The weights of map `number`: for each layer that has a rate, (fan_out, fan_in) int8."""
     return {
-        layer.name: err(layer, rates[layer.name], np.random.default_rng([seed, number, index]))
+        layer.name: err(
+            layer.matrix, rates[layer.name], np.random.default_rng([seed, number, index]), layer.shape.ternary
+        )
         for index, layer in enumerate(network.layers)
         if isinstance(layer, WeightedLayer) and layer.name in rates
     }
 
 
-def err(layer: WeightedLayer, rate: Rate, random: np.random.Generator) -> Signs:
-    """The weights of a layer after independent errors, (fan_out, fan_in) int8."""
-    matrix = layer.matrix
-    hit = random.random(matrix.shape) < rate
-    if not layer.shape.ternary:
-        return np.negative(matrix, out=matrix.copy(), where=hit)
-    either = random.integers(0, 2, matrix.shape, dtype=np.int8) * np.int8(2) - np.int8(1)
-    wrong = np.where(matrix == 0, either, np.int8(0))
-    return np.where(hit, wrong, matrix)
+def err(weights: Signs, rate: Rate, random: np.random.Generator, ternary: bool) -> Signs:
+    """Weights of any shape after independent errors, int8; `rate` is one number or of that shape."""
+    hit = random.random(weights.shape) < rate
+    if not ternary:
+        return np.negative(weights, out=weights.copy(), where=hit)
+    either = random.integers(0, 2, weights.shape, dtype=np.int8) * np.int8(2) - np.int8(1)
+    return np.where(hit, np.where(weights == 0, either, np.int8(0)), weights)

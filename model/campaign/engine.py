@@ -1,43 +1,30 @@
-"""The integers of `model.golden`, many times over: inference with changed weights in torch, on a GPU where there is one.
-The only module outside `model.training` that imports torch.
+"""The results of `model.golden`, many times over: inference with changed weights in torch, on a GPU where there is one.
 
-A layer multiplies its weights with the sums of its presentations and compares the product with a bound, so that no count
-has to be made. Products are sums of integers, below 2^24 in float32 and above it in float64, exact in whatever order
-they are added. Convolutions are products too, of windows: quicker algorithms for them round. That a device does not
-round all the same is checked against golden before it is used.
-
-Random bits before a convolution are drawn for each window, which is not covered: there golden itself does the work.
+Every layer is exact (see `model.campaign.layers`); that a device does not round all the same is checked against golden
+before it is used. Random bits before a convolution are drawn for each window, which torch does not do here: of such a
+network golden itself does the work.
 """
 
-import functools
-import itertools
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from model import golden
-from model.network import (
-    AveragePoolLayer,
-    ConvolutionLayer,
-    DenseLayer,
-    Int32,
-    MaxPoolLayer,
-    Network,
-    OutputLayer,
-    Signs,
-    WeightedLayer,
-)
+from model.campaign.layers import Neurons, build, first_inputs
+from model.network import ConvolutionLayer, Int32, Layer, Network, Signs, WeightedLayer
 from model.topology import StochasticInput
 
 Classes: TypeAlias = npt.NDArray[np.int64]
 Weights: TypeAlias = Mapping[str, Signs]
 """(fan_out, fan_in) by the name of the layer; layers that are not named have the network's own."""
+
+AnyLayer = TypeVar("AnyLayer", bound=Layer)
 
 CHECKED = 64
 """Samples on which a device is compared with golden."""
@@ -69,8 +56,8 @@ class Engine:
         self._covered = covers(network)
         if not self._covered:
             return
-        self._inputs = _inputs(network, self.values)
-        self._layers = [_build(network, index, self.device) for index in range(len(network.layers))]
+        self._inputs = first_inputs(network, self.values)
+        self._layers = [build(network, index, self.device) for index in range(len(network.layers))]
         each = max(layer.elements for layer in self._layers)
         self._chunk = min(golden.CHUNK, max(1, golden.CHUNK_BITS // each))
         part = slice(0, CHECKED)
@@ -112,7 +99,7 @@ class Engine:
         if not self._covered:
             return [self._change(index, number, each) for number, each in rows.items()]
         layer, loaded = self._layers[index], self._load({})
-        assert isinstance(layer, _Neurons)
+        assert isinstance(layer, Neurons)
         found, start = dict.fromkeys(rows, Change(0, 0)), 0
         for chunk in self._chunks():
             wanted = torch.tensor(self.labels[start : start + len(chunk)], device=self.device)
@@ -126,7 +113,9 @@ class Engine:
                 sample, which = differs.nonzero(as_tuple=True)
                 others = gives[sample]
                 others[..., number] = alone.movedim(-1, 1)[sample, which]
-                now = torch.cat([self._run(some, loaded, index + 1).argmax(1) for some in others.split(self._chunk)])
+                now = torch.cat(
+                    [self._run(some, loaded, index + 1).argmax(1) for some in torch.split(others, self._chunk)]
+                )
                 was, label = clean[sample], wanted[sample]
                 lost = int((was == label).sum()) - int((now == label).sum())
                 found[number] = Change(found[number].changed + int((now != was).sum()), found[number].lost + lost)
@@ -166,156 +155,23 @@ def covers(network: Network) -> bool:
     return not (isinstance(network.topology.input, StochasticInput) and isinstance(network.layers[0], ConvolutionLayer))
 
 
-def use_one_core() -> None:
-    """Let torch use one core for what the calling thread asks of it: campaigns run a thread on each core."""
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Torch uses one core for a product: campaigns run several at a time."""
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def with_weights(network: Network, weights: Weights) -> Network:
     """The network with other weights, (fan_out, fan_in) by the name of the layer."""
-    *hidden, output = (
-        replace(layer, weights=weights[layer.name].reshape(layer.weights.shape))
-        if isinstance(layer, WeightedLayer) and layer.name in weights
-        else layer
-        for layer in network.layers
-    )
-    return replace(network, hidden=tuple(hidden), output=output)
 
+    def changed(layer: AnyLayer) -> AnyLayer:
+        if not isinstance(layer, WeightedLayer) or layer.name not in weights:
+            return layer
+        return replace(layer, weights=weights[layer.name].reshape(layer.weights.shape))
 
-def _inputs(network: Network, values: npt.ArrayLike) -> npt.NDArray[Any]:
-    """What the first layer sees of each sample, (samples, values) or a map: codes with their presentations added up."""
-    codes, layer = network.encoding.encode(values), network.layers[0]
-    parts = [_sums(network, codes[first : first + golden.CHUNK], first) for first in range(0, len(codes), golden.CHUNK)]
-    sums = np.concatenate(parts)
-    return sums if isinstance(layer, DenseLayer | OutputLayer) else sums.reshape(-1, *layer.source)
-
-
-def _sums(network: Network, codes: npt.NDArray[Any], first: int) -> npt.NDArray[Any]:
-    presented = golden.present(network.topology.input, codes, first)
-    if presented.shape[1] == 1:
-        return presented[:, 0]
-    shares = np.array(network.topology.presentations[0].weights, dtype=np.int32)
-    return np.einsum("stn,t->sn", presented, shares, dtype=np.int32)
-
-
-class _Layer:
-    """A layer on the device. `elements` is the largest number of values that it makes of a sample; `own` is what `run`
-    needs of the network's own weights.
-    """
-
-    elements: int
-    own: Any = None
-
-    def load(self, weights: Signs) -> Any:
-        raise NotImplementedError
-
-    def run(self, current: Tensor, own: Any) -> Tensor:
-        raise NotImplementedError
-
-
-class _MaxPool(_Layer):
-    def __init__(self, layer: MaxPoolLayer, device: torch.device) -> None:
-        self.layer, self.elements = layer, layer.source.bits
-        self.flip = torch.tensor(layer.conjunctive != 0, device=device)
-
-    def run(self, current: Tensor, own: Any) -> Tensor:
-        """The OR of each window, or the complement of that of the complements; as `windows.max_pool`."""
-        (height, width), (down, right), size = self.layer.kernel, self.layer.stride, self.layer.shape.result
-        maps = current.bool() ^ self.flip
-        corners = (
-            maps[:, y : y + (size.height - 1) * down + 1 : down, x : x + (size.width - 1) * right + 1 : right]
-            for y, x in itertools.product(range(height), range(width))
-        )
-        return functools.reduce(torch.logical_or, corners) ^ self.flip
-
-
-class _AveragePool(_Layer):
-    def __init__(self, layer: AveragePoolLayer) -> None:
-        self.elements = layer.source.bits
-
-    def run(self, current: Tensor, own: Any) -> Tensor:
-        return current.sum((1, 2), dtype=torch.int32)
-
-
-class _Neurons(_Layer):
-    """Dense layers (of one window that is everything) and convolutions.
-
-    With sums s, the count is w · s + c, and of ternary weights 2 w · s + 2 c, where c = total (fan-in - sum(w)) / 2.
-    """
-
-    def __init__(self, network: Network, index: int, device: torch.device) -> None:
-        layer = network.layers[index]
-        assert isinstance(layer, WeightedLayer)
-        self.layer, self.device, self.hidden = layer, device, layer is not network.output
-        self.total = network.topology.presentations[index].total
-        exact = layer.fan_in * self.total < golden.FLOAT32_LIMIT
-        self.dtype = torch.float32 if exact else torch.float64
-        self.groups, self.fill = 1, 0
-        if isinstance(layer, ConvolutionLayer):
-            self.groups, self.fill = layer.groups, layer.fill
-            if index == 0:
-                self.fill = int(_sums(network, np.array([[layer.fill]], dtype=np.uint16), 0)[0, 0])
-        self.elements = layer.shape.positions * max(layer.fan_in * self.groups, layer.fan_out)
-        self.own = self.load(layer.matrix)
-
-    def load(self, weights: Signs) -> tuple[Tensor, Tensor]:
-        """(groups, fan_in, fan_out / groups) operand and (fan_out,) shifts."""
-        operand = torch.tensor(weights, dtype=self.dtype, device=self.device)
-        return operand.reshape(self.groups, -1, operand.shape[1]).mT, self._shifts(weights, self.layer.integers)
-
-    def run(self, current: Tensor, own: tuple[Tensor, Tensor]) -> Tensor:
-        """(samples, …) bits, or scores of the output layer."""
-        operand, shifts = own
-        words = self._words(current)
-        products = (words @ operand).movedim(0, 1).flatten(1)
-        return self._answers(products, shifts).reshape(self._shape(current))
-
-    def alone(self, current: Tensor, number: int, rows: Signs) -> Tensor:
-        """What one neuron gives with other weights, (maps, fan_in): (samples, …, maps)."""
-        words = self._words(current)[number // (self.layer.fan_out // self.groups)]
-        products = words @ torch.tensor(rows, dtype=self.dtype, device=self.device).T
-        answers = self._answers(products, self._shifts(rows, self.layer.integers[number]))
-        return answers.reshape(*self._shape(current)[:-1], len(rows))
-
-    def _shifts(self, weights: Signs, integers: Any) -> Tensor:
-        """Bounds of the products of hidden neurons, and what is added to those of the output layer."""
-        twice = self.total * (weights.shape[1] - weights.sum(axis=1, dtype=np.int64))
-        constants = twice if self.layer.shape.ternary else twice // 2
-        shifts = constants + integers
-        if self.hidden:
-            shifts = integers - constants
-            if self.layer.shape.ternary:
-                shifts = -(-shifts // 2)
-        return torch.tensor(shifts, dtype=self.dtype, device=self.device)
-
-    def _answers(self, products: Tensor, shifts: Tensor) -> Tensor:
-        if self.hidden:
-            return products >= shifts
-        # Twice a float32 product may be above 2^24.
-        return products.int() * (2 if self.layer.shape.ternary else 1) + shifts.int()
-
-    def _words(self, current: Tensor) -> Tensor:
-        """(groups, samples * positions, fan_in): what the neurons of each group see."""
-        layer = self.layer
-        if not isinstance(layer, ConvolutionLayer):
-            return current.reshape(1, -1, layer.fan_in).to(self.dtype)
-        top, left, bottom, right = layer.padding
-        maps = pad(current.to(self.dtype), (0, 0, left, right, top, bottom), value=self.fill)
-        for axis in (1, 2):
-            maps = maps.unfold(axis, layer.shape.kernel[axis - 1], layer.stride[axis - 1])
-        split = maps.unflatten(3, (self.groups, -1))  # samples, rows, columns, group, channel, kernel row, kernel column
-        return split.permute(3, 0, 1, 2, 5, 6, 4).reshape(self.groups, -1, layer.fan_in)
-
-    def _shape(self, current: Tensor) -> tuple[int, ...]:
-        result = self.layer.shape.result
-        inner = tuple(result) if isinstance(self.layer, ConvolutionLayer) else (self.layer.fan_out,)
-        return len(current), *inner
-
-
-def _build(network: Network, index: int, device: torch.device) -> _Layer:
-    layer = network.layers[index]
-    if isinstance(layer, MaxPoolLayer):
-        return _MaxPool(layer, device)
-    if isinstance(layer, AveragePoolLayer):
-        return _AveragePool(layer)
-    return _Neurons(network, index, device)
+    return replace(network, hidden=tuple(map(changed, network.hidden)), output=changed(network.output))
