@@ -82,7 +82,7 @@ def test_imports_run_one_way() -> None:
 )
 def test_a_broken_rule_is_found(tmp_path: Path, where: str, line: str) -> None:
     path = tmp_path / where
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.write_text(line + "\n")
     assert broken_rules(tmp_path)
     assert all(found.startswith(where) for found in broken_rules(tmp_path))

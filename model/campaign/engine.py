@@ -1,7 +1,7 @@
 """The results of `model.golden`, many times over: inference with changed weights in torch, on a GPU where there is one.
 
-Every layer is exact (see `model.campaign.layers`); that a device does not round all the same is checked against golden
-before it is used. Random bits before a convolution are drawn for each window, which torch does not do here: of such a
+Every layer is exact (see `model.campaign.layers`); before a device is used, its scores of some samples are compared
+with golden's. Random bits before a convolution are drawn for each window, which torch does not do here: of such a
 network golden itself does the work.
 """
 

@@ -19,21 +19,18 @@ from model import golden
 from model.network import (
     AveragePoolLayer,
     ConvolutionLayer,
-    DenseLayer,
     MaxPoolLayer,
     Network,
-    OutputLayer,
     Signs,
     WeightedLayer,
 )
 
 
 def first_inputs(network: Network, values: npt.ArrayLike) -> npt.NDArray[Any]:
-    """What the first layer sees of each sample, (samples, values) or a map: codes with their presentations added up."""
-    codes, layer = network.encoding.encode(values), network.layers[0]
-    parts = [sums(network, codes[first : first + golden.CHUNK], first) for first in range(0, len(codes), golden.CHUNK)]
-    seen: npt.NDArray[Any] = np.concatenate(parts)
-    return seen if isinstance(layer, DenseLayer | OutputLayer) else seen.reshape(-1, *layer.source)
+    """(samples, values) integers to what the first layer sees of them, its presentations added up."""
+    codes = network.encoding.encode(values)
+    starts = range(0, len(codes), golden.CHUNK)
+    return np.concatenate([sums(network, codes[start : start + golden.CHUNK], start) for start in starts])
 
 
 def sums(network: Network, codes: npt.NDArray[Any], first: int) -> npt.NDArray[Any]:
@@ -69,7 +66,7 @@ class _MaxPool(Layer):
     def run(self, current: Tensor, own: Any) -> Tensor:
         """The OR of each window, or the complement of that of the complements; as `windows.max_pool`."""
         (height, width), (down, right), size = self.layer.kernel, self.layer.stride, self.layer.shape.result
-        maps = current.bool() ^ self.flip
+        maps = current.reshape(-1, *self.layer.source).bool() ^ self.flip
         corners = (
             maps[:, y : y + (size.height - 1) * down + 1 : down, x : x + (size.width - 1) * right + 1 : right]
             for y, x in itertools.product(range(height), range(width))
@@ -79,10 +76,10 @@ class _MaxPool(Layer):
 
 class _AveragePool(Layer):
     def __init__(self, layer: AveragePoolLayer) -> None:
-        self.elements = layer.source.bits
+        self.source, self.elements = layer.source, layer.source.bits
 
     def run(self, current: Tensor, own: Any) -> Tensor:
-        return current.sum((1, 2), dtype=torch.int32)
+        return current.reshape(-1, *self.source).sum((1, 2), dtype=torch.int32)
 
 
 class Neurons(Layer):
@@ -148,7 +145,7 @@ class Neurons(Layer):
         if not isinstance(layer, ConvolutionLayer):
             return current.reshape(1, -1, layer.fan_in).to(self.dtype)
         top, left, bottom, right = layer.padding
-        maps = pad(current.to(self.dtype), (0, 0, left, right, top, bottom), value=self.fill)
+        maps = pad(current.reshape(-1, *layer.source).to(self.dtype), (0, 0, left, right, top, bottom), value=self.fill)
         for axis in (1, 2):
             maps = maps.unfold(axis, layer.shape.kernel[axis - 1], layer.stride[axis - 1])
         # Samples, rows, columns, group, channel, kernel row, kernel column.

@@ -49,6 +49,9 @@ def _fill(axes: Axes, outcome: Outcome) -> None:
         found = [each for each in found if each.point.value]  # there is no place for 0, which the line shows anyway
         axes.set_xscale("log")
     values = [float(each.point.value or 0) for each in found]
+    if len(values) == 1:  # which spans no axis
+        low, high = (values[0] / 10, values[0] * 10) if logarithmic else (values[0] - 1, values[0] + 1)
+        axes.set_xlim(low, high)
     summaries = [each.summary for each in found]
     axes.axhline(clean.summary.mean, color=QUIET, linestyle=(0, (4, 3)), linewidth=1, label="without errors", zorder=1)
     least, most = [each.least for each in summaries], [each.most for each in summaries]

@@ -1,8 +1,8 @@
 """What many maps say together: the mean of their accuracies, and how far it can be trusted.
 
-The 95 % confidence interval of the mean is Student's, mean ± t s / sqrt(n), with s the standard deviation of the n maps
-and t the 0.975 quantile of Student's t distribution with n - 1 degrees of freedom, cut to 0 … 1, as accuracy is.
-(Source: NIST/SEMATECH e-Handbook of Statistical Methods, section 1.3.5.2, "Confidence Limits for the Mean".) It speaks of other
+The 95 % confidence interval of the mean is Student's, mean ± t s / sqrt(n), with s the standard deviation of n maps and
+t the 0.975 quantile of Student's t distribution with n - 1 degrees of freedom, cut to 0 … 1, as accuracy is. (Source:
+NIST/SEMATECH e-Handbook of Statistical Methods, section 1.3.5.2, "Confidence Limits for the Mean".) It speaks of other
 maps of the same errors on the same samples, and not of other samples.
 """
 

@@ -47,8 +47,10 @@ def _client(scheduler: str | None) -> Iterator[Any]:
     from dask.system import CPU_COUNT  # those that this process may use
 
     if scheduler is None:
-        options = {"processes": False, "n_workers": 1, "threads_per_worker": CPU_COUNT, "memory_limit": None}
-        with LocalCluster(dashboard_address=None, **options) as cluster, Client(cluster) as client:
+        # Scheduler and worker tell how they are over HTTP, whether anyone asks or not: only on this machine, then.
+        private = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
+        threads = {"processes": False, "n_workers": 1, "threads_per_worker": CPU_COUNT, "memory_limit": None}
+        with LocalCluster(**threads, **private) as cluster, Client(cluster) as client:
             yield client
         return
     try:
