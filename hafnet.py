@@ -60,7 +60,7 @@ def training_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--learning-rate", type=float, help="Of Adam, at the start.  [default: 0.01]"),
         click.option("--noise", type=float, help="Deviation of noise on inputs, of their range.  [default: 0.1875]"),
         click.option("--seed", type=int, help="Of everything random.  [default: 0]"),
-        click.option("--error-rate", type=float, help="Probability of weights to be flipped.  [default: 0]"),
+        click.option("--error-rate", type=float, help="Of weights, flipped at random while training.  [default: 0]"),
         click.option("--device", help="'cpu' or 'cuda'.  [default: a GPU where there is one]"),
     ):
         command = option(command)
