@@ -57,7 +57,7 @@ def check(network: Network, seed: int) -> None:
 
 
 @given(topologies(("bits", "planes", "stochastic")), st.integers(0, 2**32))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_network_with_any_errors_is_as_golden(topology: Topology, seed: int) -> None:
     check(random_network(topology, seed), seed)
 
