@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from dask.distributed import LocalCluster
@@ -37,7 +38,7 @@ from model.samples import Samples
 
 SHAPE, IMAGES, MAPS, FEWER = (784, 1024, 1024, 10), 10_000, 100, 20
 RATES = (1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 4e-2, 1e-1)
-TRAININGS: dict[str, dict[str, float]] = {
+TRAININGS: dict[str, dict[str, Any]] = {
     "ordinary": {},
     "bare": {"noise": 0, "smoothing": 0},
     "aware": {"error_rate": 0.04},  # the rate of arXiv:1904.03652
@@ -109,7 +110,7 @@ def cpu() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def trained(data: Path, work: Path, name: str, changes: dict[str, float]) -> tuple[Network, Samples]:
+def trained(data: Path, work: Path, name: str, changes: dict[str, Any]) -> tuple[Network, Samples]:
     from model.training.datasets import load_idx
     from model.training.recipe import Recipe, train
 
