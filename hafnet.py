@@ -6,6 +6,7 @@ images/               memory images          (export)
 verilog/              SystemVerilog          (generate)
 netlist/              cells of an FPGA       (synth)
 simulation/           builds and runs        (verify)
+faults/               accuracy under errors  (faults)
 summary.json          what came of it        (demo)
 """
 
@@ -59,6 +60,7 @@ def training_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--learning-rate", type=float, help="Of Adam, at the start.  [default: 0.01]"),
         click.option("--noise", type=float, help="Deviation of noise on inputs, of their range.  [default: 0.1875]"),
         click.option("--seed", type=int, help="Of everything random.  [default: 0]"),
+        click.option("--error-rate", type=float, help="Of weights, flipped at random while training.  [default: 0]"),
         click.option("--device", help="'cpu' or 'cuda'.  [default: a GPU where there is one]"),
     ):
         command = option(command)
@@ -185,6 +187,35 @@ def verify(
     plan = load_manifest(folder / steps.VERILOG).plan
     steps.console.print(uses_table(layer_uses(loaded, plan, verifications[0].cycles)))
     finish(verifications, design)
+
+
+@cli.command()
+@folder_argument
+@network_option
+@click.option("--samples", type=click.Path(path_type=Path), help="Samples, if not FOLDER/samples.safetensors.")
+@click.option("--count", type=int, help="Only so many of the samples.")
+@click.option(
+    "--rates",
+    metavar="P,P…",
+    default="1e-5,1e-4,1e-3,3e-3,1e-2,3e-2,1e-1,2e-1",
+    show_default=True,
+    help="Probabilities of a weight to be wrong.",
+)
+@click.option("--maps", default=100, show_default=True, help="Fault maps that are drawn for each rate.")
+@click.option("--layers", metavar="NAME,NAME…", help="Layers whose weights err.  [default: all]")
+@click.option("--neurons", metavar="P", type=float, help="Also let each neuron alone err at this rate, and rank them.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster.  [default: all cores of this machine]")
+@click.option("--restart", is_flag=True, help="Drop the results of earlier runs.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all fault maps.")
+def faults(folder: Path, network: Path | None, samples: Path | None, count: int | None, **options: Any) -> None:
+    """Accuracy of the network when its weights err, over many fault maps; leaves FOLDER/faults.
+
+    Every result is saved as soon as it is there: whatever ends a run, the next one goes on from there, also with more
+    rates and more maps.
+    """
+    loaded = steps.load_network(folder, network)
+    chosen = steps.choose_samples(folder, loaded, samples, count, None, 0)
+    steps.faults(folder, loaded, chosen, **options)
 
 
 @cli.command()

@@ -7,6 +7,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from model.campaign.outcome import Outcome
 from model.network import Network, WeightedLayer
 from model.plan import Plan
 from model.topology import Convolution, Dense
@@ -147,6 +148,32 @@ def uses_table(uses: Sequence[LayerUse]) -> Table:
             f"{use.reads}",
         )
         table.add_row(use.name, *numbers, f"{use.utilisation:.1%}")
+    return table
+
+
+def points_table(outcome: Outcome) -> Table:
+    """A row for each point of a campaign."""
+    campaign = outcome.campaign
+    title = f"{campaign.network.topology}, {len(campaign.samples):,} samples"
+    table = Table(campaign.axis, box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    for heading in ("maps", "accuracy", "95 % confidence", "least", "most"):
+        table.add_column(heading, justify="right")
+    for each in outcome.points:
+        found = each.summary
+        interval = "" if found.low is None else f"{found.low:.2%} … {found.high:.2%}"
+        row = (f"{found.maps}", f"{found.mean:.2%}", interval, f"{found.least:.2%}", f"{found.most:.2%}")
+        table.add_row(each.point.label, *row)
+    return table
+
+
+def sensitivity_table(outcome: Outcome, count: int = 10) -> Table:
+    """The neurons that an error hits hardest."""
+    title = f"Neurons that errors at {outcome.campaign.neurons:g} in them alone hit hardest, of {len(outcome.neurons)}"
+    table = Table("layer", box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    for heading in ("neuron", "classes changed", "accuracy lost"):
+        table.add_column(heading, justify="right")
+    for each in outcome.neurons[:count]:
+        table.add_row(each.layer, f"{each.neuron}", f"{each.changed:.3%}", f"{each.lost:.3%}")
     return table
 
 

@@ -8,22 +8,24 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from model.errors import HafnetError
+from model.files import write_whole
 from model.network import Network
 from model.pipeline import Results
 from model.plan import Plan
 from model.samples import Samples
 from model.topology import Topology
 
-NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, SUMMARY = (
+NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, FAULTS, SUMMARY = (
     "network.safetensors",
     "samples.safetensors",
     "images",
     "verilog",
     "netlist",
     "simulation",
+    "faults",
     "summary.json",
 )
 SIMULATORS = ("verilator", "icarus")
@@ -137,6 +139,52 @@ def verify(folder: Path, network: Network, samples: Samples, tool: Any, netlist:
     return result
 
 
+def faults(
+    folder: Path,
+    network: Network,
+    samples: Samples,
+    rates: str,
+    layers: str | None,
+    scheduler: str | None,
+    restart: bool,
+    **options: Any,
+) -> None:
+    """Accuracy against weight errors; leaves a journal, CSV, JSON and pictures in the folder's folder `faults`."""
+    from model.campaign.journal import Journal
+    from model.campaign.outcome import as_json, collect, neurons_csv, points_csv
+    from model.campaign.plot import draw
+    from model.campaign.points import Campaign, at_rates
+    from model.campaign.workers import compute
+    from sim.report import points_table, sensitivity_table
+
+    chosen = () if layers is None else layers.split(",")
+    campaign = Campaign(network, samples, at_rates(network, parse_rates("--rates", rates), chosen), **options)
+    tasks = {task.key: task for task in campaign.tasks()}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    target = folder / FAULTS
+    with (
+        Journal(target / "journal.jsonl", campaign.settings, restart) as journal,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+    ):
+        missing = [task for key, task in tasks.items() if key not in journal.results]
+        if len(missing) < len(tasks):
+            say(f"{len(tasks) - len(missing)} of {len(tasks)} results are there from an earlier run")
+        progress = bar.add_task("fault maps", total=len(tasks), completed=len(tasks) - len(missing))
+        for task, result in compute(campaign, missing, scheduler):
+            journal.add(task.key, result)
+            bar.advance(progress)
+        outcome = collect(campaign, journal.results)
+    files = {"csv": points_csv(outcome).encode(), "json": as_json(outcome).encode(), **draw(outcome)}
+    written = {f"faults.{kind}": data for kind, data in files.items()}
+    console.print(points_table(outcome))
+    if outcome.neurons:
+        written["neurons.csv"] = neurons_csv(outcome).encode()
+        console.print(sensitivity_table(outcome))
+    for name, data in written.items():
+        write_whole(target / name, data)
+    wrote(*(target / name for name in written))
+
+
 def load_network(folder: Path, given: Path | None) -> Network:
     return Network.load(given or folder / NETWORK)
 
@@ -183,6 +231,14 @@ def parse_numbers(option: str, text: str, separator: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(separator))
     except ValueError:
         raise HafnetError(f"{option} {text!r} is not numbers separated by {separator!r}") from None
+
+
+def parse_rates(option: str, text: str) -> tuple[float, ...]:
+    """1e-4,1e-3 as numbers."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise HafnetError(f"{option} {text!r} is not numbers separated by ','") from None
 
 
 @contextmanager

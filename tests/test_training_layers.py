@@ -35,6 +35,40 @@ def test_binary_linear_uses_only_signs_and_clips() -> None:
     assert linear.weight.tolist() == [[pytest.approx(0.2), -1, 0], [pytest.approx(-0.1), pytest.approx(-0.1), 1]]
 
 
+def test_weights_err_while_training_and_their_gradient_does_not() -> None:
+    latent, signs = torch.tensor([[0.2, -0.7, 0.0], [-0.1, -0.1, 0.3]]), torch.tensor([[1.0, 1.0, -1.0]])
+    plain, wrong = BinaryLinear(3, 2), BinaryLinear(3, 2)
+    wrong.error_rate = 1.0
+    gradients = []
+    for linear in (plain, wrong):
+        with torch.no_grad():
+            linear.weight.copy_(latent)
+        given = signs.clone().requires_grad_()
+        torch.autograd.backward((linear(given) * torch.tensor([2.0, 3.0])).sum())
+        assert linear.weight.grad is not None
+        assert given.grad is not None
+        gradients.append((linear.weight.grad, given.grad))
+    assert torch.equal(wrong(signs), -plain(signs))
+    assert torch.equal(gradients[0][0], gradients[1][0])
+    assert torch.equal(gradients[0][1], -gradients[1][1])  # what goes further back has met the errors
+    wrong.eval()
+    assert torch.equal(wrong(signs), plain(signs))
+
+
+def test_errors_are_drawn_anew_and_as_often_as_asked() -> None:
+    generator = torch.Generator().manual_seed(0)
+    linear = BinaryLinear(300, 300, generator)
+    drawn = generator.get_state()
+    identity = torch.eye(300)
+    clean = linear(identity)
+    assert torch.equal(generator.get_state(), drawn)  # without errors nothing is drawn
+    linear.error_rate = 0.1
+    first, second = linear(identity) != clean, linear(identity) != clean
+    for hit in (first, second):
+        assert hit.float().mean().item() == pytest.approx(0.1, rel=0.05)
+    assert (first & second).float().mean().item() == pytest.approx(0.01, rel=0.2)
+
+
 def test_norm_evaluates_as_batch_norm_and_monotonely() -> None:
     generator = torch.Generator().manual_seed(0)
     norm = FoldableNorm(50)

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,9 @@ import torch
 from rich.console import Console
 
 from model import golden
+from model.campaign.engine import Engine
+from model.campaign.outcome import collect
+from model.campaign.points import Campaign, at_rates
 from model.encoding import Thermometer
 from model.errors import HafnetError
 from model.samples import Samples
@@ -66,6 +70,25 @@ def test_another_seed_another_network(trained: Trained) -> None:
     other = train(load_digits(), Recipe(hidden=(32, 16), levels=3, epochs=1, seed=1), "cpu")
     assert other.network != trained.network
     assert other.history[0] != trained.history[0]
+
+
+def test_training_with_errors_makes_a_network_that_bears_them(trained: Trained) -> None:
+    recipe = replace(SMALL, error_rate=0.15)
+    hardened = train(load_digits(), recipe, "cpu")
+    assert hardened.network.origin["recipe"] == f"{SMALL}, error rate 0.15"
+    assert train(load_digits(), recipe, "cpu").network == hardened.network
+    accuracies = []
+    for each in (trained, hardened):
+        test = load_digits().test
+        campaign = Campaign(each.network, test, at_rates(each.network, [0.15]), maps=100)
+        assert test.labels is not None
+        engine = Engine(each.network, test.values, test.labels)
+        results = {task.key: campaign.run(task, engine) for task in campaign.tasks()}
+        accuracies.append(collect(campaign, results).points[1].summary)
+    plain, better = accuracies
+    assert plain.high is not None
+    assert better.low is not None
+    assert plain.high < better.low
 
 
 def test_progress_is_told_every_epoch_and_shown() -> None:
@@ -136,6 +159,8 @@ def test_more_levels_than_the_values_can_tell_apart() -> None:
         ({"learning_rate": float("nan")}, "learning rate nan is not above 0 and at most 1"),
         ({"smoothing": 1.0}, "smoothing 1.0 is not from 0 to below 1"),
         ({"noise": -0.1}, "noise -0.1 is not from 0 to 1"),
+        ({"error_rate": 1.1}, "error rate 1.1 is not from 0 to 1"),
+        ({"error_rate": float("nan")}, "error rate nan is not from 0 to 1"),
     ],
 )
 def test_recipes_that_are_refused(members: dict[str, Any], message: str) -> None:

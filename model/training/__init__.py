@@ -1,1 +1,1 @@
-"""Training of binarized networks in PyTorch. The only place in the project that imports torch."""
+"""Training of binarized networks in PyTorch."""

@@ -2,11 +2,13 @@
 
 Training of networks with binary weights and activations: M. Courbariaux, I. Hubara, D. Soudry, R. El-Yaniv, Y. Bengio,
 "Binarized Neural Networks: Training Deep Neural Networks with Weights and Activations Constrained to +1 or -1",
-arXiv:1602.02830, 2016.
+arXiv:1602.02830, 2016. Training with errors in the weights, so that a network is used to them: T. Hirtzlin, M. Bocquet,
+J.-O. Klein, E. Nowak, E. Vianello, J.-M. Portal, D. Querlioz, "Outstanding Bit Error Tolerance of Resistive RAM-Based
+Binarized Neural Networks", arXiv:1904.03652, 2019.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -37,16 +39,23 @@ class BinaryLinear(nn.Module):
     """±1 dot products: (samples, fan_in) of ±1 to (samples, fan_out) of whole numbers -fan_in … fan_in.
 
     `weight` holds the latent weights, of which only the signs are used; `clip` keeps them within [-1, 1]. Float32 is
-    exact here while fan_in < 2^24.
+    exact here while fan_in < 2^24. While training, each weight is flipped with probability `error_rate`, anew in every
+    forward pass and by the `generator`; the gradient goes to the latent weight as if it were not.
     """
+
+    error_rate = 0.0
 
     def __init__(self, fan_in: int, fan_out: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        self.fan_in, self.fan_out = fan_in, fan_out
+        self.fan_in, self.fan_out, self.generator = fan_in, fan_out, generator
         self.weight = nn.Parameter(torch.empty(fan_out, fan_in).uniform_(-SPREAD, SPREAD, generator=generator))
 
     def forward(self, signs: Tensor) -> Tensor:
-        return nn.functional.linear(signs, binarize(self.weight))
+        weights = binarize(self.weight)
+        if self.training and self.error_rate:
+            hit = torch.rand(weights.shape, generator=self.generator).to(weights.device) < self.error_rate
+            weights = weights - 2 * (hit * weights).detach()
+        return nn.functional.linear(signs, weights)
 
     @torch.no_grad()
     def clip(self) -> None:
@@ -117,10 +126,16 @@ class BinaryNetwork(nn.Module):
     """Hidden layers and a score layer behind a thermometer encoding: what training makes and folding reads.
 
     Takes (samples, encoding.input.width) of ±1, float32, as `encode` makes them; gives (samples, classes) of logits.
+    `error_rate` is that of all weights while training; see `BinaryLinear`.
     """
 
     def __init__(
-        self, encoding: Thermometer, hidden: Sequence[int], classes: int, generator: torch.Generator | None = None
+        self,
+        encoding: Thermometer,
+        hidden: Sequence[int],
+        classes: int,
+        generator: torch.Generator | None = None,
+        error_rate: float = 0.0,
     ) -> None:
         super().__init__()
         self.encoding = encoding
@@ -131,6 +146,13 @@ class BinaryNetwork(nn.Module):
         self.output = ScoreLayer(widths[-1], classes, generator)
         self.register_buffer("levels", torch.tensor(encoding.levels), persistent=False)
         self.levels: Tensor
+        for linear in self.linears:
+            linear.error_rate = error_rate
+
+    @property
+    def linears(self) -> Iterator[BinaryLinear]:
+        """The weights of all layers."""
+        return (module for module in self.modules() if isinstance(module, BinaryLinear))
 
     def encode(self, values: Tensor) -> Tensor:
         """(samples, values) integers to (samples, encoding.input.width) of ±1, float32; as `Thermometer.encode`."""
@@ -145,6 +167,5 @@ class BinaryNetwork(nn.Module):
 
     def clip(self) -> None:
         """Bring all latent weights back into [-1, 1], beyond which no gradient would move them."""
-        for module in self.modules():
-            if isinstance(module, BinaryLinear):
-                module.clip()
+        for linear in self.linears:
+            linear.clip()

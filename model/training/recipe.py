@@ -30,7 +30,8 @@ class Recipe:
     Members: `hidden`, the fan-out of each hidden layer; `levels`, thermometer levels per input value; `epochs`;
     `batch`, samples a step; `learning_rate`, of Adam, falling to 0 along half a cosine; `smoothing`, label smoothing;
     `noise`, the deviation of the Gaussian noise added to the values while training, as a share of their range, 0 for
-    none; `seed`. Raises HafnetError where a member breaks its rule.
+    none; `seed`; `error_rate`, the probability with which each weight is flipped in a forward pass while training, for
+    hardware that errs so often. Raises HafnetError where a member breaks its rule.
     """
 
     hidden: tuple[int, ...] = (96, 96)
@@ -41,6 +42,7 @@ class Recipe:
     smoothing: float = 0.1
     noise: float = 0.1875
     seed: int = 0
+    error_rate: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
@@ -59,6 +61,8 @@ class Recipe:
             raise HafnetError(f"recipe: smoothing {self.smoothing} is not from 0 to below 1")
         if not 0 <= self.noise <= 1:
             raise HafnetError(f"recipe: noise {self.noise} is not from 0 to 1")
+        if not 0 <= self.error_rate <= 1:
+            raise HafnetError(f"recipe: error rate {self.error_rate} is not from 0 to 1")
         if self.seed >= 2**63:
             raise HafnetError(f"recipe: seed {self.seed} does not fit in 63 bits")
 
@@ -67,6 +71,7 @@ class Recipe:
         return (
             f"{layers}, levels {self.levels}, epochs {self.epochs}, batch {self.batch}, "
             f"learning rate {self.learning_rate:g}, smoothing {self.smoothing:g}, noise {self.noise:g}"
+            + (f", error rate {self.error_rate:g}" if self.error_rate else "")
         )
 
 
@@ -162,7 +167,7 @@ def train(
         raise HafnetError(f"data set {data.name!r}: batch norm cannot learn from {len(data.train)} training sample")
     encoding = Thermometer(data.train.values.shape[1], choose_levels(data.train.values, recipe.levels))
     generator = torch.Generator().manual_seed(recipe.seed)
-    module = BinaryNetwork(encoding, recipe.hidden, data.classes, generator).to(target)
+    module = BinaryNetwork(encoding, recipe.hidden, data.classes, generator, recipe.error_rate).to(target)
     values, labels = _values(data.train, target), _labels(data.train, target)
     deviation = recipe.noise * float(values.max() - values.min())
     optimizer = torch.optim.Adam(module.parameters(), lr=recipe.learning_rate)

@@ -1,0 +1,180 @@
+"""`Campaign`: a network, the samples it is asked, and the points at which it errs; and its tasks, one a map.
+
+A point says how often each weight is wrong, whatever made it so: a bit error rate, or how devices were programmed.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from model.campaign.draw import Rate, err, faulty
+from model.campaign.engine import Change, Engine
+from model.errors import HafnetError
+from model.network import Network, WeightedLayer
+from model.samples import Samples
+
+BLOCK = 32
+"""Neurons in one task: what lies before their layer is computed once for all of them."""
+NEURON_MAPS = 10
+"""Maps in which a single neuron errs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Errors that a campaign asks about.
+
+    Members: `label`, what a reader calls it; `value`, where it is on the campaign's axis, or None if nowhere; `rates`,
+    the probability of an error by the name of the layer, one for all weights or (fan_out, fan_in) of each; layers that
+    are not named do not err. Raises HafnetError for a probability that is not in 0 … 1.
+    """
+
+    label: str
+    value: float | None
+    rates: Mapping[str, Rate]
+
+    def __post_init__(self) -> None:
+        for rate in self.rates.values():
+            wrong = np.extract(~((np.asarray(rate) >= 0) & (np.asarray(rate) <= 1)), rate)
+            if wrong.size:
+                raise HafnetError(f"error rate {wrong[0]:g} is not a probability from 0 to 1")
+
+    @property
+    def errs(self) -> bool:
+        """Whether there can be an error at all; otherwise all maps are alike."""
+        return any(np.any(rate) for rate in self.rates.values())
+
+    @cached_property
+    def digest(self) -> str:
+        """The same for the same rates, whatever they are called."""
+        parts = [(name, np.asarray(rate, dtype=np.float64)) for name, rate in sorted(self.rates.items())]
+        return _digest(*[part for name, rates in parts for part in (name, str(rates.shape), rates.tobytes())])
+
+
+CLEAN = Point("no errors", None, {})
+
+
+def at_rates(network: Network, rates: Iterable[float], layers: Iterable[str] = ()) -> tuple[Point, ...]:
+    """Points at which all weights of some layers (none named: of all) err at the same rate.
+
+    Raises HafnetError for a rate that is no probability, and for a layer that has no weights or is not there.
+    """
+    names = [layer.name for layer in network.layers if isinstance(layer, WeightedLayer)]
+    chosen = tuple(layers) or tuple(names)
+    check_names(chosen, names)
+    return tuple(Point(f"{rate:g}", rate, dict.fromkeys(chosen, rate)) for rate in dict.fromkeys(rates))
+
+
+def check_names(names: Iterable[str], known: Sequence[str]) -> None:
+    """Raises HafnetError where a layer is not one of those known."""
+    for name in names:
+        if name not in known:
+            raise HafnetError(f"{name!r} is no layer of weights of this network, which has {', '.join(known)}")
+
+
+class Neurons(NamedTuple):
+    """A block of neurons of a layer, each of which is to err alone."""
+
+    layer: str
+    numbers: range
+
+
+class Task(NamedTuple):
+    """A piece of a campaign that is done as a whole: map `number` of point `point`, or a block of `neurons`.
+
+    `key` is the same for the same piece of work in any campaign with the same settings.
+    """
+
+    key: str
+    point: int = 0
+    number: int = 0
+    neurons: Neurons | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Campaign:
+    """What is asked: `points`, each in `maps` maps drawn from `seed`, of a network and labelled samples.
+
+    `axis` names what the points' values are. `neurons`: the rate at which every single neuron is to err alone, to find
+    those that an error hits hardest; None asks for no neurons. Raises HafnetError where a member breaks its rule.
+    """
+
+    network: Network
+    samples: Samples
+    points: tuple[Point, ...]
+    maps: int = 100
+    seed: int = 0
+    axis: str = "weight error rate"
+    neurons: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", (CLEAN, *sorted(self.points, key=lambda point: point.value or 0.0)))
+        if self.samples.labels is None:
+            raise HafnetError("the samples have no labels, without which there is no accuracy")
+        if self.maps < 1:
+            raise HafnetError(f"{self.maps} maps are not possible, at least 1 is needed")
+        if self.seed < 0:
+            raise HafnetError(f"seed {self.seed} is not possible, the least is 0")
+        if self.neurons is not None and not 0 <= self.neurons <= 1:
+            raise HafnetError(f"error rate {self.neurons:g} is not a probability from 0 to 1")
+        names = [layer.name for layer in self.layers]
+        for point in self.points:
+            check_names(point.rates, names)
+
+    @property
+    def layers(self) -> tuple[WeightedLayer, ...]:
+        """The layers that can err."""
+        return tuple(layer for layer in self.network.layers if isinstance(layer, WeightedLayer))
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """What all results depend on, as digests: a journal of other settings holds other results."""
+        labels, values = self.samples.labels, self.samples.values
+        assert labels is not None
+        inside = [part for layer in self.network.layers for key, part in layer.arrays.items()]
+        shapes = [repr((layer.name, layer.shape)) for layer in self.network.layers]
+        return {
+            "network": _digest(repr(self.network.encoding), *shapes, *[part.tobytes() for part in inside]),
+            "samples": _digest(str(values.shape), *[part.astype("<i8").tobytes() for part in (values, labels)]),
+            "seed": str(self.seed),
+        }
+
+    def tasks(self) -> Iterator[Task]:
+        """All pieces of work, in order; of a point without errors one map."""
+        for point, asked in enumerate(self.points):
+            for number in range(self.maps if asked.errs else 1):
+                yield Task(f"{asked.digest}/{number}", point, number)
+        if self.neurons is not None:
+            for layer in self.layers:
+                for start in range(0, layer.fan_out, BLOCK):
+                    numbers = range(start, min(start + BLOCK, layer.fan_out))
+                    yield Task(f"{layer.name}/{numbers.start}/{self.neurons!r}", neurons=Neurons(layer.name, numbers))
+
+    def run(self, task: Task, engine: Engine) -> Any:
+        """The result of a task, as JSON holds it: samples that are right in a map, or `Change` of each neuron."""
+        if task.neurons is None:
+            rates = self.points[task.point].rates
+            return engine.correct(faulty(self.network, rates, self.seed, task.number))
+        return [list(change) for change in self._changes(task.neurons, engine)]
+
+    def _changes(self, neurons: Neurons, engine: Engine) -> list[Change]:
+        assert self.neurons is not None
+        index = next(index for index, layer in enumerate(self.layers) if layer.name == neurons.layer)
+        random = np.random.default_rng([self.seed, index, neurons.numbers.start])
+        layer = self.layers[index]
+        rows = {number: np.repeat(layer.matrix[number : number + 1], NEURON_MAPS, 0) for number in neurons.numbers}
+        for number, each in rows.items():
+            rows[number] = err(each, self.neurons, random, layer.shape.ternary)
+        return engine.changes(neurons.layer, rows)
+
+
+def _digest(*parts: str | bytes) -> str:
+    found = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        found.update(b"%d:" % len(data))
+        found.update(data)
+    return found.hexdigest()[:32]

@@ -1,0 +1,204 @@
+"""`hafnet faults`: what it leaves, that it goes on where it was stopped, and what it says to mistakes."""
+
+import csv
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import Run
+from PIL import Image
+
+from model.golden import classify
+from model.network import Network
+from model.random_network import random_network
+from model.samples import Samples
+
+FILES = ("faults.csv", "faults.json", "faults.svg", "faults.png")
+
+
+def make(folder: Path, shape: tuple[int, ...], count: int) -> Path:
+    """A network and samples of which all are right without errors."""
+    network = random_network(shape, seed=1)
+    values = np.random.default_rng(2).integers(0, 2, (count, shape[0]))
+    network.save(folder / "network.safetensors")
+    Samples(values, classify(network, values)).save(folder / "samples.safetensors")
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return make(tmp_path, (12, 9, 3), 40)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "faults").iterdir() if path.name != "journal.jsonl"}
+
+
+def test_what_it_leaves(project: Path, run: Run) -> None:
+    code, out, err = run("faults", project, "--rates", "0.3,0.01", "--maps", 8, "--neurons", 0.2)
+    assert code == 0, err
+    assert re.search(r"no errors +1 +100\.00%", out)
+    assert re.search(r"0\.01 +8 +\d+\.\d+% +\d+\.\d+% … \d+\.\d+%", out)
+    assert "Neurons that errors at 0.2 in them alone hit hardest, of 12" in out
+    assert set(contents(project)) == {*FILES, "neurons.csv"}
+    with (project / "faults" / "faults.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["point"] for row in rows] == ["no errors", "0.01", "0.3"]
+    assert [row["maps"] for row in rows] == ["1", "8", "8"]
+    for row in rows[1:]:
+        numbers = [float(row[name]) for name in ("least", "low", "mean", "high", "most")]
+        assert float(row["weight error rate"]) == float(row["point"])
+        assert 0 <= numbers[1] <= numbers[2] <= numbers[3] <= 1
+        assert numbers[0] <= numbers[2] <= numbers[4]
+    told = json.loads((project / "faults" / "faults.json").read_text())
+    assert told["points"][2]["mean"] == pytest.approx(np.mean(told["points"][2]["accuracies"]))
+    assert len(told["neurons"]["found"]) == 12
+    with (project / "faults" / "neurons.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 12
+
+
+def test_the_picture_can_be_seen(project: Path, run: Run) -> None:
+    assert run("faults", project, "--rates", "0.01,0.1", "--maps", 4)[0] == 0
+    text = (project / "faults" / "faults.svg").read_text()
+    assert text.startswith("<?xml")
+    for words in ("12-9-3, 4 maps a point", "weight error rate", "accuracy on 40 samples", "without errors"):
+        assert words in text
+    with Image.open(project / "faults" / "faults.png") as picture:
+        assert picture.size == (960, 600)
+        colours = picture.convert("RGB").getcolors(1 << 20)
+    assert colours is not None
+    assert (11, 114, 133) in {colour for _, colour in colours}  # the curve's
+
+
+@pytest.mark.parametrize("rates", ["0", "1", "0,1e-3"])
+def test_rates_at_the_ends(project: Path, run: Run, rates: str) -> None:
+    code, _, err = run("faults", project, "--rates", rates, "--maps", 2)
+    assert code == 0, err
+
+
+def test_layers_that_are_not_named_do_not_err(project: Path, run: Run) -> None:
+    assert run("faults", project, "--rates", "1", "--maps", 1, "--layers", "output")[0] == 0
+    network, samples = Network.load(project / "network.safetensors"), Samples.load(project / "samples.safetensors")
+    assert samples.labels is not None
+    output = network.output
+    scores = -output.weights.astype(int)
+    other = type(output)(output.name, scores, output.offsets)
+    expected = np.mean(classify(Network(network.encoding, network.hidden, other), samples.values) == samples.labels)
+    told = json.loads((project / "faults" / "faults.json").read_text())
+    assert told["points"][1]["accuracies"] == [expected]
+
+
+def test_killed_at_any_moment_the_next_run_goes_on(tmp_path: Path, run: Run) -> None:
+    shape, options = (300, 400, 400, 10), ("--rates", "0.01,0.1", "--maps", "60")
+    whole, cut = (make(tmp_path / name, shape, 1500) for name in ("whole", "cut"))
+    assert run("faults", whole, *options)[0] == 0
+    command = [sys.executable, "-c", "import hafnet; hafnet.main()", "faults", str(cut), *options]
+    journal, lines = cut / "faults" / "journal.jsonl", [0, 0]
+    for attempt, enough in enumerate((4, 30)):
+        with subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + 120
+            while not journal.exists() or journal.read_bytes().count(b"\n") < enough:
+                assert process.poll() is None, "it ended before it could be killed"
+                assert time.monotonic() < deadline
+                time.sleep(0.002)
+            process.send_signal(signal.SIGKILL)
+        lines[attempt] = journal.read_bytes().count(b"\n")
+    assert 4 <= lines[0] < lines[1] < 122
+    assert contents(cut) == {}
+    before = journal.read_bytes()
+    code, out, err = run("faults", cut, *options)
+    assert code == 0, err
+    assert f"{lines[1] - 1} of 121 results are there from an earlier run" in out
+    kept = before[: before.rindex(b"\n") + 1]
+    assert journal.read_bytes().startswith(kept)
+    assert journal.read_bytes().count(b"\n") == 122  # nothing was done twice
+    assert contents(cut) == contents(whole)
+
+
+def test_interrupted_it_says_so_and_keeps_what_is_there(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from model.campaign.journal import Journal
+
+    add = Journal.add
+
+    def interrupted(self: Journal, key: str, result: object) -> None:
+        add(self, key, result)
+        if len(self.results) == 5:
+            raise KeyboardInterrupt
+
+    options = ("--rates", "0.1", "--maps", 20)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", interrupted)
+        code, _, err = run("faults", project, *options)
+    assert (code, err.strip()) == (130, "hafnet: interrupted")
+    code, out, _ = run("faults", project, *options)
+    assert code == 0
+    assert "5 of 21 results are there from an earlier run" in out
+
+
+def test_more_rates_and_more_maps_go_on_from_what_is_there(project: Path, run: Run) -> None:
+    assert run("faults", project, "--rates", "0.1", "--maps", 4)[0] == 0
+    code, out, _ = run("faults", project, "--rates", "0.01,0.1", "--maps", 6)
+    assert code == 0
+    assert "5 of 13 results are there from an earlier run" in out
+    together = contents(project)
+    assert run("faults", project, "--rates", "0.01,0.1", "--maps", 6, "--restart")[0] == 0
+    assert contents(project) == together
+
+
+def test_another_network_samples_or_seed_is_refused_or_starts_anew(project: Path, run: Run) -> None:
+    options = ("--rates", "0.1", "--maps", 2)
+    assert run("faults", project, *options)[0] == 0
+    before = contents(project)
+    for more, name in ((("--seed", 1), "seed"), (("--count", 30), "samples")):
+        code, _, err = run("faults", project, *options, *more)
+        assert code == 2
+        assert re.fullmatch(rf"hafnet: .*journal\.jsonl holds results of another {name}, .* --restart\n", err)
+    assert contents(project) == before
+    assert run("faults", project, *options, "--seed", 1, "--restart")[0] == 0
+    assert contents(project) != before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["--rates", "1e-3,1.5"], "error rate 1.5 is not a probability from 0 to 1"),
+        (["--rates=-0.1"], "error rate -0.1 is not a probability"),
+        (["--rates", "nan"], "error rate nan is not a probability"),
+        (["--rates", "few"], "--rates 'few' is not numbers separated by ','"),
+        (["--rates", ""], "--rates '' is not numbers"),
+        (["--neurons", "2"], "error rate 2 is not a probability"),
+        (["--neurons", "most"], "'most' is not a valid float"),
+        (
+            ["--layers", "hidden0,hidden7"],
+            "'hidden7' is no layer of weights of this network, which has hidden0, output",
+        ),
+        (["--maps", "0"], "0 maps are not possible, at least 1 is needed"),
+        (["--seed", "-1"], "-1 is not in the range"),
+        (["--network", "nowhere.safetensors"], r"nowhere\.safetensors: no such file"),
+        (["--samples", "nowhere.safetensors"], r"nowhere\.safetensors: no such file"),
+        (["--count", "41"], "41 samples are asked for, but there are 40"),
+        (["--scheduler", "nonsense"], "--scheduler nonsense: no Dask scheduler answers there"),
+    ],
+)
+def test_mistakes_end_in_one_sentence(project: Path, run: Run, arguments: list[str], pattern: str) -> None:
+    code, _, err = run("faults", project, *arguments)
+    assert code == 2, err
+    assert re.search(pattern, err), err
+    assert err.startswith("hafnet: ")
+    assert err.count("\n") == 1
+    assert not (project / "faults").exists() or not contents(project)
+
+
+def test_samples_without_labels_are_refused(project: Path, run: Run) -> None:
+    Samples(np.zeros((3, 12), int)).save(project / "samples.safetensors")
+    code, _, err = run("faults", project)
+    assert code == 2
+    assert re.search("the samples have no labels, without which there is no accuracy", err)
