@@ -20,7 +20,13 @@ from model.topology import Topology
 
 SMALL_PLAN = Plan(Geometry(4, 7), (LayerPlan(P2S, 2), LayerPlan(S2P, 3)))
 SMALL = Accelerator(
-    Topology.parse("20-9-3"), SMALL_PLAN, scores=False, top=2, input_width=8, timing=Timing(1, 2, 30, 40, 50), limits=Limits(60, 3)
+    Topology.parse("20-9-3"),
+    SMALL_PLAN,
+    scores=False,
+    top=2,
+    input_width=8,
+    timing=Timing(1, 2, 30, 40, 50),
+    limits=Limits(60, 3),
 )
 ONE_CELL = Accelerator(Topology.parse("1-1"), Plan(Geometry(1, 1)))
 MANY_KINDS = Accelerator(Topology.parse("4x5x2b3-4c3p1t-m2-6c1x2g2-avg-7-3"), Plan(Geometry(4, 7)))
