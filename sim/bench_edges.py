@@ -6,7 +6,7 @@ Job: as `sim.edges` takes it. Answer: `cycles` per image with precharge 2 and se
 from typing import Any
 
 import cocotb
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiResp
 
 from hdl.programming import HostCommand
@@ -14,7 +14,7 @@ from hdl.registers import ADDRESS, DATA_WORDS, Register
 from sim import clocking, job
 from sim.edges import CONFIGURATION, Edges, raw_write
 
-PACKET_ERROR = 4
+FAILED, PACKET_ERROR, NO_SUPPLY, SUPPLY_LOST = 2, 4, 8, 16
 COMMANDS = [command.value for command in HostCommand if command is not HostCommand.NONE]
 ON_NUMBERS = [HostCommand.WRITE_NUMBER.value, HostCommand.READ_NUMBER.value]
 NO_COMMANDS = [0, max(COMMANDS) + 1, 8 | min(COMMANDS), 0x100 | min(COMMANDS), 1 << 31 | min(COMMANDS), 0xFFFF_FFFF]
@@ -196,7 +196,7 @@ async def memories_change_between_images(dut: Any) -> None:
     await ClockCycles(dut.clk, edges.drain)
     for number, change in enumerate(changes):
         assert edges.results
-        await edges.put(change, "new")
+        await (edges.put_array if change["array"] else edges.put)(change, "new")
         await ClockCycles(dut.clk, edges.drain + 37 * number)  # anywhere within an image
     stop = True
     await source
@@ -240,6 +240,55 @@ async def a_reset_forgets_the_images_under_way_and_nothing_else(dut: Any) -> Non
         await edges.put(change, "old")
         assert await edges.intact()
         await edges.check()
+
+
+@test
+async def pins_tell_what_goes_on(dut: Any) -> None:
+    edges = await Edges.begin(dut)
+    host, change, packets = edges.host, edges.task["changes"][0], edges.task["beats"]
+    await ClockCycles(dut.clk, edges.drain)
+    assert int(dut.idle.value)
+    # From the first beat to the last result, alone and one behind the other.
+    for sent in (packets[:1], packets):
+        source = cocotb.start_soon(edges.send(sent))
+        await RisingEdge(dut.s_axis_tvalid)
+        await ClockCycles(dut.clk, 2)
+        while len(edges.results) < len(sent):
+            assert not int(dut.idle.value), f"idle with {len(edges.results)} of {len(sent)} results"
+            await RisingEdge(dut.clk)
+        await source
+        await ClockCycles(dut.clk, edges.drain)
+        assert int(dut.idle.value)
+        edges.results.clear()
+    await edges.send([packets[0] * 2])  # dropped
+    await ClockCycles(dut.clk, edges.drain)
+    assert int(dut.idle.value)
+    await host.write(Register.STATUS, PACKET_ERROR)
+
+    await host.write(Register.PULSES, 20 | 30 << 16)
+    await host.write(Register.AMPLITUDES, 5 << 8 | 9 << 16)
+    await host.write(Register.IRQ_ENABLE, 2)
+    for drops in (False, True):
+        await edges.start_programming(change)
+        codes = set()
+        while await host.read(Register.STATUS) & 1:
+            assert not int(dut.idle.value)
+            codes.add(int(dut.amplitude.value))
+            if drops and codes & {5, 9}:
+                dut.supply_ok.value = 0
+        assert codes & {5, 9}
+        assert codes <= {0, 5, 9}
+        assert await host.read(Register.STATUS) == (NO_SUPPLY | SUPPLY_LOST | FAILED) * drops
+        assert int(dut.irq.value) == drops
+        assert not int(dut.amplitude.value)
+    await edges.refused(Register.COMMAND, HostCommand.PROGRAM_ROW.value)
+    dut.supply_ok.value = 1
+    await edges.put(change, "old")
+    await host.write(Register.IRQ_STATUS, 3)
+    await ClockCycles(dut.clk, edges.drain)
+    assert int(dut.idle.value)
+    assert not int(dut.irq.value)
+    assert await edges.intact()
 
 
 @test

@@ -34,7 +34,7 @@ COMMANDS = 60
 """Commands on rows in the long test."""
 WRITERS = (HostCommand.PROGRAM_ROW, HostCommand.FORM_ROW, HostCommand.PROGRAM_ARRAY)
 
-test = cocotb.test(timeout_time=8, timeout_unit="ms")
+test = cocotb.test(timeout_time=1, timeout_unit="ms")
 counts: Counter[str] = Counter()
 
 
@@ -111,6 +111,7 @@ class Layer:
             await RisingEdge(clk)
             right = int(payload.pulse.amplitude) if pulses else 0
             assert int(self.bench.dut.amplitude.value) == right, "the DAC does not get the layer's amplitude"
+            assert not int(self.bench.dut.resting.value), "at rest within a command"
         rubbish = self.source.getrandbits(self.bench.block.host_width)
         self.answer(1, failed, found if not pulses else rubbish)
         self.port("amplitude").value = 0

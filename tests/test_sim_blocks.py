@@ -144,6 +144,7 @@ MUTANTS = (
     ),
     Mutant("tile", TERNARY_TILE, TileHardware, ELABORATE, "~array.qb[:used]", "array.q[:used]"),
     Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "(self.side == Side.BL)", "1"),
+    Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, " & (self.operation != Operation.FORM)", ""),
     Mutant(
         "controller", CONTROLLER, ControllerHardware, ELABORATE, "with m.If(overdue | ~self.supply_ok)", "with m.If(0)"
     ),

@@ -115,15 +115,15 @@ class LayerHardware(Hardware):
     def _host_between_maps(self, m: Module, engine: Any) -> Value:
         """Let the host wait for the end of a map; returns whether the next map has to wait for the host."""
         words = self.block.words
-        held, between = Signal(), Signal()
-        m.d.comb += held.eq(between & (self.host.valid | self.claim))
         if words == 1:
             return Const(0)  # an image is a word: the engine keeps the host out of it
+        held, between = Signal(), Signal()
         word = Signal(range(words))  # of the map that the engine takes
         with m.If(engine.i.valid & engine.i.ready):
             m.d.sync += word.eq(Mux(word == words - 1, 0, word + 1))
         m.d.comb += [
             between.eq(word == 0),
+            held.eq(between & (self.host.valid | self.claim)),
             engine.host.valid.eq(self.host.valid & between),
             self.host.ready.eq(engine.host.ready & between),
             engine.claim.eq(self.claim & between),
