@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.arrays.host_access import LayerCommand, host_layout
 from hdl.arrays.programmer import CONFIGURATION, Programmer, RowCommand
-from hdl.block import Hardware, place
-from hdl.failures import PLACE, FailureList
+from hdl.block import Hardware, index_width, place
+from hdl.failures import FailureList
 from hdl.neurons.popcount import tree_or
 from hdl.streams.packets import axi_stream, beats
 from hdl.streams.row_receiver import ROW_BEAT, RowReceiver
@@ -94,6 +94,13 @@ class Programming:
     name = "hafnet_programming"
 
     @property
+    def place(self) -> data.StructLayout:
+        """A row of an array, in as few bits as there are rows."""
+        groups, tiles = (max(1, *(getattr(layer, name) for layer in self.layers)) for name in ("groups", "tiles"))
+        counts = {"layer": len(self.layers), "group": groups, "tile": tiles, "row": self.rows}
+        return data.StructLayout({name: index_width(count) for name, count in counts.items()})
+
+    @property
     def signature(self) -> wiring.Signature:
         members: dict[str, wiring.Member] = {
             "start": In(1),
@@ -115,7 +122,7 @@ class Programming:
             "pop": In(1),
             "count": Out(range(FAILURES + 1)),
             "overflow": Out(1),
-            "first": Out(PLACE),
+            "first": Out(self.place),
             "amplitude": Out(8),
             "resting": Out(1),
         }
@@ -308,15 +315,17 @@ class ProgrammingHardware(Hardware):
 
     def _failures(self, m: Module, platform: Any, programmer: Any, row: Value, command: Any) -> None:
         """Count and list the rows that fail."""
-        listed = place(m, platform, "failure_list", FailureList(FAILURES))
+        listed = place(m, platform, "failure_list", FailureList(FAILURES, self.block.place.size))
         is_failure = Signal()
+        here: Any = Signal(self.block.place, name="here")
         m.d.comb += [
             is_failure.eq(programmer.done & programmer.failed & (command != HostCommand.READ_ROW)),
             listed.push.eq(is_failure),
-            listed.row.layer.eq(self.layer),
-            listed.row.group.eq(self.group),
-            listed.row.tile.eq(self.tile),
-            listed.row.row.eq(row),
+            here.layer.eq(self.layer),
+            here.group.eq(self.group),
+            here.tile.eq(self.tile),
+            here.row.eq(row),
+            listed.row.eq(here),
             listed.pop.eq(self.pop),
             self.count.eq(listed.count),
             self.overflow.eq(listed.overflow),

@@ -336,8 +336,8 @@ class HostRegistersHardware(Hardware):
             Register.IMAGES_OUT: images_out,
             Register.PROGRESS: programming.progress.as_value(),
             Register.FAILED_COUNT: listed,
-            Register.FAILED_ARRAY: Cat(first.layer, first.group),
-            Register.FAILED_ROW: Cat(first.tile, first.row),
+            Register.FAILED_ARRAY: _halves(first.layer, first.group),
+            Register.FAILED_ROW: _halves(first.tile, first.row),
             **{
                 Register.FAILED_COLUMNS + 4 * word: columns[32 * word : 32 * word + 32]
                 for word in range(-(-len(columns) // 32))
@@ -391,3 +391,8 @@ class HostRegistersHardware(Hardware):
             with m.Case(HostCommand.READ_NUMBER.value):
                 m.d.comb += allowed.eq(number)
         return allowed
+
+
+def _halves(low: Value, high: Value) -> Value:
+    """A register of two numbers."""
+    return Cat(low, Const(0, 16 - len(low)), high)
