@@ -111,6 +111,11 @@ def export(folder: Path, network: Path | None, wish: Wish, formats: Sequence[str
 @click.option("--sense", default=1, show_default=True, help="Cycles of SEN high in each read, after reset.")
 @click.option("--set-pulse", default=100, show_default=True, help="Cycles of a SET pulse, after reset.")
 @click.option("--reset-pulse", default=100, show_default=True, help="Cycles of a RESET pulse, after reset.")
+@click.option("--form-pulse", default=1000, show_default=True, help="Cycles of a FORM pulse, after reset.")
+@click.option(
+    "--longest-pulse", default=10_000, show_default=True, help="Cycles after which a watchdog cuts any pulse."
+)
+@click.option("--pulsed-at-once", default=32, show_default=True, help="Devices of a row that are pulsed together.")
 def generate(
     folder: Path,
     network: Path | None,
@@ -154,7 +159,7 @@ def synth(folder: Path, target: str) -> None:
 @click.option("--samples", type=click.Path(path_type=Path), help="Samples, if not FOLDER/samples.safetensors.")
 @click.option("--count", type=int, help="Only so many of the samples.")
 @click.option("--random", "random_count", type=int, help="So many random samples instead.")
-@click.option("--program", is_flag=True, help="Program and read back all arrays through AXI4-Lite first.")
+@click.option("--program", is_flag=True, help="Program all arrays from a stream, and read them back, first.")
 @click.option("--netlist", is_flag=True, help="Simulate FOLDER/netlist in place of FOLDER/verilog.")
 @waves_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random samples and of stalls.")

@@ -3,7 +3,7 @@
 Job: `inputs`, names of the accelerator's inputs; `passes`, for each its `images`, and the chance in 1/256 of `gaps` in
 the input and in the taking of results; `result_beats`, beats of a result packet; `patience`, cycles in which something
 must pass; `drain`, cycles in which the last image has left every layer after its result; `seed`; `program`, memories to
-write and read back through AXI4-Lite before anything else (or null). The words of a pass are in the files that
+write and read back before anything else (or null). The words of a pass are in the files that
 `sim.records` reads and writes. Answer: `read_back`.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
 
-from hdl.arrays.host_access import HostCommand
+from hdl.programming import HostCommand
 from hdl.registers import Register
 from sim import clocking, job
 from sim.harness import CONTROLS, DUT
@@ -44,17 +44,20 @@ async def run_pass(dut: Any, number: int, images: int, gaps: int, task: Any) -> 
 
 
 async def program(host: Host, memories: Any) -> list[list[int]]:
-    """Write every memory, then read every one back."""
+    """Write every memory, arrays from a stream, then read every one back."""
     timing = {register: await host.read(register) for register in (Register.READ_TIMING, Register.PULSES)}
     await host.write(Register.READ_TIMING, 1 | 2 << 8)
     await host.write(Register.PULSES, 2 | 3 << 16)
     for memory in memories:
         await host.address(memory["layer"], memory["group"], memory["tile"])
-        command = HostCommand.PROGRAM_ROW if memory["array"] else HostCommand.WRITE_NUMBER
-        for index, word in enumerate(memory["words"]):
-            assert await host.put(command, index, word, memory["width"]), (
-                f"{memory['name']}, row {index} failed its verify read"
+        if memory["array"]:
+            assert await host.put_array(memory["words"], memory["width"]), (
+                f"{memory['name']}: row {await host.read(Register.FAILED_ROW) >> 16} failed"
             )
+            assert await host.read(Register.PROGRESS) == len(memory["words"])
+        else:
+            for index, word in enumerate(memory["words"]):
+                assert await host.put(HostCommand.WRITE_NUMBER, index, word, memory["width"])
     read_back = []
     for memory in memories:
         await host.address(memory["layer"], memory["group"], memory["tile"])

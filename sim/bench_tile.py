@@ -36,7 +36,11 @@ class Cells:
         self.zeros = 0
 
     def pulse(self, row: int, operation: Operation, side: Side, mask: int) -> None:
-        """SET makes a device 1, RESET 0. A binary cell is one bit: BL's, of which BLb's is the complement."""
+        """SET makes a device 1, RESET 0; FORM does nothing, because all are formed. A binary cell is one bit: BL's, of
+        which BLb's is the complement.
+        """
+        if operation == Operation.FORM:
+            return
         is_blb = side == Side.BLB
         raises = (operation == Operation.SET) != (is_blb and not self.ternary)
         if self.ternary:
@@ -68,7 +72,7 @@ class Cells:
 async def pulse(dut: Any, cells: Cells, source: random.Random) -> None:
     """One pulse on a random row, side and set of columns, and a pause after it."""
     row = source.randrange(len(cells.words))
-    operation, side = source.choice((Operation.SET, Operation.RESET)), source.choice((Side.BL, Side.BLB))
+    operation, side = source.choice((Operation.SET, Operation.RESET, Operation.FORM)), source.choice(list(Side))
     mask = source.choice((0, (1 << cells.columns) - 1, source.getrandbits(cells.columns)))
     dut.row.value, dut.operation.value, dut.side.value, dut.x.value = row, operation.value, side.value, mask
     dut.hv.value = 1

@@ -225,7 +225,9 @@ MUTANTS = (
     Mutant("dense", IN_ARRAYS, NumberLoaderHardware, ELABORATE, "grid.number_bits - 1", "grid.number_bits - 2"),
     Mutant("classifier", CLASSES, ClassifierHardware, ELABORATE, "offset.as_signed()", "offset"),
     Mutant("layer", WINDOWS, LayerHardware, "_sliced", "index * each", "0"),
-    Mutant("layer", POOL, PoolLayerHardware, ELABORATE, "taken & (order.command == HostCommand.WRITE_NUMBER)", "taken"),
+    Mutant(
+        "layer", POOL, PoolLayerHardware, ELABORATE, "taken & (order.command == LayerCommand.WRITE_NUMBER)", "taken"
+    ),
     Mutant("layer", RANKED, RankerHardware, ELABORATE, "self.i.valid & ~busy", "self.i.valid"),
 )
 
@@ -260,7 +262,7 @@ MORE_MUTANTS = (
     Mutant("classifier", BEST, ClassifierHardware, ELABORATE, "last.eq(grid.last)", "last.eq(0)"),
     Mutant("classifier", BEST, ClassifierHardware, ELABORATE, "o.ready.eq(taken)", "o.ready.eq(self.o.ready)"),
     Mutant("classifier", BEST, ClassifierHardware, ELABORATE, "(each.go for each in collectors).all()", "(1).all()"),
-    Mutant("layer", WINDOWS, LayerHardware, ELABORATE, "source.ready.eq(engine.i.ready)", "source.ready.eq(1)"),
+    Mutant("layer", WINDOWS, LayerHardware, ELABORATE, "source.ready.eq(engine.i.ready & ~held)", "source.ready.eq(1)"),
     Mutant("layer", POOL, PoolLayerHardware, ELABORATE, "write_addr.eq(order.index)", "write_addr.eq(0)"),
     Mutant("layer", IN_STEPS, RankerHardware, ELABORATE, "step == steps - 1", "step == 0"),
     Mutant("layer", RANKED, RankerHardware, ELABORATE, "found.eq(1)", "found.eq(0)"),

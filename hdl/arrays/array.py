@@ -17,11 +17,16 @@ from hdl.storage import Storage
 
 
 class Operation(enum.Enum, shape=2):
-    """What the array does to the selected row. SET and RESET act while high voltage is enabled."""
+    """What the array does to the selected row. SET, RESET and FORM act while high voltage is enabled.
+
+    FORM brings a pristine device into low resistance, once; it acts like a SET pulse on the devices that `side` and `x`
+    select. Where an emulation does not know pristine devices they all count as formed, and FORM changes nothing.
+    """
 
     READ = 0
     SET = 1
     RESET = 2
+    FORM = 3
 
 
 class Side(enum.Enum, shape=1):
@@ -58,7 +63,7 @@ class Array:
 
     Ports, all synchronous to `clk`:
       `row`        word line that is selected
-      `operation`  READ, or SET / RESET while `hv` is high
+      `operation`  READ, or SET / RESET / FORM while `hv` is high
       `side`       BL or BLB: the device that a pulse acts on
       `hv`         high-voltage enable; a pulse lasts as many cycles as it is high. Row, operation, side and X must
                    hold during the pulse, and `hv` must be low for at least 1 cycle before the next pulse or read
@@ -153,7 +158,8 @@ class ArrayEmulation(Hardware):
         else:
             raises = (self.operation == Operation.SET) == (self.side == Side.BL)
             m.d.comb += pulsed_cells.eq(x)
-        m.d.sync += [pulsed.eq(self.hv), row.eq(self.row), to_one.eq(raises)]
+        acts = self.hv & (self.operation != Operation.FORM)
+        m.d.sync += [pulsed.eq(acts), row.eq(self.row), to_one.eq(raises)]
         m.d.comb += [
             cells.write_en.eq(pulsed & ~self.hv),
             cells.write_addr.eq(row),
