@@ -194,6 +194,7 @@ class Accelerator:
             shape.ternary,
             self.plan.numbers_in_arrays,
             self.target,
+            self.plan.fidelity,
         )
         return Classifier(block, self.scores, self.top) if last else Dense(block, streamed=self.zigzag(index))
 
@@ -203,8 +204,8 @@ class Accelerator:
         last, streamed = index == len(self.maps) - 1, self.zigzag(index - 1)
         size = (shape.fan_in, shape.fan_out, geometry.rows, geometry.columns)
         numbers: Literal["thresholds", "offsets"] = "offsets" if last else "thresholds"
-        in_arrays = self.plan.numbers_in_arrays
-        sink = Columns(*size, grid.lanes, presentations, shape.ternary, numbers, self.host_width, in_arrays)
+        rest = (self.host_width, self.plan.numbers_in_arrays, self.plan.fidelity)
+        sink = Columns(*size, grid.lanes, presentations, shape.ternary, numbers, *rest)
         if last:
             return SequentialClassifier(sink, self.scores, self.top, streamed)
         if streamed:

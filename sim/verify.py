@@ -85,7 +85,7 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[
         what = _difference(exported.plan, manifest.plan)
         raise HafnetError(f"{images_folder} and {verilog} were made with different plans: {what}")
     files = {image.file for image in exported.images if image.format == "hex"}
-    contents = list(images.words(network, manifest.plan))
+    contents = list(images.words(network, manifest.plan, images.load_faults(images_folder)))
     needed = {f"{image.name}.hex" for image in contents}
     if files != needed:
         missing = min(needed - files) if needed - files else min(files - needed)
@@ -103,6 +103,8 @@ def _difference(one: Plan, other: Plan) -> str:
         return f"arrays of {ours.rows} x {ours.columns} and of {theirs.rows} x {theirs.columns}"
     if one.numbers_in_arrays != other.numbers_in_arrays:
         return "the numbers of one are in its arrays, those of the other are not"
+    if one.fidelity != other.fidelity:
+        return f"emulations of fidelity {one.fidelity!r} and {other.fidelity!r}"
     layers = enumerate(zip(one.layers, other.layers, strict=True))
     index, (here, there) = next((index, pair) for index, pair in layers if pair[0] != pair[1])
     return f"layer {index} is {here.dataflow} in {here.lanes} lanes and {there.dataflow} in {there.lanes}"
