@@ -119,14 +119,15 @@ class FaultyArrays:
     def errors(self, layer: int, presented: bits.Bits, shares: tuple[int, ...], first: int, neurons: slice) -> Int32:
         """What noise adds to counts: (words, presentations, fan_in) bits that `neurons` see to (words, neurons) int32.
 
-        `shares` is what each presentation counts, `first` the number of words that the layer saw before.
+        `shares` is what each presentation counts, `first` the number of words that the layer saw before, and
+        `neurons` a range of them from its start to its end.
         """
         cells = self._cells[layer]
         grid = cells.grid
-        weak, erring = grid.matrix(cells.weak)[neurons], grid.matrix(cells.erring)[neurons]
-        found = np.zeros((len(presented), len(weak)), dtype=np.int32)
-        if not self.noisy or not weak.any():
+        found = np.zeros((len(presented), neurons.stop - neurons.start), dtype=np.int32)
+        if not self.noisy or not cells.weak.any():
             return found
+        weak, erring = grid.matrix(cells.weak)[neurons], grid.matrix(cells.erring)[neurons]
         place = grid.matrix(np.arange(cells.weights.size).reshape(cells.weights.shape))[neurons]
         # A product that is ±1 in place of another adds or takes 1; the amplifiers' count has one scale for all.
         change = erring.astype(np.int32) - grid.matrix(cells.weights)[neurons]

@@ -269,7 +269,7 @@ def _layer(network: Network, index: int, seen: npt.NDArray[Any], how: _How, firs
         presented = some if pooled else present(given, some.reshape(len(some), layer.fan_in), start, how.entropy)
         found = counts(layer.weights, presented, presentations, ternary=layer.shape.ternary, method=how.method)
         if how.faults is not None:
-            found += how.faults.errors(index, presented, presentations.weights, start, slice(layer.fan_out))
+            found += how.faults.errors(index, presented, presentations.weights, start, slice(0, layer.fan_out))
         return found
 
     groups = layer.groups if isinstance(layer, ConvolutionLayer) else 1

@@ -3,8 +3,10 @@
 Job: `inputs`, names of the accelerator's inputs; `passes`, for each its `images`, and the chance in 1/256 of `gaps` in
 the input and in the taking of results; `result_beats`, beats of a result packet; `patience`, cycles in which something
 must pass; `drain`, cycles in which the last image has left every layer after its result; `seed`; `program`, memories to
-write and read back through AXI4-Lite before anything else (or null). The words of a pass are in the files that
-`sim.records` reads and writes. Answer: `read_back`.
+write and read back through AXI4-Lite before anything else, with the registers `read_timing` and `pulses` as they are to
+be meanwhile, and pauses of `loading` cycles, in which numbers are read from arrays, before and between the two. The
+words of a pass are in the files that `sim.records` reads and writes. Answer: `program`, for each memory the `words`
+that were read back and the rows that `failed` their verify reads.
 """
 
 from typing import Any
@@ -43,26 +45,32 @@ async def run_pass(dut: Any, number: int, images: int, gaps: int, task: Any) -> 
     await ClockCycles(dut.clk, task["drain"])
 
 
-async def program(host: Host, memories: Any) -> list[list[int]]:
+async def program(host: Host, dut: Any, task: Any) -> list[dict[str, list[int]]]:
     """Write every memory, then read every one back."""
+    await ClockCycles(dut.clk, task["loading"] + 1)
     timing = {register: await host.read(register) for register in (Register.READ_TIMING, Register.PULSES)}
-    await host.write(Register.READ_TIMING, 1 | 2 << 8)
-    await host.write(Register.PULSES, 2 | 3 << 16)
-    for memory in memories:
+    await host.write(Register.READ_TIMING, task["read_timing"])
+    await host.write(Register.PULSES, task["pulses"])
+    found, failures = [], 0
+    for memory in task["program"]:
         await host.address(memory["layer"], memory["group"], memory["tile"])
         command = HostCommand.PROGRAM_ROW if memory["array"] else HostCommand.WRITE_NUMBER
+        failed = []
         for index, word in enumerate(memory["words"]):
-            assert await host.put(command, index, word, memory["width"]), (
-                f"{memory['name']}, row {index} failed its verify read"
-            )
-    read_back = []
-    for memory in memories:
+            if not await host.put(command, index, word, memory["width"]) and memory["array"]:
+                failed.append(index)
+                assert await host.read(Register.FAILED_INDEX) == index
+        found.append({"failed": failed})
+        failures += len(failed)
+    assert await host.read(Register.FAILURES) == failures
+    await ClockCycles(dut.clk, task["loading"] + 1)
+    for memory, answer in zip(task["program"], found, strict=True):
         await host.address(memory["layer"], memory["group"], memory["tile"])
         command = HostCommand.READ_ROW if memory["array"] else HostCommand.READ_NUMBER
-        read_back.append([await host.get(command, index, memory["width"]) for index in range(len(memory["words"]))])
+        answer["words"] = [await host.get(command, index, memory["width"]) for index in range(len(memory["words"]))]
     for register, value in timing.items():
         await host.write(register, value)
-    return read_back
+    return found
 
 
 @cocotb.test()
@@ -73,13 +81,19 @@ async def accelerator(dut: Any) -> None:
     host = Host(dut)
     await clocking.start(dut)
     await host.identify()
-    read_back = await program(host, task["program"]) if task["program"] else []
+    programmed = await program(host, dut, task) if task["program"] else []
     for number, each in enumerate(task["passes"]):
         await run_pass(dut, number, each["images"], each["gaps"], task)
     total = sum(each["images"] for each in task["passes"])
     assert await host.read(Register.IMAGES_IN) == total
     assert await host.read(Register.IMAGES_OUT) == total
-    assert await host.read(Register.STATUS) == 0
+    rows = [
+        index in each["failed"]
+        for each, memory in zip(programmed, task["program"], strict=True)
+        if memory["array"]
+        for index in range(len(memory["words"]))
+    ]
+    assert await host.read(Register.STATUS) == 2 * any(rows[-1:])  # FAILED, of the last row
     # What nobody drives is X on Icarus and 0 on Verilator, so that the two might see different hardware. A channel's
     # payload may be X until its first word: after this write all channels have had theirs.
     await host.address(0)
@@ -87,4 +101,4 @@ async def accelerator(dut: Any) -> None:
         inside = getattr(dut, DUT)
         undriven = [name for name in task["inputs"] if not getattr(inside, name).value.is_resolvable]
         assert not undriven, f"inputs that the bench does not drive: {', '.join(undriven)}"
-    job.answer({"read_back": read_back})
+    job.answer({"program": programmed})
