@@ -25,8 +25,8 @@ class DevicesEmulation(Hardware):
     Loaded from images the devices are formed and hold the weights. Where none is loaded (LOAD is 0) they are pristine
     and without faults: the host is to form them.
 
-    The memories: `cells`, as in `hdl.arrays.array.ArrayEmulation`; `alike`, of a binary array, where its BLb's device
-    is not the complement of BL's; `formed`; and `faults`.
+    The memories: `cells`, as in `hdl.arrays.array.ArrayEmulation`; of a binary array `alike`, where the device on BLb
+    is not the complement of that on BL; `formed`, without which a device is HRS, whatever `cells` say; and `faults`.
     """
 
     row: Signal
@@ -82,7 +82,7 @@ class DevicesEmulation(Hardware):
         forms = (acted & ~formed.read_data) & (operation == Operation.FORM).replicate(2 * columns)
         with m.Switch(operation):
             with m.Case(Operation.SET):
-                m.d.comb += moved.eq(states | (acted & formed.read_data))
+                m.d.comb += moved.eq(states | acted)
             with m.Case(Operation.RESET):
                 m.d.comb += moved.eq(states & ~acted)
             with m.Default():
