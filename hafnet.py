@@ -109,6 +109,11 @@ def export(folder: Path, network: Path | None, wish: Wish, formats: Sequence[str
 @click.option("--sense", default=1, show_default=True, help="Cycles of SEN high in each read, after reset.")
 @click.option("--set-pulse", default=100, show_default=True, help="Cycles of a SET pulse, after reset.")
 @click.option("--reset-pulse", default=100, show_default=True, help="Cycles of a RESET pulse, after reset.")
+@click.option("--form-pulse", default=1000, show_default=True, help="Cycles of a FORM pulse, after reset.")
+@click.option(
+    "--longest-pulse", default=10_000, show_default=True, help="Cycles after which a watchdog cuts any pulse."
+)
+@click.option("--pulsed-at-once", default=32, show_default=True, help="Devices of a row that are pulsed together.")
 def generate(
     folder: Path,
     network: Path | None,

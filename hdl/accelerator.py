@@ -5,9 +5,10 @@ from typing import Any, Literal, TypeAlias
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Flow, In, connect
+from amaranth.lib.wiring import Flow, In, Out, connect
 
 from hdl.arrays.columns import Columns
+from hdl.arrays.controller import Limits
 from hdl.arrays.grid import Grid
 from hdl.block import Hardware, place
 from hdl.inputs.encoder import PlaneSplitter, StochasticEncoder
@@ -21,10 +22,12 @@ from hdl.layers.sequential_classifier import SequentialClassifier
 from hdl.layers.sequential_dense import SequentialDense
 from hdl.layers.window import Window
 from hdl.neurons.targets import Target, check_target
-from hdl.registers import ADDRESS_WIDTH, HostRegisters, LayerSize, Timing
+from hdl.programming import LayerSize, layer_side
+from hdl.registers import ADDRESS_WIDTH, HostRegisters, Timing
 from hdl.streams.axi_lite import axi_lite
 from hdl.streams.packets import RESULT_WIDTH, PacketReceiver, PacketSender, axi_stream, beats
 from hdl.streams.pixel_receiver import PixelReceiver
+from hdl.streams.row_receiver import ROW_BEAT
 from model import topology as shapes
 from model.errors import HafnetError
 from model.mapping import S2P, LayerMap, offset_width, threshold_width
@@ -46,14 +49,17 @@ class Accelerator:
     Members: `topology`, the network without its contents; `plan`, the arrays, and how each layer is read; `top`, how
     many classes a result packet names, best first (0: none), and `scores`, whether all scores come after them;
     `input_width`, TDATA bits of the input (a multiple of 8 up to 1024; None chooses the narrowest of 32, 64 … 1024 that
-    does not slow the pipeline down); `timing`, the phase lengths after reset; `target`, what the popcounts of P2S
-    layers are built of: "generic" of gates, else an FPGA's own primitives (see `hdl.neurons.targets`). Raises
-    HafnetError where a member breaks its rule.
+    does not slow the pipeline down); `timing`, how arrays are read and pulsed after reset; `target`, what the popcounts
+    of P2S layers are built of: "generic" of gates, else an FPGA's own primitives (see `hdl.neurons.targets`); `limits`,
+    what no pulse can exceed (see `hdl.arrays.controller.Limits`). Raises HafnetError where a member breaks its rule.
 
     Ports: `clk`, `rst` (synchronous, active high); `s_axis_*`, AXI4-Stream, one image a packet, its codes packed
     without gaps, bit 0 of value 0 in bit 0 of the first beat; `m_axis_*`, AXI4-Stream of 32-bit beats, one result a
-    packet: class indices, then the scores, sign-extended; `s_axil_*`, AXI4-Lite, see `hdl.registers.Register`; for
-    stochastic inputs from outside `s_raw{n}_t*`, streams of raw random bits.
+    packet: class indices, then the scores, sign-extended; `s_axil_*`, AXI4-Lite, see `hdl.registers.Register`;
+    `s_prog_*`, AXI4-Stream of 32-bit beats, the rows of an array a packet; `supply_ok`, the programming voltage is
+    stable (synchronous), and `amplitude`, the code of the DAC that makes it; `irq`; `idle`, no packet or image is under
+    way, no command, and nothing in the arrays; for stochastic inputs from outside `s_raw{n}_t*`, streams of raw random
+    bits.
 
     All layers work at the same time on successive images. Throughput: one image in as many cycles as the slowest part
     takes: a layer of neurons positions × presentations × reads × (precharge + sense) where this is not less than 8 at
@@ -68,11 +74,13 @@ class Accelerator:
     input_width: int | None = None
     timing: Timing = field(default_factory=Timing)
     target: Target = "generic"
+    limits: Limits = field(default_factory=Limits)
 
     name = "hafnet_accelerator"
 
     def __post_init__(self) -> None:
         check_target(self.target)
+        self.timing.check(self.limits)
         object.__setattr__(self, "plan", self.plan.of(self.topology))
         classes = self.topology.output.fan_out
         if not 0 <= self.top <= classes:
@@ -195,6 +203,7 @@ class Accelerator:
             self.plan.numbers_in_arrays,
             self.target,
             self.plan.fidelity,
+            self.limits,
         )
         return Classifier(block, self.scores, self.top) if last else Dense(block, streamed=self.zigzag(index))
 
@@ -204,7 +213,7 @@ class Accelerator:
         last, streamed = index == len(self.maps) - 1, self.zigzag(index - 1)
         size = (shape.fan_in, shape.fan_out, geometry.rows, geometry.columns)
         numbers: Literal["thresholds", "offsets"] = "offsets" if last else "thresholds"
-        rest = (self.host_width, self.plan.numbers_in_arrays, self.plan.fidelity)
+        rest = (self.host_width, self.plan.numbers_in_arrays, self.plan.fidelity, self.limits)
         sink = Columns(*size, grid.lanes, presentations, shape.ternary, numbers, *rest)
         if last:
             return SequentialClassifier(sink, self.scores, self.top, streamed)
@@ -221,7 +230,7 @@ class Accelerator:
         sizes = []
         for shape, grid in zip(self.topology.layers, self.maps, strict=True):
             if grid is not None:
-                sizes.append(LayerSize(grid.groups, grid.tiles, *self._numbers(grid)))
+                sizes.append(LayerSize(grid.groups, grid.tiles, *self._numbers(grid), grid.ternary))
             else:
                 sizes.append(LayerSize(0, 0, 1, shape.result.channels if isinstance(shape, shapes.MaxPool) else 0))
         given, geometry = self.topology.input, self.plan.geometry
@@ -233,6 +242,7 @@ class Accelerator:
             tuple(sizes),
             self.host_width,
             self.timing,
+            self.limits,
         )
 
     def _numbers(self, grid: LayerMap) -> tuple[int, int]:
@@ -251,6 +261,11 @@ class Accelerator:
             **_flat("s_axis", axi_stream(self.bus_width).flip()),
             **_flat("m_axis", axi_stream(RESULT_WIDTH)),
             **_flat("s_axil", axi_lite(ADDRESS_WIDTH).flip()),
+            **_flat("s_prog", axi_stream(ROW_BEAT).flip()),
+            "supply_ok": In(1),
+            "amplitude": Out(8),
+            "irq": Out(1),
+            "idle": Out(1),
         }
         for prefix, signature in raw.items():
             members |= _flat(prefix, signature)
@@ -262,7 +277,7 @@ class Accelerator:
 
 def _bit_stream() -> wiring.Signature:
     """AXI4-Stream of single bits without packets, from its transmitter's side."""
-    return wiring.Signature({"tdata": wiring.Out(1), "tvalid": wiring.Out(1), "tready": In(1)})
+    return wiring.Signature({"tdata": Out(1), "tvalid": Out(1), "tready": In(1)})
 
 
 def _flat(prefix: str, signature: Any) -> dict[str, wiring.Member]:
@@ -272,6 +287,11 @@ def _flat(prefix: str, signature: Any) -> dict[str, wiring.Member]:
 
 class AcceleratorHardware(Hardware):
     """Receiver -> layers -> sender, and the registers beside them."""
+
+    supply_ok: Signal
+    amplitude: Signal
+    irq: Signal
+    idle: Signal
 
     def __init__(self, block: Accelerator) -> None:
         self.block = block
@@ -295,6 +315,7 @@ class AcceleratorHardware(Hardware):
         self._expose(m, "s_axis", receiver.axis)
         self._expose(m, "m_axis", sender.axis)
         self._expose(m, "s_axil", registers.axil)
+        self._expose(m, "s_prog", registers.prog)
 
         source: Any = receiver.o
         streaming: Any = None  # the layer before, if its neurons are taken as they come
@@ -306,14 +327,9 @@ class AcceleratorHardware(Hardware):
                 connect(m, source, layer.i)
             else:
                 self._zigzag(m, streaming, layer)
-            connect(m, getattr(registers, f"host{index}"), layer.host)
+            self._join_host(m, registers, index, layer)
             if not block.zigzag(index):
                 m.d.comb += layer.timing.eq(registers.timing)
-            m.d.comb += [
-                getattr(registers, f"done{index}").eq(layer.done),
-                getattr(registers, f"failed{index}").eq(layer.failed),
-                getattr(registers, f"read_bits{index}").eq(layer.read_bits),
-            ]
             if "entropy" in layer_block.signature.members:
                 self._whiten(m, platform, layer.entropy)
             streaming = layer if block.zigzag(index) else None
@@ -330,8 +346,32 @@ class AcceleratorHardware(Hardware):
             registers.image_in.eq(receiver.o.valid & receiver.o.ready & (word == words - 1)),
             registers.image_out.eq(sender.i.valid & sender.i.ready),
             registers.wrong_packet.eq(receiver.wrong),
+            registers.supply_ok.eq(self.supply_ok),
+            self.amplitude.eq(registers.amplitude),
+            self.irq.eq(registers.irq),
         ]
+        self._idle(m, registers, receiver, sender)
         return m
+
+    def _join_host(self, m: Module, registers: Any, index: int, layer: Any) -> None:
+        """A layer and the host's side of it."""
+        connect(m, getattr(registers, f"host{index}"), layer.host)
+        m.d.comb += layer.supply_ok.eq(self.supply_ok)
+        for name, member in layer_side(1).items():
+            here: Any = getattr(registers, f"{name}{index}")
+            if name != "host":
+                m.d.comb += getattr(layer, name).eq(here) if member.flow is Flow.Out else here.eq(getattr(layer, name))
+
+    def _idle(self, m: Module, registers: Any, packets: Any, results: Any) -> None:
+        """Say when nothing is under way: from the first beat of a packet to the last beat of its result."""
+        begun = Signal()  # a packet has begun and not ended
+        images = Signal(16)  # packets that have ended, and whose results have not left
+        with m.If(packets.axis.tvalid & packets.axis.tready):
+            m.d.sync += begun.eq(~packets.axis.tlast)
+        ended = packets.axis.tvalid & packets.axis.tready & packets.axis.tlast
+        m.d.sync += images.eq(images + ended - registers.image_out - packets.wrong)
+        waiting = packets.axis.tvalid | begun | (images != 0) | results.axis.tvalid
+        m.d.sync += self.idle.eq(~waiting & registers.resting)
 
     def _zigzag(self, m: Module, before: Any, layer: Any) -> None:
         """Two layers in one pass: each step of the one is a row that the other reads, in the other's pace."""

@@ -16,6 +16,7 @@ from amaranth.lib.wiring import Flow
 from pydantic import Field, TypeAdapter
 
 from hdl.accelerator import Accelerator
+from hdl.arrays.controller import Limits
 from hdl.emit import TOP_IMAGE, emit
 from hdl.neurons.targets import Target
 from hdl.registers import Register, Timing
@@ -24,7 +25,7 @@ from model.files import read_manifest, whole_folder
 from model.plan import Plan
 from model.topology import Convolution, Dense, MaxPool, Topology
 
-VERSION = 2
+VERSION = 3
 MANIFEST = "manifest.json"
 WAIVERS = Path(__file__).with_name("hafnet.vlt")
 
@@ -100,6 +101,7 @@ class Manifest:
     input_width: int
     timing: Timing
     target: Target
+    limits: Limits
     arrays: int
     layers: tuple[Layer, ...]
     ports: tuple[Port, ...]
@@ -110,7 +112,7 @@ class Manifest:
     def accelerator(self) -> Accelerator:
         """The block that the folder was generated from."""
         topology = Topology.parse(self.topology)
-        rest = (self.input_width, self.timing, self.target)
+        rest = (self.input_width, self.timing, self.target, self.limits)
         return Accelerator(topology, self.plan, self.scores, self.top_classes, *rest)
 
 
@@ -189,6 +191,7 @@ def _describe(accelerator: Accelerator, version: str, files: tuple[File, ...]) -
         input_width=accelerator.bus_width,
         timing=accelerator.timing,
         target=accelerator.target,
+        limits=accelerator.limits,
         arrays=accelerator.arrays,
         layers=tuple(layers),
         ports=tuple(ports),

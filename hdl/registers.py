@@ -1,30 +1,39 @@
-"""The accelerator as its host software sees it: identification, status, timing, and access to arrays and numbers."""
+"""The accelerator as its host software sees it: identification, status, configuration, and commands on arrays and
+numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hdl.arrays.controller import TIMING
-from hdl.arrays.host_access import HostCommand, host_layout
+from hdl.arrays.controller import TIMING, Limits
+from hdl.arrays.programmer import CONFIGURATION, PULSED
 from hdl.block import Hardware, place
+from hdl.programming import ON_ROWS, PULSING, HostCommand, LayerSize, Programming, layer_side
 from hdl.streams.axi_lite import AxiLiteBridge, axi_lite
+from hdl.streams.packets import axi_stream
+from hdl.streams.row_receiver import ROW_BEAT
 from model.errors import HafnetError
 
 IDENTIFICATION = int.from_bytes(b"TNFH", "little")
 """What ID reads as: "HFNT", most significant byte first."""
-MAP_VERSION = 1
+KEY = int.from_bytes(b"MROF", "little")
+"""What unlocks FORM_ROW: "FORM", most significant byte first."""
+MAP_VERSION = 2
 ADDRESS_WIDTH = 12
 DATA_WORDS = 128
 """Words of the DATA window: enough for a row of the widest array, 4,096 columns."""
+PROTECTED = 31
+"""Layers that have a bit of their own in PROTECT; the last bit stands for all further ones, too."""
 
 
 class Register(IntEnum):
     """Byte addresses. All registers are 32 bits wide; an address that is not listed, or written but read-only, answers
-    SLVERR, as does a COMMAND that is refused, and a write to LAYER … INDEX or DATA while BUSY."""
+    SLVERR, as does a COMMAND that is refused, and while BUSY a write to anything that a command is made of: LAYER …
+    INDEX, READ_TIMING … CONTROL, DATA."""
 
     ID = 0x000
     """Read-only: 0x48464E54."""
@@ -39,21 +48,27 @@ class Register(IntEnum):
     ARRAY = 0x014
     """Read-only: rows in bits 15:0, columns in bits 31:16."""
     STATUS = 0x018
-    """Bit 0 BUSY: a command is under way. Bit 1 FAILED: the verify read of the last PROGRAM_ROW differed. Bit 2
-    PACKET_ERROR: an input packet of wrong length was dropped; write 1 to clear."""
+    """Bit 0 BUSY: a command is under way. Bit 1 FAILED: the last command failed; where bits 4 … 7 do not tell why, a
+    row did not read as it should. Bit 2 PACKET_ERROR: an input packet of wrong length was dropped; write 1 to clear.
+    Bit 3 NO_SUPPLY: the programming voltage is not stable. Bit 4 SUPPLY_LOST: nor was it during a pulse of the last
+    command. Bit 5 TOO_LONG: a pulse of the last command was cut at the longest one of LIMITS. Bit 6 UNSTABLE: two reads
+    of the last READ_ROW differed. Bit 7 BAD_PACKET: the packet of the last PROGRAM_ARRAY ended within a row, or went on
+    behind the last one. Bit 8 UNLOCKED: the next command may be FORM_ROW."""
     COMMAND = 0x01C
-    """Write-only: 1 PROGRAM_ROW, 2 READ_ROW, 3 WRITE_NUMBER, 4 READ_NUMBER, on what LAYER … INDEX address. Refused
-    while BUSY, and for an address that does not exist."""
+    """Write-only: 1 PROGRAM_ROW, 2 READ_ROW, 3 WRITE_NUMBER, 4 READ_NUMBER, 5 FORM_ROW, 6 VERIFY_ROW, 7 PROGRAM_ARRAY,
+    on what LAYER … INDEX address. Refused while BUSY, and for an address that does not exist; what would pulse also
+    while NO_SUPPLY; what would write also where PROTECT says so; and FORM_ROW where it is not unlocked."""
     LAYER = 0x020
     """What a command acts on. LAYER to INDEX hold 16 bits: the upper half of what is written is ignored."""
     GROUP = 0x024
     TILE = 0x028
     INDEX = 0x02C
-    """Row of the array, or place of a number (threshold, offset, mode) in its lane, which is then GROUP."""
+    """Row of the array (of PROGRAM_ARRAY the first one), or place of a number (threshold, offset, mode) in its lane,
+    which is then GROUP."""
     FAILURES = 0x030
-    """Read-only: rows that failed their verify read since reset (wraps at 2^32)."""
-    FAILED_INDEX = 0x034
-    """Read-only: INDEX of the last row that failed."""
+    """Read-only: rows that failed since reset (wraps at 2^32)."""
+    RETRIES = 0x034
+    """Read-only: attempts but the first since reset (wraps at 2^32)."""
     IMAGES_IN = 0x038
     """Read-only: images taken since reset (wraps at 2^32)."""
     IMAGES_OUT = 0x03C
@@ -62,43 +77,101 @@ class Register(IntEnum):
     """Cycles: precharge in bits 7:0, sense in bits 15:8."""
     PULSES = 0x044
     """Cycles: SET pulse in bits 15:0, RESET pulse in bits 31:16."""
+    FORM_PULSE = 0x048
+    """Cycles: FORM pulse in bits 15:0, set-up before each pulse of any kind in bits 31:16."""
+    COUNTS = 0x04C
+    """Pulses in a train: FORM in bits 7:0, SET in 15:8, RESET in 23:16."""
+    AMPLITUDES = 0x050
+    """Codes for the DAC in the first attempt: FORM in bits 7:0, SET in 15:8, RESET in 23:16."""
+    STEPS = 0x054
+    """What each retry adds to them, up to 255: FORM in bits 7:0, SET in 15:8, RESET in 23:16."""
+    CONTROL = 0x058
+    """Retries in bits 7:0. Bit 8 VERIFY_FIRST: PROGRAM pulses only what does not read right before. Bit 9 READ_TWICE:
+    every read of a command is made twice; what does not read right twice is wrong."""
+    LIMITS = 0x05C
+    """Read-only, built in: longest pulse in bits 15:0, cycles; devices pulsed at once at most in bits 31:16."""
+    UNLOCK = 0x060
+    """Write-only: 0x464F524D lets the next command be FORM_ROW; any other value, and any write to COMMAND, locks."""
+    PROTECT = 0x064
+    """Bit k: layer k is not to be written (bit 30: from layer 30 on). Bit 31 LOCK: this register can no more be written
+    until reset."""
+    IRQ_ENABLE = 0x068
+    """Bit 0 DONE, bit 1 ERROR: what makes the output `irq` high."""
+    IRQ_STATUS = 0x06C
+    """Bit 0 DONE: a command has ended. Bit 1 ERROR: a command has failed. Write 1 to clear."""
+    PROGRESS = 0x070
+    """Read-only: rows that the command under way, or the last one, has finished, in bits 15:0; failed ones of them in
+    bits 31:16."""
+    FAILED_COUNT = 0x074
+    """Rows in the list of failed rows, in bits 7:0, 16 at most. Bit 31 OVERFLOW: others did not find room. A write
+    takes the oldest row off the list and clears OVERFLOW."""
+    FAILED_ARRAY = 0x078
+    """Read-only: the oldest row in the list: its layer in bits 15:0, group in bits 31:16."""
+    FAILED_ROW = 0x07C
+    """Read-only: its tile in bits 15:0, row in bits 31:16."""
     DATA = 0x200
-    """First of the words that a command writes from or reads to, bit 0 = column 0; as many as the widest word needs."""
+    """First of the words that a command writes from or reads to, bit 0 = column 0; as many as the widest word needs.
+    PROGRAM_ARRAY leaves its last row here."""
+    FAILED_COLUMNS = 0x400
+    """Read-only: first of the words that tell which columns of the row that failed last did not read right."""
 
 
-@dataclass(frozen=True)
-class LayerSize:
-    """What can be addressed in one layer: groups, tiles of a group; lanes of numbers, numbers of a lane."""
-
-    groups: int
-    tiles: int
-    lanes: int
-    numbers: int
+ADDRESS = (Register.LAYER, Register.GROUP, Register.TILE, Register.INDEX)
+ACTING = (Register.STATUS, Register.IRQ_STATUS, Register.FAILED_COUNT, Register.UNLOCK)
+"""Registers in which a write does not leave what is written."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Phase lengths in cycles; see `hdl.arrays.controller.TIMING`. Raises HafnetError where one does not fit its
-    register."""
+    """What READ_TIMING … CONTROL are after reset: cycles of the phases of a read and of pulses (see
+    `hdl.arrays.controller.TIMING`, `hdl.arrays.programmer.CONFIGURATION`), and how devices are programmed. Amplitudes
+    are 0: what their codes mean is known outside only. Raises HafnetError where one does not fit its register.
+    """
 
     precharge: int = 0
     sense: int = 1
     set_pulse: int = 100
     reset_pulse: int = 100
+    form_pulse: int = 1000
+    setup: int = 1
+    form_count: int = 1
+    set_count: int = 1
+    reset_count: int = 1
+    form_amplitude: int = 0
+    set_amplitude: int = 0
+    reset_amplitude: int = 0
+    form_step: int = 0
+    set_step: int = 0
+    reset_step: int = 0
+    retries: int = 3
+    verify_first: int = 0
+    read_twice: int = 0
 
     def __post_init__(self) -> None:
-        for phase, field in TIMING:
-            cycles, most = getattr(self, str(phase)), (1 << field.width) - 1
-            if not 0 <= cycles <= most:
-                raise HafnetError(f"timing: {phase} is {cycles} cycles, but must be 0 … {most}")
+        for name, member in (*TIMING, *CONFIGURATION):
+            value, most = int(getattr(self, str(name))), (1 << member.width) - 1
+            unit = " cycles" if name in ("precharge", "sense", "setup") or str(name).endswith("_pulse") else ""
+            if not 0 <= value <= most:
+                raise HafnetError(f"timing: {name} is {value}{unit}, but must be 0 … {most}")
+
+    def check(self, limits: Limits) -> None:
+        """Raises HafnetError where a pulse is longer than the limit."""
+        for name in PULSED:
+            cycles = getattr(self, f"{name}_pulse")
+            if cycles > limits.longest_pulse:
+                raise HafnetError(
+                    f"timing: {name}_pulse is {cycles} cycles, but the longest pulse is {limits.longest_pulse}"
+                )
 
 
 @dataclass(frozen=True)
 class HostRegisters:
-    """The register file behind AXI4-Lite.
+    """The register file behind AXI4-Lite, and what its commands do (see `hdl.programming.Programming`).
 
-    Ports: `axil`; `timing`, the phase lengths; for each layer k `host{k}`, `done{k}`, `failed{k}`, `read_bits{k}`, as
-    in `hdl.arrays.grid.Grid`; `image_in`, `image_out`, `wrong_packet`, high for one cycle at each such event.
+    Ports: `axil`; `prog`, packets of rows for PROGRAM_ARRAY; `supply_ok`; `timing`, the phase lengths of reads;
+    `amplitude`, code for the DAC; `irq`, an interrupt that is enabled has its status bit set, one cycle after it;
+    `resting`, no command is under way and nothing in the layers; `image_in`, `image_out`, `wrong_packet`, high for one
+    cycle at each such event; for each layer k the ports of `hdl.programming.layer_side`.
     """
 
     input_bits: int
@@ -108,23 +181,30 @@ class HostRegisters:
     layers: tuple[LayerSize, ...]
     host_width: int
     timing: Timing
+    limits: Limits = field(default_factory=Limits)
 
     name = "hafnet_registers"
+
+    @property
+    def programming(self) -> Programming:
+        return Programming(self.rows, self.columns, self.host_width, self.layers)
 
     @property
     def signature(self) -> wiring.Signature:
         members: dict[str, wiring.Member] = {
             "axil": In(axi_lite(ADDRESS_WIDTH)),
+            "prog": In(axi_stream(ROW_BEAT)),
+            "supply_ok": In(1),
             "timing": Out(TIMING),
+            "amplitude": Out(8),
+            "irq": Out(1),
+            "resting": Out(1),
             "image_in": In(1),
             "image_out": In(1),
             "wrong_packet": In(1),
         }
         for index in range(len(self.layers)):
-            members[f"host{index}"] = Out(stream.Signature(host_layout(self.host_width)))
-            members[f"done{index}"] = In(1)
-            members[f"failed{index}"] = In(1)
-            members[f"read_bits{index}"] = In(self.host_width)
+            members |= {f"{name}{index}": member for name, member in layer_side(self.host_width).items()}
         return wiring.Signature(members)
 
     def create(self) -> "HostRegistersHardware":
@@ -132,10 +212,15 @@ class HostRegisters:
 
 
 class HostRegistersHardware(Hardware):
-    """Registers, the check of a command's address, and its way to the layer and back."""
+    """Registers, and the check of a command."""
 
     axil: Any
+    prog: Any
+    supply_ok: Signal
     timing: Any
+    amplitude: Signal
+    irq: Signal
+    resting: Signal
     image_in: Signal
     image_out: Signal
     wrong_packet: Signal
@@ -146,124 +231,163 @@ class HostRegistersHardware(Hardware):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        block = self.block
         bus = place(m, platform, "bridge", AxiLiteBridge(ADDRESS_WIDTH))
+        programming = place(m, platform, "programming", self.block.programming)
         connect(m, flipped(self.axil), bus.axil)
-
-        layer, group, tile, index = (Signal(16, name=name) for name in ("layer", "group", "tile", "index"))
-        words = [Signal(32, name=f"data{word}") for word in range(-(-block.host_width // 32))]
-        failures, failed_index, images_in, images_out = (
-            Signal(32, name=name) for name in ("failures", "failed_index", "images_in", "images_out")
-        )
-        init = block.timing
-        precharge = Signal(8, init=init.precharge)
-        sense = Signal(8, init=init.sense)
-        set_pulse = Signal(16, init=init.set_pulse)
-        reset_pulse = Signal(16, init=init.reset_pulse)
-        busy = Signal()
-        pending = Signal()
-        failed = Signal()
-        packet_error = Signal()
+        connect(m, flipped(self.prog), programming.axis)
+        self._join_layers(m, programming)
+        address = {name: Signal(16, name=name) for name in ("layer", "group", "tile", "index")}
+        words = [Signal(32, name=f"data{word}") for word in range(-(-self.block.host_width // 32))]
+        protect, irq_enable, irq_status = Signal(32, name="protect"), Signal(2), Signal(2)
+        packet_error, unlocked = Signal(), Signal()
+        written, allowed = Signal(32), Signal()
+        m.d.comb += [getattr(programming, name).eq(value) for name, value in address.items()]
         m.d.comb += [
-            self.timing.precharge.eq(precharge),
-            self.timing.sense.eq(sense),
-            self.timing.set_pulse.eq(set_pulse),
-            self.timing.reset_pulse.eq(reset_pulse),
+            written.eq(bus.write_data & bus.write_mask),
+            allowed.eq(self._allowed(m, written, address, protect, unlocked)),
+            programming.command.eq(written[: len(programming.command.as_value())]),
+            programming.supply_ok.eq(self.supply_ok),
+            programming.word.eq(Cat(words)),
+            self.amplitude.eq(programming.amplitude),
+            self.resting.eq(programming.resting),
+            bus.read_refused.eq(1),
+            bus.write_refused.eq(1),
         ]
-        m.d.sync += [images_in.eq(images_in + self.image_in), images_out.eq(images_out + self.image_out)]
 
-        readable: dict[int, Value] = {
+        outcome = programming.outcome
+        why = (outcome.supply_lost, outcome.too_long, outcome.unstable, outcome.bad_packet)
+        status = Cat(programming.busy, outcome.failed, packet_error, ~self.supply_ok, *why, unlocked)
+        readable = self._constants() | self._results(m, programming)
+        readable |= {Register.STATUS: status, Register.IRQ_STATUS: irq_status}
+        # What a command is made of stays as it is until the command is done.
+        held = self._configuration(m, programming) | dict(zip(ADDRESS, address.values(), strict=True))
+        held |= {Register.DATA + 4 * number: word for number, word in enumerate(words)}
+        refusals = dict.fromkeys(held, programming.busy)
+        refusals |= {Register.PROTECT: protect[-1], Register.IRQ_ENABLE: Const(0)}
+        writable = held | {Register.PROTECT: protect, Register.IRQ_ENABLE: irq_enable}
+        with m.Switch(bus.read_word):
+            for place_, value in (readable | writable).items():
+                with m.Case(place_ // 4):
+                    m.d.comb += [bus.read_data.eq(value), bus.read_refused.eq(0)]
+        with m.Switch(bus.write_word):
+            for place_, register in writable.items():
+                with m.Case(place_ // 4):
+                    m.d.comb += bus.write_refused.eq(refusals[place_])
+                    with m.If(bus.write & ~bus.write_refused):
+                        m.d.sync += register.eq((register & ~bus.write_mask) | written)
+            with m.Case(*(each // 4 for each in ACTING)):
+                m.d.comb += bus.write_refused.eq(0)
+            with m.Case(Register.COMMAND // 4):
+                m.d.comb += bus.write_refused.eq(programming.busy | ~allowed)
+
+        def writes(register: Register) -> Any:
+            return bus.write & (bus.write_word == register // 4)
+
+        with m.If(writes(Register.STATUS) & written[2]):
+            m.d.sync += packet_error.eq(0)
+        with m.If(self.wrong_packet):
+            m.d.sync += packet_error.eq(1)
+        with m.If(writes(Register.UNLOCK)):
+            m.d.sync += unlocked.eq(written == KEY)
+        with m.Elif(writes(Register.COMMAND)):
+            m.d.sync += unlocked.eq(0)
+        with m.If(programming.load):
+            m.d.sync += Cat(words).eq(programming.loaded)
+        events = Cat(programming.ended, programming.ended & outcome.failed)
+        cleared = Mux(writes(Register.IRQ_STATUS), written[:2], 0)
+        m.d.sync += [irq_status.eq((irq_status & ~cleared) | events), self.irq.eq((irq_status & irq_enable).any())]
+        m.d.comb += [
+            programming.start.eq(writes(Register.COMMAND) & ~bus.write_refused),
+            programming.pop.eq(writes(Register.FAILED_COUNT)),
+        ]
+        return m
+
+    def _join_layers(self, m: Module, programming: Any) -> None:
+        for index in range(len(self.block.layers)):
+            for name, member in layer_side(self.block.host_width).items():
+                inside, outside = getattr(programming, f"{name}{index}"), getattr(self, f"{name}{index}")
+                if name == "host":
+                    connect(m, inside, flipped(outside))
+                else:
+                    m.d.comb += outside.eq(inside) if member.flow is Out else inside.eq(outside)
+
+    def _constants(self) -> dict[int, Value]:
+        block = self.block
+        return {
             Register.ID: Const(IDENTIFICATION, 32),
             Register.VERSION: Const(MAP_VERSION, 32),
             Register.LAYERS: Const(len(block.layers), 32),
             Register.INPUT_BITS: Const(block.input_bits, 32),
             Register.CLASSES: Const(block.classes, 32),
             Register.ARRAY: Cat(Const(block.rows, 16), Const(block.columns, 16)),
-            Register.STATUS: Cat(busy, failed, packet_error),
-            Register.FAILURES: failures,
-            Register.FAILED_INDEX: failed_index,
+            Register.LIMITS: Cat(Const(block.limits.longest_pulse, 16), Const(block.limits.pulsed_at_once, 16)),
+        }
+
+    def _results(self, m: Module, programming: Any) -> dict[int, Value]:
+        """What came of commands, and the images that passed."""
+        images_in, images_out = Signal(32), Signal(32)
+        m.d.sync += [images_in.eq(images_in + self.image_in), images_out.eq(images_out + self.image_out)]
+        columns, first = programming.failed_columns, programming.first
+        listed = Cat(programming.count, Const(0, 31 - len(programming.count)), programming.overflow)
+        return {
+            Register.FAILURES: programming.failures,
+            Register.RETRIES: programming.retries,
             Register.IMAGES_IN: images_in,
             Register.IMAGES_OUT: images_out,
+            Register.PROGRESS: programming.progress.as_value(),
+            Register.FAILED_COUNT: listed,
+            Register.FAILED_ARRAY: Cat(first.layer, first.group),
+            Register.FAILED_ROW: Cat(first.tile, first.row),
+            **{
+                Register.FAILED_COLUMNS + 4 * word: columns[32 * word : 32 * word + 32]
+                for word in range(-(-len(columns) // 32))
+            },
         }
-        writable: dict[int, Value] = {
-            Register.LAYER: layer,
-            Register.GROUP: group,
-            Register.TILE: tile,
-            Register.INDEX: index,
-            Register.READ_TIMING: Cat(precharge, sense),
-            Register.PULSES: Cat(set_pulse, reset_pulse),
+
+    def _configuration(self, m: Module, programming: Any) -> dict[int, Value]:
+        """The registers that say how arrays are read and pulsed."""
+        timing, pulses = (self._register(layout) for layout in (TIMING, CONFIGURATION))
+        m.d.comb += [self.timing.eq(timing), programming.configuration.eq(pulses)]
+        of_each = {kind: Cat(pulses[f"{name}_{kind}"] for name in PULSED) for kind in ("count", "amplitude", "step")}
+        return {
+            Register.READ_TIMING: Cat(timing.precharge, timing.sense),
+            Register.PULSES: Cat(pulses.set_pulse, pulses.reset_pulse),
+            Register.FORM_PULSE: Cat(pulses.form_pulse, pulses.setup),
+            Register.COUNTS: of_each["count"],
+            Register.AMPLITUDES: of_each["amplitude"],
+            Register.STEPS: of_each["step"],
+            Register.CONTROL: Cat(pulses.retries, pulses.verify_first, pulses.read_twice),
         }
-        writable |= {Register.DATA + 4 * number: word for number, word in enumerate(words)}
 
-        order = Signal(HostCommand)
-        command = Signal(32)
-        m.d.comb += [
-            command.eq(bus.write_data & bus.write_mask),
-            bus.read_refused.eq(1),
-            bus.write_refused.eq(1),
-        ]
-        with m.Switch(bus.read_word):
-            for address, value in (readable | writable).items():
-                with m.Case(address // 4):
-                    m.d.comb += [bus.read_data.eq(value), bus.read_refused.eq(0)]
-        with m.Switch(bus.write_word):
-            for address, register in writable.items():
-                # What the command under way is made of stays as it is until the command is done.
-                held = busy if address not in (Register.READ_TIMING, Register.PULSES) else Const(0)
-                with m.Case(address // 4):
-                    m.d.comb += bus.write_refused.eq(held)
-                    with m.If(bus.write & ~held):
-                        m.d.sync += register.eq((register & ~bus.write_mask) | (bus.write_data & bus.write_mask))
-            with m.Case(Register.STATUS // 4):
-                m.d.comb += bus.write_refused.eq(0)
-                with m.If(bus.write & (bus.write_data & bus.write_mask)[2]):
-                    m.d.sync += packet_error.eq(0)
-            with m.Case(Register.COMMAND // 4):
-                m.d.comb += bus.write_refused.eq(busy | ~self._exists(m, command, layer, group, tile, index))
-                with m.If(bus.write & ~bus.write_refused):
-                    m.d.sync += [order.eq(command), busy.eq(1), pending.eq(1)]
-        with m.If(self.wrong_packet):
-            m.d.sync += packet_error.eq(1)
+    def _register(self, layout: data.StructLayout) -> Any:
+        """A register of these fields, which are after reset what `Timing` says."""
+        init: Any = {str(name): int(getattr(self.block.timing, str(name))) for name, _ in layout}
+        return Signal(layout, init=init)
 
-        for number in range(len(block.layers)):
-            host, here = getattr(self, f"host{number}"), Signal(name=f"layer{number}_here")
-            m.d.comb += [
-                here.eq(layer == number),
-                host.valid.eq(pending & here),
-                host.payload.command.eq(order),
-                host.payload.group.eq(group),
-                host.payload.tile.eq(tile),
-                host.payload.index.eq(index),
-                host.payload.bits.eq(Cat(words)),
-            ]
-            with m.If(host.valid & host.ready):
-                m.d.sync += pending.eq(0)
-            with m.If(getattr(self, f"done{number}")):
-                m.d.sync += busy.eq(0)
-                with m.If(order == HostCommand.PROGRAM_ROW):
-                    m.d.sync += failed.eq(getattr(self, f"failed{number}"))
-                with m.If(getattr(self, f"failed{number}")):
-                    m.d.sync += [failures.eq(failures + 1), failed_index.eq(index)]
-                with m.If((order == HostCommand.READ_ROW) | (order == HostCommand.READ_NUMBER)):
-                    m.d.sync += Cat(words).eq(getattr(self, f"read_bits{number}"))
-        return m
-
-    def _exists(self, m: Module, command: Value, layer: Value, group: Value, tile: Value, index: Value) -> Signal:
-        """Whether a command is one, and what it addresses exists."""
-        row = Signal(name="row_exists")
-        number_there = Signal(name="number_exists")
-        exists = Signal()
-        with m.Switch(layer):
-            for number, size in enumerate(self.block.layers):
-                with m.Case(number):
+    def _allowed(self, m: Module, command: Value, address: Any, protect: Value, unlocked: Value) -> Value:
+        """Whether a command is one, what it addresses exists, and nothing forbids it."""
+        row, number, protected, allowed = (
+            Signal(name=name) for name in ("row_exists", "number_exists", "is_protected", "is_allowed")
+        )
+        group, index = address["group"], address["index"]
+        with m.Switch(address["layer"]):
+            for layer, size in enumerate(self.block.layers):
+                with m.Case(layer):
+                    m.d.comb += protected.eq(protect[min(layer, PROTECTED - 1)])
                     # A comparison with 0 would be a slip to a linter.
                     if size.groups:
-                        m.d.comb += row.eq((group < size.groups) & (tile < size.tiles) & (index < self.block.rows))
+                        there = (group < size.groups) & (address["tile"] < size.tiles) & (index < self.block.rows)
+                        m.d.comb += row.eq(there)
                     if size.lanes * size.numbers:
-                        m.d.comb += number_there.eq((group < size.lanes) & (index < size.numbers))
+                        m.d.comb += number.eq((group < size.lanes) & (index < size.numbers))
+        pulses = row & ~protected & self.supply_ok
         with m.Switch(command):
-            with m.Case(HostCommand.PROGRAM_ROW.value, HostCommand.READ_ROW.value):
-                m.d.comb += exists.eq(row)
-            with m.Case(HostCommand.WRITE_NUMBER.value, HostCommand.READ_NUMBER.value):
-                m.d.comb += exists.eq(number_there)
-        return exists
+            for each in ON_ROWS:
+                with m.Case(each.value):
+                    forms = each is HostCommand.FORM_ROW
+                    m.d.comb += allowed.eq((pulses & unlocked if forms else pulses) if each in PULSING else row)
+            with m.Case(HostCommand.WRITE_NUMBER.value):
+                m.d.comb += allowed.eq(number & ~protected)
+            with m.Case(HostCommand.READ_NUMBER.value):
+                m.d.comb += allowed.eq(number)
+        return allowed

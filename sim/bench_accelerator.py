@@ -3,10 +3,10 @@
 Job: `inputs`, names of the accelerator's inputs; `passes`, for each its `images`, and the chance in 1/256 of `gaps` in
 the input and in the taking of results; `result_beats`, beats of a result packet; `patience`, cycles in which something
 must pass; `drain`, cycles in which the last image has left every layer after its result; `seed`; `program`, memories to
-write and read back through AXI4-Lite before anything else, with the registers `read_timing` and `pulses` as they are to
-be meanwhile, and pauses of `loading` cycles, in which numbers are read from arrays, before and between the two. The
-words of a pass are in the files that `sim.records` reads and writes. Answer: `program`, for each memory the `words`
-that were read back and the rows that `failed` their verify reads.
+write and read back before anything else, with the registers `read_timing` and `pulses` as they are to be meanwhile, and
+pauses of `loading` cycles, in which numbers are read from arrays, before and between the two. The words of a pass are
+in the files that `sim.records` reads and writes. Answer: `program`, for each memory the `words` that were read back,
+how many rows `failed`, and the `rows` of those that the accelerator's list has room for.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
 
-from hdl.arrays.host_access import HostCommand
+from hdl.programming import HostCommand
 from hdl.registers import Register
 from sim import clocking, job
 from sim.harness import CONTROLS, DUT
@@ -45,24 +45,27 @@ async def run_pass(dut: Any, number: int, images: int, gaps: int, task: Any) -> 
     await ClockCycles(dut.clk, task["drain"])
 
 
-async def program(host: Host, dut: Any, task: Any) -> list[dict[str, list[int]]]:
-    """Write every memory, then read every one back."""
+async def program(host: Host, dut: Any, task: Any) -> list[dict[str, Any]]:
+    """Write every memory, arrays from a stream, then read every one back."""
     await ClockCycles(dut.clk, task["loading"] + 1)
     timing = {register: await host.read(register) for register in (Register.READ_TIMING, Register.PULSES)}
     await host.write(Register.READ_TIMING, task["read_timing"])
     await host.write(Register.PULSES, task["pulses"])
-    found, failures = [], 0
+    found: list[dict[str, Any]] = []
     for memory in task["program"]:
         await host.address(memory["layer"], memory["group"], memory["tile"])
-        command = HostCommand.PROGRAM_ROW if memory["array"] else HostCommand.WRITE_NUMBER
-        failed = []
-        for index, word in enumerate(memory["words"]):
-            if not await host.put(command, index, word, memory["width"]) and memory["array"]:
-                failed.append(index)
-                assert await host.read(Register.FAILED_INDEX) == index
-        found.append({"failed": failed})
-        failures += len(failed)
-    assert await host.read(Register.FAILURES) == failures
+        answer: dict[str, Any] = {"failed": 0, "rows": []}
+        if memory["array"]:
+            ended_well = await host.put_array(memory["words"], memory["width"])
+            progress = await host.read(Register.PROGRESS)
+            answer = {"failed": progress >> 16, "rows": [place.row for place in await host.failed_rows()]}
+            assert progress & 0xFFFF == len(memory["words"])
+            assert ended_well == (not answer["failed"])
+        else:
+            for index, word in enumerate(memory["words"]):
+                assert await host.put(HostCommand.WRITE_NUMBER, index, word, memory["width"])
+        found.append(answer)
+    assert await host.read(Register.FAILURES) == sum(answer["failed"] for answer in found)
     await ClockCycles(dut.clk, task["loading"] + 1)
     for memory, answer in zip(task["program"], found, strict=True):
         await host.address(memory["layer"], memory["group"], memory["tile"])
@@ -87,13 +90,7 @@ async def accelerator(dut: Any) -> None:
     total = sum(each["images"] for each in task["passes"])
     assert await host.read(Register.IMAGES_IN) == total
     assert await host.read(Register.IMAGES_OUT) == total
-    rows = [
-        index in each["failed"]
-        for each, memory in zip(programmed, task["program"], strict=True)
-        if memory["array"]
-        for index in range(len(memory["words"]))
-    ]
-    assert await host.read(Register.STATUS) == 2 * any(rows[-1:])  # FAILED, of the last row
+    assert await host.read(Register.STATUS) == 0
     # What nobody drives is X on Icarus and 0 on Verilator, so that the two might see different hardware. A channel's
     # payload may be X until its first word: after this write all channels have had theirs.
     await host.address(0)

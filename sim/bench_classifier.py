@@ -9,7 +9,6 @@ from typing import Any
 
 import cocotb
 
-from hdl.arrays.grid import Grid
 from hdl.layers.classifier import Classifier
 from model.network import Network
 from sim import job
@@ -23,8 +22,7 @@ SUMMED = 2
 @cocotb.test(timeout_time=4, timeout_unit="ms")
 async def classifier(dut: Any) -> None:
     task = job.load()
-    members = task["block"]
-    block = Classifier(**members | {"grid": Grid(**members["grid"])})
+    block = job.block(Classifier, task["block"])
     network = Network.load(task["network"])
     first = first_layer(network, IMAGES, task["seed"])
     expected = results(first.trace, block)
@@ -35,7 +33,7 @@ async def classifier(dut: Any) -> None:
 
     grid = block.grid
     latency = 6 + (block.ranking.latency if block.top else 0) + (SUMMED if grid.presentations > 1 else 0)
-    layer = LayerPorts(dut, grid.map.reads, first.count, grid.host_width)
+    layer = LayerPorts(dut, grid.map.reads, first.count, grid.host_width, grid.columns)
     contents = memories(network, grid, first.index)
     behind = (latency, latency + 1)
     job.answer({"rates": await exercise(layer, task, contents, first.words, expected, behind, explain)})

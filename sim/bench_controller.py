@@ -1,11 +1,12 @@
 """Bench of the array controller: the bench plays the arrays, and foretells every cycle of every line.
 
 What the lines must do is written down as the docstring of `hdl.arrays.controller.ArrayController` says it: a read is a
-row of cycles with `sen` low and then high, a programmed row is four pulses with set-up and recovery, then a verify
-read. The arrays have stuck cells (ternary ones stuck devices), and answer on `q` in the one cycle in which the
-controller may look and with rubbish in all others.
+row of cycles with `sen` low and then high, a train of pulses goes part by part of a row, each pulse with set-up and
+recovery. The supply fails when it likes, and pulses are asked for that are longer than the limit. Besides, each cycle
+is held against the interlocks, which are the same whatever is asked. The arrays have stuck cells (ternary ones stuck
+devices), and answer on `q` in the one cycle in which the controller may look and with rubbish in all others.
 
-Job: `block`, the members of the controller; `seed`. Answer: `reads`, `programmed`, `read_back` and `failed` count
+Job: `block`, the members of the controller; `seed`. Answer: `reads`, `trains`, `pulses`, `read_back` and `failed` count
 what was done, `cycles` how long it took.
 """
 
@@ -13,36 +14,40 @@ import itertools
 import random
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cocotb
 from cocotb.triggers import RisingEdge
 
 from hdl.arrays.array import Operation, Side
-from hdl.arrays.controller import READBACK_LATENCY, TIMING, ArrayController, Command
+from hdl.arrays.controller import READBACK_LATENCY, TIMING, ArrayController, Command, Limits
 from sim import clocking, job
 from sim.streams import Stall, never, stalls
 
 STUCK_PROBABILITY = 0.05
 """Share of the cells that are stuck, half of them at 0."""
 STALL_PROBABILITY = 0.5
-LONG = {"precharge": 201, "sense": 255, "set_pulse": 300, "reset_pulse": 517}
+LONG = {"precharge": 201, "sense": 255}
+LONG_PULSE = {"setup": 517, "length": 600, "count": 9}
 """Phases of which every counter bit matters."""
+LINES = ("group", "tile", "row", "operation", "side", "amplitude", "mask", "masked")
+"""What must stand still around a pulse."""
 
 
 @dataclass(frozen=True)
 class Line:
     """One cycle of the controller's lines. `address` is what must stand on the lines that matter in this cycle;
-    `free`, that a new operation may be taken at its end; `answer`, `failed` and `read_bits` where `done` is high.
+    `free`, that a new operation may be taken at its end; `answer`, `failed` or `read_bits` where `done` is high.
     """
 
     hv: int = 0
     sen: int = 0
     sampled: int = 0
+    amplitude: int = 0
     free: bool = False
     address: dict[str, int] = field(default_factory=dict)
-    answer: tuple[int, int] | None = None
+    answer: dict[str, int] | None = None
 
 
 IDLE = Line(free=True)
@@ -68,13 +73,6 @@ class Arrays:
     def _rare(self) -> int:
         return sum((self.source.random() < STUCK_PROBABILITY / 2) << bit for bit in range(self.width))
 
-    def random_word(self) -> int:
-        """Something to program: all alike, or random; ternary, now and then with both devices of a cell to be LRS."""
-        word = self.source.choice((0, (1 << self.width) - 1, self.source.getrandbits(self.width)))
-        if self.ternary and self.source.random() < 0.8:
-            word &= ~(word << self.columns)
-        return word
-
     def stick(self, place: tuple[int, int, int], word: int) -> int:
         """What a row holds after `word` was written to it."""
         at_0, at_1 = self.stuck[place]
@@ -88,23 +86,54 @@ class Arrays:
         plus, minus = low & ~low_b, low_b & ~low
         return ((x & plus) | (~x & minus)) | ((x & minus) | (~x & plus)) << self.columns
 
+    def pulse(self, place: tuple[int, int, int], operation: Operation, side: Side, mask: int) -> None:
+        """What a pulse does to a row. FORM does nothing: all devices are formed."""
+        if operation == Operation.FORM:
+            return
+        raises, word = operation == Operation.SET, self.words[place]
+        if side == Side.BLB:
+            raises, mask = (raises, mask << self.columns) if self.ternary else (not raises, mask)
+        self.words[place] = self.stick(place, word | mask if raises else word & ~mask)
+
     def cycle(self, seen: dict[str, int]) -> int:
         """One cycle as the arrays see it; returns what stands on `q` in the next."""
         place = (seen["group"], seen["tile"], seen["row"])
         if self.pulsed is not None and not seen["hv"]:
-            target, raises, mask = self.pulsed
-            word = self.words[target] | mask if raises else self.words[target] & ~mask
-            self.words[target] = self.stick(target, word)
-        operation, side = Operation(seen["operation"]), Side(seen["side"])
-        raises, mask = operation == Operation.SET, seen["mask"]
-        if side == Side.BLB:
-            raises, mask = (raises, mask << self.columns) if self.ternary else (not raises, mask)
-        self.pulsed = (place, raises, mask) if seen["hv"] else None
+            self.pulse(*self.pulsed)
+        pulse = (place, Operation(seen["operation"]), Side(seen["side"]), seen["mask"])
+        self.pulsed = pulse if seen["hv"] else None
         # The last cycle of `sen` is known by the one after it, and its row is on `q` in the one after that.
         rubbish = self.source.getrandbits(self.width)
         q = self.sensed if self.sensed is not None and not seen["sen"] else rubbish
         self.sensed = self.shown(self.words[place], seen["mask"]) if seen["sen"] and seen["masked"] else None
         return q
+
+
+class Interlocks:
+    """What holds in every cycle, whatever is asked."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.high, self.low = limits, 0, 2
+        self.before: dict[str, int] | None = None
+        self.supplied = True  # in the cycle before
+
+    def check(self, seen: dict[str, int], supply_ok: bool) -> None:
+        hv, before = seen["hv"], self.before or seen
+        assert not (hv and seen["sen"]), "hv and sen are both high"
+        assert not (hv and not self.supplied), "hv is high a cycle after the supply was not stable"
+        if hv and not before["hv"]:
+            assert self.low >= 2, f"hv was low for {self.low} cycles between two pulses"
+        self.high, self.low = (self.high + 1, 0) if hv else (0, self.low + 1)
+        assert self.high <= self.limits.longest_pulse, f"hv is high for {self.high} cycles"
+        if hv:
+            pulsed = seen["mask"].bit_count()
+            assert 1 <= pulsed <= self.limits.pulsed_at_once, f"{pulsed} devices are pulsed at once"
+            assert seen["operation"] != Operation.READ.value
+            assert seen["masked"]
+        if hv or before["hv"]:
+            moved = [line for line in LINES if seen[line] != before[line]]
+            assert not moved, f"{moved} moved around a pulse"
+        self.before, self.supplied = seen, supply_ok
 
 
 class Bench:
@@ -113,10 +142,11 @@ class Bench:
     def __init__(self, dut: Any, block: ArrayController, seed: int) -> None:
         self.dut, self.block, self.source = dut, block, random.Random(seed)
         self.arrays = Arrays(block, self.source)
-        self.contents = dict(self.arrays.words)  # what the arrays should hold
-        self.timing = {"precharge": 0, "sense": 1, "set_pulse": 1, "reset_pulse": 1}
+        self.interlocks = Interlocks(block.limits)
+        self.timing = {"precharge": 0, "sense": 1}
+        self.supply = True
         self.lines: Iterator[Line] = iter(())
-        self.done = Counter(reads=0, programmed=0, read_back=0, failed=0)
+        self.done = Counter(reads=0, trains=0, pulses=0, read_back=0, failed=0)
         self.read_layout = payload(block, "read")
         self.host_layout = payload(block, "host")
 
@@ -139,38 +169,51 @@ class Bench:
             last = cycle == length - 1
             yield Line(sen=1, sampled=int(last), free=last, address=address)
 
-    def host(self, order: dict[str, int]) -> Iterator[Line]:
-        """A host command; the lengths are those in force in the cycle before each phase."""
+    def read_back(self, order: dict[str, Any]) -> Iterator[Line]:
+        """A host's read; the lengths are those in force in the cycle before each phase."""
         place = (order["group"], order["tile"], order["row"])
         where = {"group": place[0], "tile": place[1], "row": place[2], "masked": 1}
-        wanted, full = order["bits"], self.arrays.full
-        is_program = Command(order["command"]) == Command.PROGRAM
-        if is_program:
-            low = wanted & full  # devices on BL that are to be LRS, and on BLb
-            low_b = wanted >> self.arrays.columns if self.arrays.ternary else full ^ wanted
-            for operation, side, mask in (
-                (Operation.SET, Side.BL, low),
-                (Operation.RESET, Side.BLB, full ^ low_b),
-                (Operation.SET, Side.BLB, low_b),
-                (Operation.RESET, Side.BL, full ^ low),
-            ):
-                address = {**where, "operation": operation.value, "side": side.value, "mask": mask}
-                yield Line(address=address)
-                for _ in range(self.length("set_pulse" if operation == Operation.SET else "reset_pulse")):
-                    yield Line(hv=1, address=address)
-                yield Line(address=address)
-            self.contents[place] = self.arrays.stick(place, wanted)
-        address = {**where, "operation": Operation.READ.value, "mask": full}
+        address = {**where, "operation": Operation.READ.value, "mask": self.arrays.full}
         for _ in range(self.length("precharge")):
             yield Line(address=address)
         for _ in range(self.length("sense")):
             yield Line(sen=1, address=address)
         for _ in range(READBACK_LATENCY):
             yield Line(address=address)
-        held = self.arrays.shown(self.contents[place], full)
-        failed = is_program and held != wanted
-        self.done.update(programmed=is_program, read_back=not is_program, failed=failed)
-        yield Line(free=True, answer=(int(failed), held))
+        self.done["read_back"] += 1
+        yield Line(free=True, answer={"read_bits": self.arrays.shown(self.arrays.words[place], self.arrays.full)})
+
+    def train(self, order: dict[str, Any]) -> Iterator[Line]:
+        """A host's pulses, part by part of the row, until the supply fails or a pulse is too long."""
+        pulse, most = order["pulse"], self.block.limits.pulsed_at_once
+        where = {name: order[name] for name in ("group", "tile", "row")} | {"masked": 1}
+        where |= {"operation": pulse["operation"], "side": pulse["side"]}
+        setup, length, count = (max(1, pulse[name]) for name in ("setup", "length", "count"))
+        failed = False
+        for start in range(0, self.block.columns, most):
+            part = order["bits"] & (((1 << most) - 1) << start)
+            for _ in range(count if part else 1):
+                line = Line(amplitude=pulse["amplitude"], address={**where, "mask": part})
+                for _ in range(setup):
+                    yield line
+                failed = not self.supply
+                cycles = length if part and not failed else 0
+                for cycle in range(1, cycles + 1):
+                    yield replace(line, hv=1)
+                    failed = not self.supply or (cycle == self.block.limits.longest_pulse and cycle < length)
+                    if failed:
+                        break
+                self.done["pulses"] += cycles > 0
+                yield line
+                if failed:
+                    break
+            if failed:
+                break
+        self.done.update(trains=1, failed=int(failed))
+        yield Line(free=True, answer={"failed": int(failed)})
+
+    def host(self, order: dict[str, Any]) -> Iterator[Line]:
+        return self.train(order) if order["command"] == Command.PULSE.value else self.read_back(order)
 
     def random_reads(self, count: int) -> deque[dict[str, int]]:
         return deque(
@@ -178,13 +221,28 @@ class Bench:
             for _ in range(count)
         )
 
-    def orders(self, places: list[tuple[int, int, int]], command: Command | None = None) -> deque[dict[str, int]]:
+    def random_pulse(self) -> dict[str, int]:
+        """A train; now and then of pulses that are as long as they may be, or longer."""
+        longest = self.block.limits.longest_pulse
+        length = self.source.choice((0, 1, 2, 5, longest - 1, longest, longest + 1) if longest < 50 else (0, 1, 2, 5))
+        return {
+            "operation": self.source.choice((Operation.SET, Operation.RESET, Operation.FORM)).value,
+            "side": self.source.choice(list(Side)).value,
+            "amplitude": self.source.randint(0, 255),
+            "setup": self.source.randint(0, 3),
+            "length": length,
+            "count": self.source.randint(0, 3),
+        }
+
+    def orders(self, places: list[tuple[int, int, int]], command: Command | None = None) -> deque[dict[str, Any]]:
         """Host commands on these rows, random ones where none is given."""
-        chosen: deque[dict[str, int]] = deque()
+        chosen: deque[dict[str, Any]] = deque()
+        full = self.arrays.full
         for group, tile, row in places:
             kind = command or self.source.choice(list(Command))
-            bits = self.arrays.random_word()
-            chosen.append({"group": group, "tile": tile, "row": row, "command": kind.value, "bits": bits})
+            bits = self.source.choice((full, self.source.getrandbits(self.block.columns), 0, 1))
+            where = {"group": group, "tile": tile, "row": row}
+            chosen.append({**where, "command": kind.value, "pulse": self.random_pulse(), "bits": bits})
         return chosen
 
     def random_places(self, count: int) -> list[tuple[int, int, int]]:
@@ -193,16 +251,18 @@ class Bench:
     async def run(
         self,
         reads: deque[dict[str, int]],
-        orders: deque[dict[str, int]],
+        orders: deque[dict[str, Any]],
         stall: tuple[Stall, Stall] = (never, never),
         change: Stall = never,
+        outage: Stall = never,
     ) -> int:
-        """Give all reads and host commands, pausing where `stall` says so; with `change`, timing changes on the way.
-        Returns the cycles that it took, until the lines are at rest.
+        """Give all reads and host commands, pausing where `stall` says so; with `change`, timing changes on the way,
+        and so does whatever stands on the payload of a command that was taken; with `outage` the supply fails. Returns
+        the cycles that it took, until the lines are at rest.
         """
         dut, cycles = self.dut, 0
         read: dict[str, int] | None = None
-        order: dict[str, int] | None = None
+        order: dict[str, Any] | None = None
         line, quiet = IDLE, 0
         while quiet < 2:
             if read is None and reads and not stall[0]():
@@ -213,8 +273,11 @@ class Bench:
                 dut.host__payload.value = self.host_layout.const(order).as_bits()
             dut.read__valid.value, dut.host__valid.value = int(read is not None), int(order is not None)
             if change():
-                lengths = {"precharge": 3, "sense": 3, "set_pulse": 4, "reset_pulse": 4}
-                self.set_timing(**{name: self.source.randint(0, most) for name, most in lengths.items()})
+                self.set_timing(precharge=self.source.randint(0, 3), sense=self.source.randint(0, 3))
+                if order is None:
+                    dut.host__payload.value = self.source.getrandbits(self.host_layout.size)
+            self.supply = not outage()
+            dut.supply_ok.value = int(self.supply)
             await RisingEdge(dut.clk)
             cycles += 1
             self.check(line)
@@ -233,32 +296,29 @@ class Bench:
             is_over = read is None and order is None and not reads and not orders
             line = next(self.lines, IDLE)
             quiet = quiet + 1 if is_over and line is IDLE else 0
-        assert self.arrays.words == self.contents, "a row that was not programmed has changed"
         return cycles
 
     def check(self, line: Line) -> None:
         """Compare this cycle with `line`, and let the arrays see it."""
         dut = self.dut
-        names = ("hv", "sen", "group", "tile", "row", "operation", "side", "mask", "masked")
-        seen = {name: int(getattr(dut, name).value) for name in names}
-        assert not (seen["hv"] and seen["sen"]), "hv and sen are both high"
-        got = (seen["hv"], seen["sen"], int(dut.sampled.value), int(dut.done.value))
-        expected = (line.hv, line.sen, line.sampled, int(line.answer is not None))
-        assert got == expected, f"hv, sen, sampled, done: expected {expected}, got {got}"
+        seen = {name: int(getattr(dut, name).value) for name in ("hv", "sen", *LINES)}
+        self.interlocks.check(seen, self.supply)
+        got = (seen["hv"], seen["sen"], int(dut.sampled.value), int(dut.done.value), seen["amplitude"])
+        expected = (line.hv, line.sen, line.sampled, int(line.answer is not None), line.amplitude)
+        assert got == expected, f"hv, sen, sampled, done, amplitude: expected {expected}, got {got}"
         wrong = {name: seen[name] for name, value in line.address.items() if seen[name] != value}
         assert not wrong, f"expected {line.address}, got {wrong}"
-        if line.answer is not None:
-            answer = (int(dut.failed.value), int(dut.read_bits.value))
-            assert answer == line.answer, f"failed, read_bits: expected {line.answer}, got {answer}"
+        for name, right in (line.answer or {}).items():
+            answer = int(getattr(dut, name).value)
+            assert answer == right, f"{name}: expected {right}, got {answer}"
         dut.q.value = self.arrays.cycle(seen)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 async def controller(dut: Any) -> None:
     task = job.load()
-    seed = task["seed"]
-    block = ArrayController(**task["block"])
-    dut.read__valid.value = dut.host__valid.value = dut.q.value = 0
+    seed, block = task["seed"], job.block(ArrayController, task["block"])
+    dut.read__valid.value = dut.host__valid.value = dut.q.value = dut.supply_ok.value = 0
     dut.read__payload.value = dut.host__payload.value = 0
     bench = Bench(dut, block, seed)
     bench.set_timing()
@@ -267,13 +327,9 @@ async def controller(dut: Any) -> None:
     random_stalls = (stalls(seed, STALL_PROBABILITY), stalls(seed + 1, STALL_PROBABILITY))
     rare_stalls = (stalls(seed + 2, STALL_PROBABILITY), stalls(seed + 3, 0.9))
 
-    # Every row, programmed and then read back, while reads are waiting.
+    # Every row, pulsed and then read back, while reads are waiting.
     for command in Command:
-        bench.set_timing(set_pulse=2, reset_pulse=3)
         cycles += await bench.run(bench.random_reads(4), bench.orders(bench.arrays.places, command))
-    for lengths in itertools.product((0, 1, 2), (0, 1, 3)):
-        bench.set_timing(set_pulse=lengths[0], reset_pulse=lengths[1])
-        cycles += await bench.run(deque(), bench.orders(bench.random_places(2), Command.PROGRAM))
     for precharge, sense in itertools.product(range(4), range(4)):
         bench.set_timing(precharge=precharge, sense=sense)
         # At full rate: the cycles of all reads, one to take the first, and one to see that the lines are at rest.
@@ -283,8 +339,10 @@ async def controller(dut: Any) -> None:
         cycles += await bench.run(bench.random_reads(20), deque(), random_stalls)
         cycles += await bench.run(bench.random_reads(20), bench.orders(bench.random_places(4)), rare_stalls)
     bench.set_timing(**LONG)
-    cycles += await bench.run(bench.random_reads(2), bench.orders(bench.random_places(1), Command.PROGRAM))
-    cycles += await bench.run(
-        bench.random_reads(40), bench.orders(bench.random_places(10)), random_stalls, stalls(seed + 4, 0.5)
-    )
+    (order,) = bench.orders(bench.random_places(1), Command.PULSE)
+    order["pulse"] |= LONG_PULSE | {"length": min(LONG_PULSE["length"], block.limits.longest_pulse)}
+    cycles += await bench.run(bench.random_reads(2), deque([order | {"bits": 1}]))
+    for chance in (0.002, 0.02, 0.2):
+        orders, outage = bench.orders(bench.random_places(30)), stalls(seed + 4, chance)
+        cycles += await bench.run(bench.random_reads(40), orders, random_stalls, stalls(seed + 5, 0.5), outage)
     job.answer({**bench.done, "cycles": cycles})

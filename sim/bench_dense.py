@@ -10,7 +10,6 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from hdl.arrays.grid import Grid
 from hdl.layers.dense import Dense
 from model import bits
 from model.network import Network
@@ -27,7 +26,7 @@ SUMMED = 2
 @cocotb.test(timeout_time=4, timeout_unit="ms")
 async def dense(dut: Any) -> None:
     task = job.load()
-    block, network = Dense(Grid(**task["block"]["grid"])), Network.load(task["network"])
+    block, network = job.block(Dense, task["block"]), Network.load(task["network"])
     first = first_layer(network, IMAGES, task["seed"])
     expected = first.trace.bits[first.name].reshape(IMAGES, block.fan_out)
 
@@ -37,7 +36,7 @@ async def dense(dut: Any) -> None:
 
     grid = block.grid
     more = SUMMED if grid.presentations > 1 else 0
-    layer = LayerPorts(dut, grid.map.reads, first.count, grid.host_width)
+    layer = LayerPorts(dut, grid.map.reads, first.count, grid.host_width, grid.columns)
     contents = memories(network, grid, first.index)
     behind = (BEHIND[0] + more, BEHIND[1] + more)
     job.answer({"rates": await exercise(layer, task, contents, first.words, bits.to_ints(expected), behind, explain)})

@@ -9,14 +9,15 @@ import cocotb
 from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiResp
 
-from hdl.arrays.host_access import HostCommand
-from hdl.registers import DATA_WORDS, Register
+from hdl.programming import HostCommand
+from hdl.registers import ADDRESS, DATA_WORDS, Register
 from sim import clocking, job
-from sim.edges import ADDRESS, Edges, raw_write
+from sim.edges import CONFIGURATION, Edges, raw_write
 
 PACKET_ERROR = 4
 COMMANDS = [command.value for command in HostCommand if command is not HostCommand.NONE]
-NO_COMMANDS = [0, max(COMMANDS) + 1, 7, 8 | min(COMMANDS), 0x100 | min(COMMANDS), 1 << 31 | min(COMMANDS), 0xFFFF_FFFF]
+ON_NUMBERS = [HostCommand.WRITE_NUMBER.value, HostCommand.READ_NUMBER.value]
+NO_COMMANDS = [0, max(COMMANDS) + 1, 8 | min(COMMANDS), 0x100 | min(COMMANDS), 1 << 31 | min(COMMANDS), 0xFFFF_FFFF]
 READ_ONLY = [
     Register.ID,
     Register.VERSION,
@@ -25,7 +26,11 @@ READ_ONLY = [
     Register.CLASSES,
     Register.ARRAY,
     Register.FAILURES,
-    Register.FAILED_INDEX,
+    Register.RETRIES,
+    Register.LIMITS,
+    Register.PROGRESS,
+    Register.FAILED_ARRAY,
+    Register.FAILED_ROW,
     Register.IMAGES_IN,
     Register.IMAGES_OUT,
 ]
@@ -73,7 +78,7 @@ async def commands_that_make_no_sense_are_refused(dut: Any) -> None:
     edges = await Edges.begin(dut)
     host, layers, rows = edges.host, edges.task["layers"], edges.task["rows"]
     assert await edges.intact()
-    on_rows, on_numbers = COMMANDS[:2], COMMANDS[2:]
+    on_rows, on_numbers = [command for command in COMMANDS if command not in ON_NUMBERS], ON_NUMBERS
     nowhere = [(layer, 0, 0, 0, COMMANDS) for layer in (len(layers), 0x100, 0xFFFF)]
     for layer, (groups, tiles, lanes, numbers) in enumerate(layers):
         nowhere += [(layer, group, 0, 0, on_rows) for group in (groups, 0x100, 0xFFFF)]
@@ -110,7 +115,7 @@ async def a_command_under_way_is_left_alone(dut: Any) -> None:
     before = await edges.registers()
     for command in COMMANDS:
         await edges.refused(Register.COMMAND, command)
-    for address in (*ADDRESS, *data):
+    for address in (*ADDRESS, *CONFIGURATION, *data):
         await edges.refused(address, 0x5555)
     assert await edges.registers() == before
     assert await host.read(Register.STATUS) == 1
@@ -128,19 +133,23 @@ async def addresses_without_a_register_are_refused(dut: Any) -> None:
     host = edges.host
     await edges.check()
     data = {Register.DATA + 4 * word for word in range(edges.task["data_words"])}
-    registers = {int(register) for register in Register} | data
+    columns = [Register.FAILED_COLUMNS + 4 * word for word in range(-(-edges.task["columns"] // 32))]
+    read_only, write_only = {*READ_ONLY, *columns}, {Register.COMMAND, Register.UNLOCK}
+    registers = {int(register) for register in Register} | data | read_only
     around = {*range(0, 0x90, 4), *range(0x1F0, 0x210, 4), max(data) + 4, Register.DATA + 4 * DATA_WORDS, 0xFFC}
+    around.add(max(columns) + 4)
     around |= {address | 1 << bit for address in registers for bit in range(6, 12)}
     before = await edges.registers(*READ_ONLY)
     for address in sorted(around - registers):
         await edges.refused(address)
         await edges.refused(address, 0xFFFF_FFFF)
-    for address in READ_ONLY:
+    for address in read_only:
         await edges.refused(address, 0xFFFF_FFFF)
-    await edges.refused(Register.COMMAND)
+    for address in write_only:
+        await edges.refused(address)
     assert await edges.registers(*READ_ONLY) == before
     assert await host.read(Register.IMAGES_OUT) == len(edges.task["beats"])
-    for address in registers - {Register.COMMAND}:
+    for address in registers - write_only:
         await host.read(address)
     assert await edges.intact()
 

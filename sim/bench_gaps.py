@@ -40,6 +40,7 @@ async def begin(dut: Any) -> tuple[list[list[int]], list[list[int]], int]:
         getattr(dut, port).value = 0
     for port in ("awvalid", "wvalid", "bready", "arvalid", "rready"):
         getattr(dut, f"s_axil_{port}").value = 0
+    dut.supply_ok.value = dut.s_prog_tvalid.value = 0
     await clocking.start(dut)
     return task["beats"], task["results"], len(task["results"][0])
 

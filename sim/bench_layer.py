@@ -69,7 +69,9 @@ async def layer(dut: Any) -> None:
     samples = np.random.default_rng(seed).integers(low, high, (IMAGES, network.encoding.values), endpoint=True)
     contents = [image for image in images.words(network, accelerator.plan) if image.layer == index]
 
-    ports = LayerPorts(dut, max(1, accelerator.reads(index)), 1, accelerator.host_width)
+    ports = LayerPorts(
+        dut, max(1, accelerator.reads(index)), 1, accelerator.host_width, accelerator.plan.geometry.columns
+    )
     await clocking.start(dut)
     if task["program"]:
         await ports.program(contents)

@@ -16,15 +16,13 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, Event
 
-from hdl.arrays.columns import Columns
-from hdl.arrays.host_access import HostCommand
+from hdl.arrays.host_access import LayerCommand
 from hdl.layers.sequential_dense import SequentialDense
 from model import bits, golden, images
 from model.images import Image
 from model.mapping import S2P, Geometry
 from model.network import Network, OutputLayer
 from model.plan import LayerPlan, Plan
-from model.topology import Presentations
 from sim import job
 from sim.layer_ports import DRAIN, IMAGES, STALLS, TIMINGS, LayerPorts
 from sim.streams import never, stalls
@@ -55,9 +53,7 @@ class SequentialPorts(LayerPorts):
             if source.random() < 0.5:
                 await self.read_back(memory, index)
             else:
-                command = HostCommand.PROGRAM_ROW if memory.kind == "array" else HostCommand.WRITE_NUMBER
-                order = await self.order(command, memory.group, memory.tile, index, memory.words[index])
-                assert not order[0], f"{memory.name}: the verify read of row {index} failed"
+                await self.write(memory, index)
             await ClockCycles(self.dut.clk, source.randint(1, 2 * self.reads))
 
 
@@ -65,8 +61,7 @@ class Case:
     """What the layer holds, what it is shown, and what is right."""
 
     def __init__(self, task: Any) -> None:
-        members = task["block"]["sink"]
-        self.block = SequentialDense(Columns(**members | {"presentations": Presentations(**members["presentations"])}))
+        self.block = job.block(SequentialDense, task["block"])
         network = Network.load(task["network"])
         geometry = Geometry(self.block.sink.rows, self.block.sink.columns)
         rest = [LayerPlan()] * (len(network.layers) - 1)
@@ -113,12 +108,14 @@ async def two_results_wait(layer: SequentialPorts, case: Case) -> None:
     number = case.memories[-1]
     passing = cocotb.start_soon(layer.run(words, (never, lambda: not awake.is_set())))
     await ClockCycles(layer.dut.clk, 3 * layer.reads + DRAIN)
-    written = cocotb.start_soon(layer.order(HostCommand.WRITE_NUMBER, 0, 0, 0, case.block.sink.stack(0).tally.top + 1))
+    written = cocotb.start_soon(
+        layer.order(LayerCommand.WRITE_NUMBER, number, 0, case.block.sink.stack(0).tally.top + 1)
+    )
     await ClockCycles(layer.dut.clk, DRAIN)
     awake.set()
     same((await passing).results, expected)
     await written
-    await layer.order(HostCommand.WRITE_NUMBER, 0, 0, 0, number.words[0])
+    await layer.write(number, 0)
 
 
 @cocotb.test(timeout_time=4, timeout_unit="ms")
@@ -126,7 +123,7 @@ async def sequential(dut: Any) -> None:
     task = job.load()
     case = Case(task)
     block = case.block.sink
-    layer = SequentialPorts(dut, block.map.reads, block.presentations.count, block.host_width)
+    layer = SequentialPorts(dut, block.map.reads, block.presentations.count, block.host_width, block.columns)
     await layer.start()
     if task["program"]:
         await layer.program(case.memories)

@@ -3,7 +3,7 @@
 Job of a bench that uses it: `beats`, for each image its input beats; `stages`, for each stage of the memories the
 result packets of all images; `changes`, the words that lead from each stage to the next; `memories`, what all of them
 hold at first; `layers`, groups, tiles, lanes of numbers and numbers of a lane of each; `reads`, the most that a layer
-takes for an image; `rows`, of an array; `data_words`, registers of the DATA window.
+takes for an image; `rows` and `columns` of an array; `data_words`, registers of the DATA window.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,21 @@ import cocotb
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hdl.arrays.host_access import HostCommand
-from hdl.registers import Register
+from hdl.programming import HostCommand
+from hdl.registers import ADDRESS, Register
 from sim import clocking, job
 from sim.host import Host, Refused
 from sim.streams import never, receive, send
 
-ADDRESS = (Register.LAYER, Register.GROUP, Register.TILE, Register.INDEX)
+CONFIGURATION = (
+    Register.READ_TIMING,
+    Register.PULSES,
+    Register.FORM_PULSE,
+    Register.COUNTS,
+    Register.AMPLITUDES,
+    Register.STEPS,
+    Register.CONTROL,
+)
 
 
 class Edges:
@@ -87,8 +95,7 @@ class Edges:
     async def registers(self, *others: int) -> list[int]:
         """What the host wrote or may see change."""
         data = [Register.DATA + 4 * word for word in range(self.task["data_words"])]
-        timing, failures = (Register.READ_TIMING, Register.PULSES), (Register.FAILURES, Register.FAILED_INDEX)
-        seen = (*others, Register.STATUS, *ADDRESS, *timing, *data, *failures)
+        seen = (*others, Register.STATUS, *ADDRESS, *CONFIGURATION, *data, Register.FAILURES, Register.RETRIES)
         return [await self.host.read(address) for address in seen]
 
     async def refused(self, address: int, value: int | None = None) -> None:
@@ -113,10 +120,8 @@ class Edges:
     async def start_programming(self, change: Any) -> None:
         """Order that the row of a change becomes `new`, and do not wait."""
         await self.host.address(change["layer"], change["group"], change["tile"])
-        await self.host.write(Register.INDEX, change["index"])
-        for word in range(self.task["data_words"]):
-            await self.host.write(Register.DATA + 4 * word, change["new"] >> (32 * word) & 0xFFFF_FFFF)
-        await self.host.write(Register.COMMAND, HostCommand.PROGRAM_ROW.value)
+        await self.host.set_data(change["new"], 32 * self.task["data_words"])
+        await self.host.start(HostCommand.PROGRAM_ROW, change["index"])
 
     async def reset(self) -> None:
         """Reset in the middle of whatever is under way; the streams around it forget what they were doing."""

@@ -17,12 +17,13 @@ PARTS = tuple(Path(__file__).with_name(f"hafnet_{name}.sv") for name in ("noise"
 INPUT, RESULT = "input", "result"
 """Streams of AXI4-Stream beats: TDATA, and TLAST above it."""
 
+PINS = ("supply_ok", "amplitude", "irq", "idle")
 CONTROLS = {"start": 1, "number": 32, "seed": 32, "gaps": 9, "expected": 32, "patience": 32}
 STATES = {"results": 32, "done": 1, "stuck": 1}
 
 
 def ports(manifest: Manifest) -> list[str]:
-    """The harness's ports: clock, reset, the host's, and those of a pass.
+    """The harness's ports: clock, reset, the host's with the pins beside them, and those of a pass.
 
     In a cycle in which `start` is high a pass begins: `number`, its number; `seed` and `gaps`, for random gaps of the
     source and pauses of the sink; `results` counts result beats, `done` rises when there are as many as `expected`, and
@@ -63,11 +64,11 @@ def harness(manifest: Manifest) -> str:
             ),
             *(_layer_monitor(layer) for layer in watched(manifest)),
             "",
-            "    reg [31:0] idle = 0;",
+            "    reg [31:0] waited = 0;",
             "    wire moves = (s_axis_tvalid && s_axis_tready) || (m_axis_tvalid && m_axis_tready);",
-            "    always @(posedge clk) idle <= start || moves || stuck ? 0 : idle + 1;",
+            "    always @(posedge clk) waited <= start || moves || stuck ? 0 : waited + 1;",
             "    assign done = expected != 0 && results == expected;",
-            "    assign stuck = patience != 0 && idle == patience;",
+            "    assign stuck = patience != 0 && waited == patience;",
             "endmodule",
             "",
         ]
@@ -90,7 +91,7 @@ def watched(manifest: Manifest) -> Sequence[Layer]:
 
 
 def _host(manifest: Manifest) -> list[Port]:
-    return [port for port in manifest.ports if port.name.startswith("s_axil_")]
+    return [port for port in manifest.ports if port.name.startswith(("s_axil_", "s_prog_")) or port.name in PINS]
 
 
 def _range(width: int) -> str:

@@ -3,14 +3,23 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
 
 from sim.runner import JOB
+
+T = TypeVar("T")
 
 
 def load() -> Any:
     """The job of the bench that runs now."""
     return json.loads(Path(os.environ[JOB]).read_text())
+
+
+def block(kind: type[T], members: Any) -> T:
+    """A block of which the job has the members, with blocks within it as they were."""
+    return TypeAdapter(kind).validate_python(members)
 
 
 def answer(result: Any) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, Event, RisingEdge
 
+from hdl.arrays.array import Operation, Side
 from hdl.arrays.controller import TIMING
-from hdl.arrays.host_access import HostCommand, host_layout
+from hdl.arrays.host_access import LayerCommand, host_layout
 from hdl.block import index_width
 from hdl.layers.classifier import Classifier
 from hdl.layers.sequential_classifier import SequentialClassifier
@@ -58,31 +59,41 @@ def results(trace: golden.Trace, block: Classifier | SequentialClassifier) -> li
 
 class LayerPorts:
     """A layer on its own: `dut` is its hardware; `words` of its input make an image, each takes `steps` reads of the
-    arrays; `host_width` are the bits of a host's word.
+    arrays; `host_width` are the bits of a host's word, `columns` those of an array.
     """
 
-    def __init__(self, dut: Any, steps: int, words: int, host_width: int) -> None:
-        self.dut, self.words, self.host_width = dut, words, host_width
+    def __init__(self, dut: Any, steps: int, words: int, host_width: int, columns: int) -> None:
+        self.dut, self.words, self.host_width, self.columns = dut, words, host_width, columns
         self.steps = steps * words
         self.reads = 0
-        for port in ("i__valid", "i__payload", "o__ready", "host__valid", "host__payload"):
+        for port in ("i__valid", "i__payload", "o__ready", "host__valid", "host__payload", "claim"):
             getattr(dut, port).value = 0
+        dut.supply_ok.value = 1
         self.set_timing(0, 1)
 
     async def start(self) -> None:
         await clocking.start(self.dut)
 
     def set_timing(self, precharge: int, sense: int) -> None:
-        """Set the phase lengths, with pulses of 1 and 2 cycles; `reads` is then the cycles of an image's reads."""
-        lengths = {"precharge": precharge, "sense": sense, "set_pulse": 1, "reset_pulse": 2}
+        """Set the phase lengths; `reads` is then the cycles of an image's reads."""
         layout: Any = TIMING
-        self.dut.timing.value = layout.const(lengths).as_bits()
+        self.dut.timing.value = layout.const({"precharge": precharge, "sense": sense}).as_bits()
         self.reads = self.steps * (precharge + sense)
 
-    async def order(self, command: HostCommand, group: int, tile: int, index: int, word: int = 0) -> tuple[int, int]:
-        """Run one host command; `failed` and `read_bits`."""
+    async def order(
+        self,
+        command: LayerCommand,
+        memory: Image,
+        index: int,
+        word: int = 0,
+        operation: Operation = Operation.READ,
+        side: Side = Side.BL,
+    ) -> tuple[int, int]:
+        """Run one host command on a word of a memory; `failed` and `read_bits`."""
         dut = self.dut
-        order = {"command": command.value, "group": group, "tile": tile, "index": index, "bits": word}
+        lines = {"operation": operation.value, "side": side.value, "amplitude": 1, "setup": 1, "length": 2, "count": 1}
+        place = {"group": memory.group, "tile": memory.tile, "index": index}
+        order = {"command": command.value, **place, "pulse": lines, "bits": word}
         layout: Any = host_layout(self.host_width)
         dut.host__payload.value = layout.const(order).as_bits()
         dut.host__valid.value = 1
@@ -96,12 +107,28 @@ class LayerPorts:
         return int(dut.failed.value), int(dut.read_bits.value)
 
     async def program(self, memories: Iterable[Image]) -> None:
-        """Write every memory; no verify read may fail."""
+        """Write every memory."""
         for memory in memories:
-            command = HostCommand.PROGRAM_ROW if memory.kind == "array" else HostCommand.WRITE_NUMBER
-            for index, word in enumerate(memory.words):
-                failed, _ = await self.order(command, memory.group, memory.tile, index, word)
-                assert not failed, f"{memory.name}: the verify read of row {index} failed"
+            for index in range(len(memory.words)):
+                await self.write(memory, index)
+
+    async def write(self, memory: Image, index: int) -> None:
+        """Write one word: of a row SET what is to be LRS and RESET what is to be HRS; a ternary row has a bit for each
+        device.
+        """
+        full, word = (1 << self.columns) - 1, memory.words[index]
+        if memory.kind != "array":
+            await self.order(LayerCommand.WRITE_NUMBER, memory, index, word)
+            return
+        low, low_b = word & full, word >> self.columns if memory.width > self.columns else ~word & full
+        for operation, side, columns in (
+            (Operation.SET, Side.BL, low),
+            (Operation.RESET, Side.BLB, ~low_b & full),
+            (Operation.SET, Side.BLB, low_b),
+            (Operation.RESET, Side.BL, ~low & full),
+        ):
+            failed, _ = await self.order(LayerCommand.PULSE_ROW, memory, index, columns, operation, side)
+            assert not failed, f"{memory.name}: a pulse of row {index} was cut"
 
     async def settled(self) -> None:
         """Wait until the next image may begin: numbers that live in arrays have been read from there."""
@@ -110,12 +137,10 @@ class LayerPorts:
 
     async def read_back(self, memory: Image, index: int) -> None:
         """Read one word of a memory and compare it."""
-        command = HostCommand.READ_ROW if memory.kind == "array" else HostCommand.READ_NUMBER
-        failed, word = await self.order(command, memory.group, memory.tile, index)
+        command = LayerCommand.READ_ROW if memory.kind == "array" else LayerCommand.READ_NUMBER
+        _, word = await self.order(command, memory, index)
         right = memory.words[index]
-        assert (failed, word) == (0, right), (
-            f"{memory.name}: word {index} read back: expected {right:#x}, got {word:#x}"
-        )
+        assert word == right, f"{memory.name}: word {index} read back: expected {right:#x}, got {word:#x}"
 
     async def curious_host(self, memories: Sequence[Image], seed: int, over: Event) -> None:
         """Read random words back, with pauses, until it is over."""

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Out, connect, flipped
 
 from hdl.arrays.columns import Columns
 from hdl.arrays.controller import ArrayController
-from hdl.arrays.grid import layer_ports
+from hdl.arrays.grid import join_host, layer_ports
 from hdl.block import Hardware, place
 
 BEHIND = 4
@@ -45,13 +45,8 @@ class Paced:
 class PacedHardware(Hardware):
     """A controller that reads as many rows as there are words in an image, and the words, a few cycles later."""
 
-    timing: Any
     i: Any
     o: Any
-    host: Any
-    done: Signal
-    failed: Signal
-    read_bits: Signal
     lost: Signal
 
     def __init__(self, block: Paced) -> None:
@@ -65,20 +60,16 @@ class PacedHardware(Hardware):
         columns = place(m, platform, "columns", block)
         source = place(m, platform, "source", ArrayController(1, 1, 1, 1))
         connect(m, columns.o, flipped(self.o))
-        connect(m, flipped(self.host), columns.host)
+        join_host(m, self, columns)
         held = Signal(block.fan_in)
         left = Signal(range(words + 1))  # reads of the image that is held
         begins = Signal()
         m.d.comb += [
-            columns.timing.eq(self.timing),
             source.timing.eq(columns.steady),
             begins.eq(self.i.valid & columns.go & (left == 0) & source.read.ready),
             self.i.ready.eq(columns.go & (left == 0) & source.read.ready),
             columns.start.eq(begins),
             source.read.valid.eq(begins | (left != 0)),
-            self.done.eq(columns.done),
-            self.failed.eq(columns.failed),
-            self.read_bits.eq(columns.read_bits),
         ]
         # The words leave the register as the source samples its rows, which it may do when the next image is here.
         with m.If(source.sampled):

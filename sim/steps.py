@@ -68,11 +68,13 @@ def export(folder: Path, network: Network, plan: Plan, formats: Sequence[str]) -
 def accelerator(topology: Topology, plan: Plan, **options: Any) -> Any:
     """The accelerator of a topology and a plan; `options` are those of `hafnet generate`."""
     from hdl.accelerator import Accelerator
+    from hdl.arrays.controller import Limits
     from hdl.registers import Timing
 
-    phases = ("precharge", "sense", "set_pulse", "reset_pulse")
+    phases = ("precharge", "sense", "set_pulse", "reset_pulse", "form_pulse")
     timing = Timing(**{name: options.pop(name) for name in phases if name in options})
-    return Accelerator(topology, plan, timing=timing, **options)
+    limits = Limits(**{name: options.pop(name) for name in ("longest_pulse", "pulsed_at_once") if name in options})
+    return Accelerator(topology, plan, timing=timing, limits=limits, **options)
 
 
 def show_plan(topology: Topology, plan: Plan, **options: Any) -> None:

@@ -16,6 +16,7 @@ from hdl.arrays.host_access import PATIENCE as PATIENCE_OF_LOADER
 from hdl.emit import IMAGES_PLUSARG, TOP_IMAGE
 from hdl.generate import Manifest, load_manifest
 from hdl.instances import Tree
+from hdl.programming import FAILURES
 from hdl.registers import Timing
 from hdl.streams.packets import RESULT_WIDTH
 from model import bits, images
@@ -193,7 +194,7 @@ def verify(
     entropy = Entropy(given) if isinstance(given, StochasticInput) and given.external else None
     faults = FaultyArrays(network, manifest.plan, images.load_faults(images_folder), manifest.timing.sense)
     memories = [_memory(image) for image in contents if image.kind in HELD] if program else []
-    answers = programmed(faults, memories)
+    answers = programmed(faults, memories, manifest.timing.retries)
     expected = [infer(network, samples.values, entropy=entropy, faults=faults)]
     # A generator of random bits runs on, so that the same samples are no longer the same bits.
     expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy, faults=faults))
@@ -243,9 +244,11 @@ def verify(
                 raise SimulationError(
                     f"{tool.name}: {memory['name']}, word {index}: read {read:#x} in place of {right:#x}"
                 )
-        if answer.failed != found["failed"]:
+        listed = answer.failed[:FAILURES]
+        if (len(answer.failed), listed) != (found["failed"], found["rows"]):
             raise SimulationError(
-                f"{tool.name}: {memory['name']}: rows {found['failed']} failed their verify reads, not {answer.failed}"
+                f"{tool.name}: {memory['name']}: {found['failed']} rows failed, of which {found['rows']} are listed, "
+                f"not {len(answer.failed)} and {listed}"
             )
     return _judge(
         tool,
@@ -325,26 +328,29 @@ class Answer:
     words: list[int]
 
 
-def programmed(faults: FaultyArrays, memories: Sequence[Mapping[str, Any]]) -> list[Answer]:
-    """What comes of programming the memories, row by row, and then of reading them back; `faults` goes on from there.
+def programmed(faults: FaultyArrays, memories: Sequence[Mapping[str, Any]], retries: int) -> list[Answer]:
+    """What comes of programming the memories, row by row, each once and again up to `retries` times, and then of
+    reading them back; `faults` goes on from there.
 
     Of memories that are no arrays the host reads what it wrote.
     """
-    sense = PROGRAMMING.sense
 
-    def read(memory: Mapping[str, Any]) -> list[int]:
-        place, rows = (memory["layer"], memory["group"], memory["tile"]), range(len(memory["words"]))
-        return [faults.read_row(*place, row, sense) for row in rows] if memory["array"] else list(memory["words"])
+    def read(memory: Mapping[str, Any], row: int) -> int:
+        return faults.read_row(memory["layer"], memory["group"], memory["tile"], row, PROGRAMMING.sense)
 
-    verified = [read(memory) for memory in memories]
+    failed = [
+        [
+            row
+            for row, word in enumerate(memory["words"])
+            if memory["array"] and all(read(memory, row) != word for _ in range(1 + retries))
+        ]
+        for memory in memories
+    ]
     for layer in sorted({memory["layer"] for memory in memories if memory["array"]}):
-        faults.load_numbers(layer, sense)
+        faults.load_numbers(layer, PROGRAMMING.sense)
     return [
-        Answer(
-            [row for row, (wrote, found) in enumerate(zip(memory["words"], words, strict=True)) if wrote != found],
-            read(memory),
-        )
-        for memory, words in zip(memories, verified, strict=True)
+        Answer(rows, [read(memory, row) for row in range(len(memory["words"]))] if memory["array"] else memory["words"])
+        for memory, rows in zip(memories, failed, strict=True)
     ]
 
 

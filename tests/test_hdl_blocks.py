@@ -10,11 +10,10 @@ from amaranth.sim import Simulator
 
 from hdl.arrays.array import Array, Operation, Side
 from hdl.arrays.grid import Grid
-from hdl.arrays.host_access import HostCommand
+from hdl.arrays.host_access import LayerCommand
 from hdl.block import Hardware
 from hdl.layers.collector import Collector
 from hdl.layers.dense import Dense
-from hdl.registers import HostRegisters, LayerSize, Register, Timing
 from model import bits, images
 from model.golden import infer
 from model.mapping import Geometry
@@ -54,14 +53,15 @@ async def sense(ctx: Any, array: Any, row: int, x: int) -> tuple[int, int]:
     return found
 
 
+def pulses(word: int, full: int) -> list[tuple[Operation, Side, int]]:
+    """The two complementary pulses of each value, with the columns that they are for."""
+    ones, zeros = word, ~word & full
+    sets, resets = (Operation.SET, Operation.RESET)
+    return [(sets, Side.BL, ones), (resets, Side.BLB, ones), (sets, Side.BLB, zeros), (resets, Side.BL, zeros)]
+
+
 async def write(ctx: Any, array: Any, row: int, word: int) -> None:
-    """The two complementary pulses of each value, as the controller sequences them."""
-    for operation, side, x in (
-        (Operation.SET, Side.BL, word),
-        (Operation.RESET, Side.BLB, word),
-        (Operation.SET, Side.BLB, ~word & ONES),
-        (Operation.RESET, Side.BL, ~word & ONES),
-    ):
+    for operation, side, x in pulses(word, ONES):
         await pulse(ctx, array, row, operation, side, x)
 
 
@@ -165,16 +165,23 @@ def test_a_collector_has_room_for_two_images_and_keeps_their_order(count: int, w
     simulate(collector, bench)
 
 
-async def order(ctx: Any, dense: Any, image: images.Image, index: int, command: HostCommand, word: int = 0) -> int:
+async def order(ctx: Any, dense: Any, image: images.Image, index: int, command: LayerCommand, **fields: Any) -> int:
     """A host command on one word of a memory; what was read."""
     place = {"group": image.group, "tile": image.tile, "index": index}
-    ctx.set(dense.host.payload, {"command": command, "bits": word, **place})
+    ctx.set(dense.host.payload, {"command": command, **fields, **place})
     ctx.set(dense.host.valid, 1)
     await ctx.tick().until(dense.host.ready)
     ctx.set(dense.host.valid, 0)
     read_bits, failed = await ctx.tick().sample(dense.read_bits, dense.failed).until(dense.done)
     assert not failed
     return int(read_bits)
+
+
+async def write_row(ctx: Any, dense: Any, image: images.Image, index: int, word: int, full: int) -> None:
+    """The pulses that make a row of a binary array a word."""
+    for operation, side, columns in pulses(word, full):
+        pulse = {"operation": operation, "side": side, "amplitude": 7, "setup": 1, "length": 2, "count": 1}
+        await order(ctx, dense, image, index, LayerCommand.PULSE_ROW, pulse=pulse, bits=columns)
 
 
 def test_a_dense_layer_programmed_by_the_host_computes_as_golden() -> None:
@@ -190,15 +197,16 @@ def test_a_dense_layer_programmed_by_the_host_computes_as_golden() -> None:
     dense: Any = Dense(Grid(layer.fan_in, layer.fan_out, rows, columns, "thresholds", host_width=4)).create()
 
     async def bench(ctx: Any) -> None:
-        ctx.set(dense.timing, {"precharge": 0, "sense": 1, "set_pulse": 2, "reset_pulse": 1})
+        ctx.set(dense.timing, {"precharge": 0, "sense": 1})
+        ctx.set(dense.supply_ok, 1)
         for image in memories:
-            put, get = (
-                (HostCommand.PROGRAM_ROW, HostCommand.READ_ROW)
-                if image.kind == "array"
-                else (HostCommand.WRITE_NUMBER, HostCommand.READ_NUMBER)
-            )
+            is_array = image.kind == "array"
             for index, word in enumerate(image.words):
-                await order(ctx, dense, image, index, put, word)
+                if is_array:
+                    await write_row(ctx, dense, image, index, word, (1 << columns) - 1)
+                else:
+                    await order(ctx, dense, image, index, LayerCommand.WRITE_NUMBER, bits=word)
+            get = LayerCommand.READ_ROW if is_array else LayerCommand.READ_NUMBER
             for index, word in enumerate(image.words):
                 assert await order(ctx, dense, image, index, get) == word
         for word, right in zip(bits.to_ints(values), expected, strict=True):
@@ -225,7 +233,7 @@ def test_numbers_are_read_from_the_arrays_in_the_promised_time(
     promised = lanes * bits_a_lane + words * (max(1, precharge) + sense + 4)
 
     async def bench(ctx: Any) -> None:
-        ctx.set(dense.timing, {"precharge": precharge, "sense": sense, "set_pulse": 1, "reset_pulse": 1})
+        ctx.set(dense.timing, {"precharge": precharge, "sense": sense})
         cycles = 0
         while not ctx.get(dense.i.ready):
             await ctx.tick()
@@ -233,52 +241,3 @@ def test_numbers_are_read_from_the_arrays_in_the_promised_time(
         assert cycles == 1 + promised  # one to begin
 
     simulate(dense, bench)
-
-
-async def transfer(ctx: Any, axil: Any, address: Register, value: int | None = None) -> int:
-    """One write (with a value) or read of a register; the value read."""
-    way, answer = ("ar", "r") if value is None else ("aw", "b")
-    ctx.set(getattr(axil, f"{way}addr"), address)
-    for port in (f"{way}valid", f"{answer}ready", *(() if value is None else ("wvalid",))):
-        ctx.set(getattr(axil, port), 1)
-    ctx.set(axil.wdata, value or 0)
-    ctx.set(axil.wstrb, 0xF)
-    await ctx.tick()
-    for port in ("arvalid", "awvalid", "wvalid"):
-        ctx.set(getattr(axil, port), 0)
-    while not ctx.get(getattr(axil, f"{answer}valid")):
-        await ctx.tick()
-    data = int(ctx.get(axil.rdata))
-    await ctx.tick()
-    return data
-
-
-def test_a_failed_verify_read_is_told_until_the_next_row_is_programmed() -> None:
-    hardware: Any = HostRegisters(8, 2, 4, 4, (LayerSize(1, 2, 1, 2),), 8, Timing()).create()
-
-    async def command(ctx: Any, command: HostCommand, failed: int) -> int:
-        await transfer(ctx, hardware.axil, Register.COMMAND, command.value)
-        while not ctx.get(hardware.host0.valid):
-            await ctx.tick()
-        ctx.set(hardware.host0.ready, 1)
-        await ctx.tick()
-        ctx.set(hardware.host0.ready, 0)
-        ctx.set(hardware.done0, 1)
-        ctx.set(hardware.failed0, failed)
-        await ctx.tick()
-        ctx.set(hardware.done0, 0)
-        ctx.set(hardware.failed0, 0)
-        return await transfer(ctx, hardware.axil, Register.STATUS)
-
-    async def bench(ctx: Any) -> None:
-        await transfer(ctx, hardware.axil, Register.INDEX, 3)
-        assert await command(ctx, HostCommand.PROGRAM_ROW, failed=1) == 2
-        assert await transfer(ctx, hardware.axil, Register.FAILED_INDEX) == 3
-        assert await command(ctx, HostCommand.READ_ROW, failed=0) == 2
-        await transfer(ctx, hardware.axil, Register.INDEX, 1)
-        assert await command(ctx, HostCommand.READ_NUMBER, failed=0) == 2
-        assert await command(ctx, HostCommand.PROGRAM_ROW, failed=0) == 0
-        assert await transfer(ctx, hardware.axil, Register.FAILURES) == 1
-        assert await transfer(ctx, hardware.axil, Register.FAILED_INDEX) == 3
-
-    simulate(hardware, bench)

@@ -10,6 +10,7 @@ import pytest
 
 from hdl import generate as module
 from hdl.accelerator import Accelerator
+from hdl.arrays.controller import Limits
 from hdl.generate import MANIFEST, VERSION, Manifest, generate, load_manifest
 from hdl.registers import Register, Timing
 from model.errors import HafnetError
@@ -19,7 +20,13 @@ from model.topology import Topology
 
 SMALL_PLAN = Plan(Geometry(4, 7), (LayerPlan(P2S, 2), LayerPlan(S2P, 3)))
 SMALL = Accelerator(
-    Topology.parse("20-9-3"), SMALL_PLAN, scores=False, top=2, input_width=8, timing=Timing(1, 2, 30, 40)
+    Topology.parse("20-9-3"),
+    SMALL_PLAN,
+    scores=False,
+    top=2,
+    input_width=8,
+    timing=Timing(1, 2, 30, 40, 50),
+    limits=Limits(60, 3),
 )
 ONE_CELL = Accelerator(Topology.parse("1-1"), Plan(Geometry(1, 1)))
 MANY_KINDS = Accelerator(Topology.parse("4x5x2b3-4c3p1t-m2-6c1x2g2-avg-7-3"), Plan(Geometry(4, 7)))
@@ -62,7 +69,8 @@ def test_what_is_loaded_is_what_was_generated(accelerator: Accelerator, tmp_path
     assert load_manifest(tmp_path / "verilog") == manifest
     assert replace(manifest.accelerator, input_width=None) == replace(accelerator, input_width=None)
     assert manifest.topology == str(accelerator.topology)
-    assert (manifest.plan, manifest.timing) == (accelerator.plan, accelerator.timing)
+    made = (accelerator.plan, accelerator.timing, accelerator.limits)
+    assert (manifest.plan, manifest.timing, manifest.limits) == made
     assert manifest.arrays == accelerator.arrays
     assert sorted(files(tmp_path / "verilog")) == sorted([MANIFEST, *(listed.file for listed in manifest.files)])
 
@@ -182,6 +190,8 @@ def test_a_newer_version_is_refused(folder: Path) -> None:
         ("plan", {"layers": [{"lanes": 10}, {}]}, "10 lanes are not possible for 9 neurons"),
         ("top_classes", 4, "the 4 best of 3 classes are not possible"),
         ("timing", {"precharge": 256}, "timing: precharge is 256 cycles"),
+        ("limits", {"longest_pulse": 0}, "limits: longest_pulse is 0 cycles"),
+        ("limits", {"longest_pulse": 49}, "form_pulse is 50 cycles, but the longest pulse is 49"),
         ("layers", [{"kind": "pooling"}], r"layers\.0\.index is wrong"),
         ("version", 0, "format version 0 is older"),
     ],
@@ -249,13 +259,37 @@ def test_what_cannot_be_built_is_refused(text: str, options: dict[str, Any], tol
         Accelerator(Topology.parse(text), **options)
 
 
-@pytest.mark.parametrize("phase", ["precharge", "sense", "set_pulse", "reset_pulse"])
+@pytest.mark.parametrize("phase", ["precharge", "sense", "set_pulse", "reset_pulse", "form_pulse", "setup"])
 def test_a_phase_must_fit_its_register(phase: str) -> None:
     most = 255 if phase in ("precharge", "sense") else 65535
     Timing(**{phase: 0}), Timing(**{phase: most})
     for cycles in (-1, most + 1):
         with pytest.raises(HafnetError, match=f"timing: {phase} is {cycles} cycles, but must be 0 … {most}"):
             Timing(**{phase: cycles})
+
+
+@pytest.mark.parametrize("name", ["retries", "set_amplitude", "form_count", "reset_step"])
+def test_a_number_of_the_configuration_must_fit_its_register(name: str) -> None:
+    Timing(**{name: 255})
+    with pytest.raises(HafnetError, match=f"timing: {name} is 256, but must be 0 … 255"):
+        Timing(**{name: 256})
+
+
+@pytest.mark.parametrize("name", ["longest_pulse", "pulsed_at_once"])
+def test_a_limit_is_one_that_can_be_built(name: str) -> None:
+    Limits(**{name: 1}), Limits(**{name: 65535})
+    for value in (0, 65536):
+        with pytest.raises(HafnetError, match=f"limits: {name} is {value} (cycles|devices), but must be 1 … 65535"):
+            Limits(**{name: value})
+
+
+@pytest.mark.parametrize("pulse", ["set_pulse", "reset_pulse", "form_pulse"])
+def test_a_pulse_longer_than_the_limit_is_refused(pulse: str) -> None:
+    rest = {"set_pulse": 1, "reset_pulse": 1, "form_pulse": 1}
+    topology, limits = Topology.parse("8-2"), Limits(longest_pulse=50)
+    Accelerator(topology, timing=Timing(**rest | {pulse: 50}), limits=limits)
+    with pytest.raises(HafnetError, match=f"timing: {pulse} is 51 cycles, but the longest pulse is 50"):
+        Accelerator(topology, timing=Timing(**rest | {pulse: 51}), limits=limits)
 
 
 @pytest.mark.parametrize(

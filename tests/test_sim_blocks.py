@@ -8,9 +8,10 @@ import pytest
 from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import BOTH, ICARUS, Require, cases
 
+import hdl.arrays.controller
 import hdl.neurons.popcount
 from hdl.arrays.array import Array, ArrayEmulation
-from hdl.arrays.controller import ArrayController, ControllerHardware
+from hdl.arrays.controller import ArrayController, ControllerHardware, Limits
 from hdl.arrays.devices import DevicesEmulation
 from hdl.arrays.noise import NoiseHardware
 from hdl.arrays.tile import Tile, TileHardware
@@ -99,20 +100,21 @@ def test_tile(simulator: str, block: Tile | Array, tmp_path: Path, require_simul
     ("simulator", "block"),
     cases(
         (ArrayController(1, 1, 1, 1), ICARUS),
-        (ArrayController(1, 3, 5, 7), ICARUS),
+        (ArrayController(1, 1, 2, 5, limits=Limits(1, 1)), ICARUS),
+        (ArrayController(1, 3, 5, 7, limits=Limits(4, 3)), ICARUS),
         (ArrayController(3, 1, 8, 33), ICARUS),
-        (ArrayController(2, 2, 4, 32), BOTH),
+        (ArrayController(2, 2, 4, 32, limits=Limits(9, 8)), BOTH),
         (ArrayController(1, 1, 1, 1, ternary=True), ICARUS),
-        (ArrayController(2, 3, 3, 17, ternary=True), BOTH),
+        (ArrayController(2, 3, 3, 17, ternary=True, limits=Limits(9, 16)), BOTH),
     ),
 )
 def test_controller(simulator: str, block: ArrayController, tmp_path: Path, require_simulator: Require) -> None:
     answer = on_bench(require_simulator(simulator), "controller", block, tmp_path)
     assert answer["reads"] >= 1000
-    assert answer["programmed"] >= 50
+    assert answer["trains"] >= 50
+    assert answer["pulses"] >= 50
     assert answer["read_back"] >= 20
-    assert answer["failed"] > 0 or block.columns == 1
-    assert answer["programmed"] > answer["failed"]
+    assert answer["trains"] > 1.5 * answer["failed"] > 0
 
 
 ACCUMULATORS = (
@@ -150,7 +152,8 @@ DEVICES, NOISY, TERNARY_NOISY = (
     Array(3, 9, fidelity="noisy"),
     Array(3, 9, ternary=True, fidelity="noisy"),
 )
-CONTROLLER, TERNARY_CONTROLLER = ArrayController(2, 2, 4, 8), ArrayController(2, 2, 4, 8, ternary=True)
+CONTROLLER = ArrayController(2, 2, 4, 8, limits=Limits(9, 3))
+SHORTEST = ArrayController(1, 1, 2, 5, limits=Limits(1, 1))
 SINGLE, PLANES, SUMS = (Rack((block,)) for block in (ACCUMULATORS[1], ACCUMULATORS[5], ACCUMULATORS[2]))
 RECEIVER = PacketReceiver(33, 8)
 
@@ -167,15 +170,10 @@ MUTANTS = (
     Mutant("tile", DEVICES, DevicesEmulation, "_weights", "(states | faults[: 2 * columns])", "states"),
     Mutant("tile", TERNARY_NOISY, DevicesEmulation, "_weights", "(guess & mismatch)", "guess"),
     Mutant("tile", NOISY, NoiseHardware, ELABORATE, "word_select(column, BYTE) <", "word_select(column, BYTE) <="),
-    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "verify & (self.q != bits)", "0"),
     Mutant(
-        "controller",
-        TERNARY_CONTROLLER,
-        ControllerHardware,
-        ELABORATE,
-        "bits[self.block.columns :] if self.block.ternary else ~low",
-        "~low",
+        "controller", CONTROLLER, ControllerHardware, ELABORATE, "with m.If(overdue | ~self.supply_ok)", "with m.If(0)"
     ),
+    Mutant("controller", CONTROLLER, ControllerHardware, "_parts", "wanted[part]", "bits[part]"),
     Mutant("accumulator", PLANES, AccumulatorHardware, ELABORATE, "Mux(opening, 0, ", "("),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "& ~overlong", ""),
 )
@@ -218,23 +216,75 @@ MORE_MUTANTS = (
     Mutant("tile", NOISY, NoiseHardware, ELABORATE, "o.ready.eq(sensed)", "o.ready.eq(self.sen)"),
     Mutant("tile", NOISY, NoiseHardware, ELABORATE, "word_select(index, STATE", "word_select(0, STATE"),
     Mutant("tile", NOISY, SeededXoshiroHardware, ELABORATE, "Cat(s, word)", "Cat(word, s)"),
-    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "verify & (self.q", "(self.q"),
-    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "Mux(length == 0, 0, length - 1)", "length"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "READBACK_LATENCY - 1", "READBACK_LATENCY"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "READBACK_LATENCY - 1", "0"),
-    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, ", self.hv.eq(0)", ""),
     Mutant(
-        "controller", CONTROLLER, ControllerHardware, ELABORATE, "low if operation is Operation.SET else ~low", "low"
+        "controller",
+        CONTROLLER,
+        ControllerHardware,
+        ELABORATE,
+        ", self.failed.eq(~last | ~self.supply_ok)]",
+        "]",
     ),
     Mutant(
-        "controller", CONTROLLER, ControllerHardware, ELABORATE, "enter_pulse(0, order.bits)", "enter_pulse(0, bits)"
+        "controller",
+        CONTROLLER,
+        ControllerHardware,
+        ELABORATE,
+        "self.failed.eq(~last | ~self.supply_ok)",
+        "self.failed.eq(~last)",
     ),
+    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "m.d.sync += self.failed.eq(1)", "pass"),
+    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "with m.Elif(self.mask.any())", "with m.Else()"),
+    Mutant(
+        "controller",
+        CONTROLLER,
+        ControllerHardware,
+        ELABORATE,
+        "m.If(last | overdue | ~self.supply_ok)",
+        "m.If(last | overdue)",
+    ),
+    Mutant(
+        "controller",
+        CONTROLLER,
+        ControllerHardware,
+        ELABORATE,
+        "m.If(last | overdue | ~self.supply_ok)",
+        "m.If(last | ~self.supply_ok)",
+    ),
+    Mutant(
+        "controller",
+        CONTROLLER,
+        ControllerHardware,
+        ELABORATE,
+        "left.eq(pulse.length)",
+        "left.eq(_rest(self.host.payload.pulse.length))",
+    ),
+    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "left.eq(pulse.setup)", "left.eq(0)"),
+    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.mask.any() & again.any()", "self.mask.any()"),
+    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "m.Elif(~self.failed & more)", "m.Elif(more)"),
+    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "again.eq(pulse.count)", "again.eq(0)"),
+    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, ", self.amplitude.eq(0)]", "]"),
+    Mutant(
+        "controller",
+        CONTROLLER,
+        ControllerHardware,
+        ELABORATE,
+        "self.amplitude.eq(order.pulse.amplitude)",
+        "self.amplitude.eq(order.pulse.amplitude | 1)",
+    ),
+    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.failed.eq(0)", "self.failed.eq(self.failed)"),
+    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.operation.eq(Operation.READ), ", ""),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "free & ~self.host.valid", "free"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.timing.precharge == 0", "0"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "Signal(16)", "Signal(9)"),
-    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "Operation.SET, rest[", "Operation.RESET, rest["),
-    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.operation.eq(Operation.READ), ", ""),
+    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "again = Signal(8)", "again = Signal(3)"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "self.tile.eq(order.tile)", "self.tile.eq(0)"),
+    Mutant("controller", CONTROLLER, ControllerHardware, "_watchdog", "longest - 1", "longest"),
+    Mutant("controller", SHORTEST, ControllerHardware, "_watchdog", "self.hv & (passed", "(passed"),
+    Mutant("controller", CONTROLLER, ControllerHardware, "_parts", "slice(number * most", "slice(number * most - 1"),
+    Mutant("controller", CONTROLLER, ControllerHardware, "_parts", "present.eq(0), ", ""),
+    Mutant("controller", CONTROLLER, hdl.arrays.controller, "_rest", "Mux(length == 0, 0, length - 1)", "(length - 1)"),
     Mutant("accumulator", PLANES, AccumulatorHardware, ELABORATE, "old << 1 if block.halving else old", "old"),
     Mutant("accumulator", PLANES, AccumulatorHardware, ELABORATE, "narrow))", "narrow) << 1)"),
     Mutant("accumulator", SINGLE, AccumulatorHardware, ELABORATE, "block.steps == 1", "False"),

@@ -137,6 +137,7 @@ def test_misuse_changes_nothing_and_is_told(
             "layers": [[layer.groups, layer.tiles, layer.lanes, layer.numbers] for layer in manifest.layers],
             "reads": max(layer.reads for layer in manifest.layers),
             "rows": plan.geometry.rows,
+            "columns": plan.geometry.columns,
             "data_words": -(-accelerator.host_width // 32),
         },
     )

@@ -225,7 +225,9 @@ MUTANTS = (
     Mutant("dense", IN_ARRAYS, NumberLoaderHardware, ELABORATE, "grid.number_bits - 1", "grid.number_bits - 2"),
     Mutant("classifier", CLASSES, ClassifierHardware, ELABORATE, "offset.as_signed()", "offset"),
     Mutant("layer", WINDOWS, LayerHardware, "_sliced", "index * each", "0"),
-    Mutant("layer", POOL, PoolLayerHardware, ELABORATE, "taken & (order.command == HostCommand.WRITE_NUMBER)", "taken"),
+    Mutant(
+        "layer", POOL, PoolLayerHardware, ELABORATE, "taken & (order.command == LayerCommand.WRITE_NUMBER)", "taken"
+    ),
     Mutant("layer", RANKED, RankerHardware, ELABORATE, "self.i.valid & ~busy", "self.i.valid"),
 )
 

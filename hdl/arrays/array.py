@@ -19,7 +19,9 @@ from model.plan import Fidelity
 
 class Operation(enum.Enum, shape=2):
     """What the array does to the selected row. All but READ act while high voltage is enabled, on the devices that
-    `side` and `x` select. FORM brings a pristine device into low resistance once, and leaves a formed one as it is.
+    `side` and `x` select.
+
+    FORM brings a pristine device into low resistance, once, and leaves a formed one as it is.
     """
 
     READ = 0
@@ -169,7 +171,8 @@ class ArrayEmulation(Hardware):
         else:
             raises = (self.operation == Operation.SET) == (self.side == Side.BL)
             m.d.comb += pulsed_cells.eq(x)
-        m.d.sync += [pulsed.eq(self.hv & (self.operation != Operation.FORM)), row.eq(self.row), to_one.eq(raises)]
+        acts = self.hv & (self.operation != Operation.FORM)
+        m.d.sync += [pulsed.eq(acts), row.eq(self.row), to_one.eq(raises)]
         m.d.comb += [
             cells.write_en.eq(pulsed & ~self.hv),
             cells.write_addr.eq(row),

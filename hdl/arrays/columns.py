@@ -4,7 +4,7 @@ Each read presents one input, or one to each of several lanes, to all neurons, w
 decide all at once when the last input has been read.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
@@ -12,7 +12,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.arrays.array import level, same_row
-from hdl.arrays.controller import TIMING, ArrayController
+from hdl.arrays.controller import TIMING, ArrayController, Limits
 from hdl.arrays.grid import join_access, layer_ports
 from hdl.arrays.host_access import HostAccess
 from hdl.arrays.stack import Stack
@@ -48,7 +48,7 @@ class Columns:
                   presentations or images; so a source of just that rate needs neither buffer nor `ready`
       `o`         stream of one word an image: a bit a neuron (`numbers` are thresholds), or a score a class,
                   `score_width` bits two's complement (`numbers` are offsets); neuron 0 lowest
-      `host`, `done`, `failed`, `read_bits`  as in `hdl.arrays.grid.Grid`; taken when no image is under way
+      and those of the host, see `hdl.arrays.host_access.host_ports`; a command is taken when no image is under way
 
     Throughput: one image in max(cycles, (cycles + 5) / 2) cycles, where cycles = count × reads × (precharge + sense),
     if an image is started with its first word and may be in the cycle in which `go` rises. Latency from taking an
@@ -66,12 +66,13 @@ class Columns:
     host_width: int
     numbers_in_arrays: bool = False
     fidelity: Fidelity = "bits"
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def name(self) -> str:
         size = f"{self.fan_in}x{self.fan_out}_{self.rows}x{self.columns}_l{self.lanes}_{self.stack(0).times}"
         rows = "_rows" * self.numbers_in_arrays + level(self.fidelity)
-        return f"hafnet_columns_{size}_{self.numbers}" + "_ternary" * self.ternary + rows
+        return f"hafnet_columns_{size}_{self.numbers}" + "_ternary" * self.ternary + rows + self.limits.suffix
 
     @property
     def map(self) -> LayerMap:
@@ -98,11 +99,11 @@ class Columns:
 
     @property
     def access(self) -> HostAccess:
-        return HostAccess.of(self.map, self.stack(0).tally.number_width, self.host_width)
+        return HostAccess.of(self.controller, self.map, self.stack(0).tally.number_width, self.host_width)
 
     @property
     def controller(self) -> ArrayController:
-        return ArrayController(self.map.groups, self.map.tiles, self.rows, self.columns, self.ternary)
+        return ArrayController(self.map.groups, self.map.tiles, self.rows, self.columns, self.ternary, self.limits)
 
     @property
     def signature(self) -> wiring.Signature:
@@ -130,9 +131,6 @@ class ColumnsHardware(Hardware):
     i: Any
     o: Any
     host: Any
-    done: Signal
-    failed: Signal
-    read_bits: Signal
 
     def __init__(self, block: Columns) -> None:
         self.block = block

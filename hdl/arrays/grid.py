@@ -4,7 +4,7 @@ Dataflow `parallel_to_sequential`: all inputs of an image stand on the X lines w
 in every lane at once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
@@ -12,7 +12,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.arrays.array import level, same_row
-from hdl.arrays.controller import ArrayController
+from hdl.arrays.controller import ArrayController, Limits
 from hdl.arrays.group import Group
 from hdl.arrays.host_access import HostAccess, host_ports
 from hdl.block import Hardware, index_width, place
@@ -35,12 +35,9 @@ def layer_ports(width: int, host_width: int) -> dict[str, wiring.Member]:
 def join_host(m: Module, layer: Any, inside: Any) -> None:
     """Give a layer's `host_ports` to the block inside that has them."""
     connect(m, flipped(layer.host), inside.host)
-    m.d.comb += [
-        inside.timing.eq(layer.timing),
-        layer.done.eq(inside.done),
-        layer.failed.eq(inside.failed),
-        layer.read_bits.eq(inside.read_bits),
-    ]
+    m.d.comb += [getattr(inside, name).eq(getattr(layer, name)) for name in ("timing", "supply_ok", "claim")]
+    answers = ("done", "failed", "read_bits", "amplitude", "resting")
+    m.d.comb += [getattr(layer, name).eq(getattr(inside, name)) for name in answers]
 
 
 def join_access(m: Module, layer: Any, access: Any, controller: Any) -> None:
@@ -48,9 +45,13 @@ def join_access(m: Module, layer: Any, access: Any, controller: Any) -> None:
     connect(m, flipped(layer.host), access.host)
     connect(m, access.order, controller.host)
     m.d.comb += [
+        access.claim.eq(layer.claim),
+        controller.supply_ok.eq(layer.supply_ok),
         layer.done.eq(access.done),
         layer.failed.eq(access.failed),
         layer.read_bits.eq(access.read_bits),
+        layer.amplitude.eq(controller.amplitude),
+        layer.resting.eq(access.clear & access.quiet),
         access.ended.eq(controller.done),
         access.ended_failed.eq(controller.failed),
         access.row_bits.eq(controller.read_bits),
@@ -69,14 +70,12 @@ class Grid:
     programmed row.
 
     Ports:
-      `timing`    phase lengths, see `hdl.arrays.controller.TIMING`
       `i`         stream of words of slices × fan_in bits. Taken when a word's first row is read
       `go`        the layer behind has room for the results of one more image; `start` tells that one has begun
       `strobe`    `lanes` counts and `numbers` (thresholds or offsets), lane 0 lowest, are valid: those of neurons
                   s × lanes … in step s, steps in order; `last` marks an image's last step, in which lanes that have no
                   neuron left mean nothing
-      `host`      stream of `host_layout(host_width)`: taken between images only, when nothing is under way
-      `done`      high for one cycle when a host command is finished, with `failed` and `read_bits`
+      and those of the host, see `hdl.arrays.host_access.host_ports`
 
     Throughput: presentations × reads × (precharge + sense) cycles an image, where reads = ceil(fan_out / lanes), with
     no gap between words or images. Latency from the acceptance of an image's last word to the image's first counts:
@@ -97,6 +96,7 @@ class Grid:
     numbers_in_arrays: bool = False
     target: Target = "generic"
     fidelity: Fidelity = "bits"
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def name(self) -> str:
@@ -110,6 +110,7 @@ class Grid:
             + "_rows" * self.numbers_in_arrays
             + level(self.fidelity)
             + suffix(self.target)
+            + self.limits.suffix
         )
 
     @property
@@ -139,11 +140,11 @@ class Grid:
 
     @property
     def access(self) -> HostAccess:
-        return HostAccess.of(self.map, self.number_width, self.host_width)
+        return HostAccess.of(self.controller, self.map, self.number_width, self.host_width)
 
     @property
     def controller(self) -> ArrayController:
-        return ArrayController(self.map.groups, self.map.tiles, self.rows, self.columns, self.ternary)
+        return ArrayController(self.map.groups, self.map.tiles, self.rows, self.columns, self.ternary, self.limits)
 
     @property
     def signature(self) -> wiring.Signature:
@@ -175,9 +176,6 @@ class GridHardware(Hardware):
     counts: Signal
     numbers: Signal
     host: Any
-    done: Signal
-    failed: Signal
-    read_bits: Signal
 
     def __init__(self, block: Grid) -> None:
         self.block = block

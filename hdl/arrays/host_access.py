@@ -7,42 +7,53 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.arrays.controller import TIMING, ArrayController, Command
+from hdl.arrays.controller import PULSE, TIMING, ArrayController, Command
 from hdl.arrays.number_loader import NumberLoader
 from hdl.block import Hardware, index_width, place
 from model.mapping import LayerMap
 
 
-class HostCommand(enum.Enum, shape=3):
-    """What the host asks of one layer: one row of one array, or one neuron's number (threshold, offset or mode)."""
+class LayerCommand(enum.Enum, shape=2):
+    """What a layer is asked to do with one row of one array, or one neuron's number (threshold, offset or mode)."""
 
-    NONE = 0
-    PROGRAM_ROW = 1
-    READ_ROW = 2
-    WRITE_NUMBER = 3
-    READ_NUMBER = 4
+    PULSE_ROW = 0
+    READ_ROW = 1
+    WRITE_NUMBER = 2
+    READ_NUMBER = 3
 
 
 def host_layout(width: int) -> data.StructLayout:
-    """A host command: `index` is the row, or the place of a number in its lane; the lane is then `group`; `bits` is as
-    wide as the widest word.
+    """A command to a layer: `index` is the row, or the place of a number in its lane; the lane is then `group`; `bits`
+    is as wide as the widest word: the columns that are pulsed, see `hdl.arrays.controller.PULSE`, or a number.
     """
-    return data.StructLayout({"command": HostCommand, "group": 16, "tile": 16, "index": 16, "bits": width})
+    address = {"group": 16, "tile": 16, "index": 16}
+    return data.StructLayout({"command": LayerCommand, **address, "pulse": PULSE, "bits": width})
 
 
 def host_ports(host_width: int) -> dict[str, wiring.Member]:
-    """The way of the host to a layer."""
+    """The way of the host to a layer.
+
+    `timing` and `supply_ok` as in `hdl.arrays.controller.ArrayController`, and `amplitude`, its code for the DAC.
+    `host` is a stream of `host_layout`: taken between images only, when nothing is under way. No image begins while
+    `claim` is high, so that several commands in a row meet no image. `done` is high for one cycle when a command is
+    finished, with `failed` (a pulse was left out or cut short) and `read_bits`. `resting` tells that nothing is under
+    way in the arrays and no command waits.
+    """
     return {
         "timing": In(TIMING),
+        "supply_ok": In(1),
+        "claim": In(1),
         "host": In(stream.Signature(host_layout(host_width))),
         "done": Out(1),
         "failed": Out(1),
         "read_bits": Out(host_width),
+        "amplitude": Out(8),
+        "resting": Out(1),
     }
 
 
 PATIENCE = 1023
-"""Cycles after a programmed row before the numbers are read again: a host that programs a layer has not to wait for
+"""Cycles after a pulsed row before the numbers are read again: a host that programs a layer has not to wait for
 them after every row.
 """
 
@@ -52,15 +63,15 @@ class HostAccess:
     """Host commands for the arrays behind `controller`, and for their `numbers` in each of `lanes`.
 
     Ports:
-      `host`, `done`, `failed`, `read_bits`   as in `host_ports`
+      `claim`, `host`, `done`, `failed`, `read_bits`   as in `host_ports`
       `quiet`       between images, and nothing is on its way: the controller takes a command
       `numbers_free`  the numbers, too, are in nobody's use
       `clear`       an image may begin: no command waits or is under way, and the numbers are those of the arrays
       `order`, `ended`, `ended_failed`, `row_bits`   to and from the controller: `host`, `done`, `failed`, `read_bits`
       `select`, `write`, `lane`, `index`, `number`   a number is read (`selected`, one cycle later) or written
 
-    With a `loader` the numbers are in the arrays. They are read from there after reset and after each programmed row,
-    before the next image (see `hdl.arrays.number_loader.NumberLoader`), PATIENCE cycles after the last row; the host
+    With a `loader` the numbers are in the arrays. They are read from there after reset and after each pulsed row,
+    before the next image (see `hdl.arrays.number_loader.NumberLoader`), PATIENCE cycles after the last one; the host
     then writes rows and no numbers.
     """
 
@@ -72,10 +83,8 @@ class HostAccess:
     loader: NumberLoader | None = None
 
     @classmethod
-    def of(cls, grid: LayerMap, number_width: int, host_width: int) -> Self:
-        """The way to the arrays of `grid` and to its numbers."""
-        size = grid.geometry
-        controller = ArrayController(grid.groups, grid.tiles, size.rows, size.columns, grid.ternary)
+    def of(cls, controller: ArrayController, grid: LayerMap, number_width: int, host_width: int) -> Self:
+        """The way to the arrays of `grid` behind their controller, and to its numbers."""
         loader = NumberLoader(grid) if grid.number_bits else None
         return cls(controller, grid.number_lanes, grid.numbers, number_width, host_width, loader)
 
@@ -88,11 +97,10 @@ class HostAccess:
     @property
     def signature(self) -> wiring.Signature:
         ports = host_ports(self.host_width)
-        ports.pop("timing")
         rows = self.controller.signature.members
         return wiring.Signature(
             {
-                **ports,
+                **{name: ports[name] for name in ("claim", "host", "done", "failed", "read_bits")},
                 "quiet": In(1),
                 "numbers_free": In(1),
                 "clear": Out(1),
@@ -116,6 +124,7 @@ class HostAccess:
 class HostAccessHardware(Hardware):
     """A switch between host and loader."""
 
+    claim: Signal
     host: Any
     done: Signal
     failed: Signal
@@ -144,24 +153,25 @@ class HostAccessHardware(Hardware):
         on_arrays, on_numbers, finished, busy = Signal(), Signal(), Signal(), Signal()
         taken = Signal()  # a command on the arrays begins
         m.d.comb += [
-            on_arrays.eq((asked.command == HostCommand.PROGRAM_ROW) | (asked.command == HostCommand.READ_ROW)),
+            on_arrays.eq((asked.command == LayerCommand.PULSE_ROW) | (asked.command == LayerCommand.READ_ROW)),
             on_numbers.eq(self.host.valid & self.host.ready & ~on_arrays),
             self.host.ready.eq(self.quiet & ~busy & (on_arrays | self.numbers_free)),
             self.order.valid.eq(self.host.valid & self.host.ready & on_arrays),
-            order.command.eq(Mux(asked.command == HostCommand.PROGRAM_ROW, Command.PROGRAM, Command.READ_BACK)),
+            order.command.eq(Mux(asked.command == LayerCommand.PULSE_ROW, Command.PULSE, Command.READ_BACK)),
+            order.pulse.eq(asked.pulse),
             order.group.eq(asked.group),
             order.tile.eq(asked.tile),
             order.row.eq(asked.index),
             order.bits.eq(asked.bits),
             self.select.eq(on_numbers),
-            self.write.eq(on_numbers & (asked.command == HostCommand.WRITE_NUMBER)),
+            self.write.eq(on_numbers & (asked.command == LayerCommand.WRITE_NUMBER)),
             self.lane.eq(asked.group),
             self.index.eq(asked.index),
             self.number.eq(asked.bits),
             self.done.eq(self.ended | finished),
             self.failed.eq(self.ended_failed & ~finished),
             self.read_bits.eq(Mux(finished, self.selected, self.row_bits)),
-            self.clear.eq(~self.host.valid & ~busy),
+            self.clear.eq(~self.host.valid & ~busy & ~self.claim),
             taken.eq(self.order.valid & self.order.ready),
         ]
         m.d.sync += finished.eq(on_numbers)
@@ -181,13 +191,14 @@ class HostAccessHardware(Hardware):
             m.d.sync += rest.eq(PATIENCE)
         with m.Elif((rest != 0) & ~busy):
             m.d.sync += rest.eq(rest - 1)
-        programs = self.order.payload.command == Command.PROGRAM
-        with m.If(taken & programs & ~loader.busy):
+        pulses = self.order.payload.command == Command.PULSE
+        with m.If(taken & pulses & ~loader.busy):
             m.d.sync += stale.eq(1)
         with m.Elif(loader.ended):
             m.d.sync += stale.eq(0)
+        asked = self.host.valid | self.claim
         m.d.comb += [
-            loader.start.eq(stale & self.quiet & self.numbers_free & ~busy & ~self.host.valid & (rest == 0)),
+            loader.start.eq(stale & self.quiet & self.numbers_free & ~busy & ~asked & (rest == 0)),
             loader.row_ended.eq(self.ended),
             loader.row_bits.eq(self.row_bits),
             loader.order.ready.eq(self.order.ready & loader.busy),

@@ -19,9 +19,10 @@ from model.mapping import score_width
 class Classifier:
     """A layer of classes on the arrays of `grid`, whose numbers are the offsets: score = count + offset.
 
-    Ports: `i`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.arrays.grid.Grid`; `o`, a stream of {indices,
-    scores} (see `hdl.streams.packets.result_layout`): the `top` classes of highest score, best first, and with `scores`
-    the scores of all classes. `top` may be 0 where there are scores.
+    Ports: `i` as in `hdl.arrays.grid.Grid`; `o`, a stream of {indices, scores} (see
+    `hdl.streams.packets.result_layout`): the `top` classes of highest score, best first, and with `scores` the scores
+    of all classes; and those of the host, see `hdl.arrays.host_access.host_ports`. `top` may be 0 where there are
+    scores.
 
     Throughput: one image in max(cycles, (cycles + latency + beats) / 2) cycles, where cycles = presentations × reads ×
     (precharge + sense), latency = 6 + that of `hdl.layers.ranking.Ranking` (without a `top` 6 in all), with several
@@ -63,13 +64,8 @@ class Classifier:
 class ClassifierHardware(Hardware):
     """Grid -> offset adders -> ranking and collectors."""
 
-    timing: Any
     i: Any
     o: Any
-    host: Any
-    done: Signal
-    failed: Signal
-    read_bits: Signal
 
     def __init__(self, block: Classifier) -> None:
         self.block = block

@@ -17,10 +17,10 @@ from hdl.neurons.neuron import Neuron
 class Dense:
     """A layer of threshold neurons on the arrays of `grid`, whose numbers are the thresholds.
 
-    Ports: `i`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.arrays.grid.Grid`; `o`, a stream of one word
-    of fan_out bits an image, neuron 0 in bit 0. With `streamed`, for a layer behind that takes neurons as they come,
-    instead of `o`: `fired` with `lanes` bits of `fire`, those of neurons s × lanes … in step s, and `start` and `go` as
-    in the grid.
+    Ports: `i` as in `hdl.arrays.grid.Grid`; `o`, a stream of one word of fan_out bits an image, neuron 0 in bit 0; and
+    those of the host, see `hdl.arrays.host_access.host_ports`. With `streamed`, for a layer behind that takes neurons
+    as they come, instead of `o`: `fired` with `lanes` bits of `fire`, those of neurons s × lanes … in step s, and
+    `start` and `go` as in the grid.
 
     Throughput: one image in max(cycles, (cycles + behind) / 2) cycles, where cycles = presentations × reads ×
     (precharge + sense) and behind = 7, with several presentations 9: from as many cycles on, the arrays never pause
@@ -58,17 +58,12 @@ class Dense:
 class DenseHardware(Hardware):
     """Grid -> neurons -> collector."""
 
-    timing: Any
     i: Any
     o: Any
     go: Signal
     start: Signal
     fired: Signal
     fire: Signal
-    host: Any
-    done: Signal
-    failed: Signal
-    read_bits: Signal
 
     def __init__(self, block: Dense) -> None:
         self.block = block

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, connect, flipped
 
@@ -66,12 +66,7 @@ class LayerHardware(Hardware):
 
     i: Any
     o: Any
-    host: Any
     entropy: Any
-    timing: Any
-    done: Signal
-    failed: Signal
-    read_bits: Signal
 
     def __init__(self, block: Layer) -> None:
         self.block = block

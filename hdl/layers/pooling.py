@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hdl.arrays.host_access import HostCommand, host_ports
+from hdl.arrays.host_access import LayerCommand, host_ports
 from hdl.bank import Bank
 from hdl.block import Hardware, place
 from hdl.layers.window import Window
@@ -102,9 +102,9 @@ class MaxPoolHardware(Hardware):
 class PoolLayer:
     """Max-pooling as a layer of the accelerator: its modes are numbers for the host, one a channel, in lane 0.
 
-    Ports: `i`, `o` as in `MaxPool`; `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.arrays.grid.host_ports`.
-    A mode that the host writes holds at once, for the map that is passing too. Throughput and latency are those of
-    `MaxPool`.
+    Ports: `i`, `o` as in `MaxPool`; those of the host, see `hdl.arrays.host_access.host_ports`. There are no arrays to
+    pulse or to wait for. A mode that the host writes holds at once, for the map that is passing too. Throughput and
+    latency are those of `MaxPool`.
     """
 
     pool: MaxPool
@@ -126,13 +126,12 @@ class PoolLayer:
 class PoolLayerHardware(Hardware):
     """The pooling, and the host's way to its modes."""
 
-    timing: Any
     i: Any
     o: Any
     host: Any
     done: Signal
-    failed: Signal
     read_bits: Signal
+    resting: Signal
 
     def __init__(self, block: PoolLayer) -> None:
         self.block = block
@@ -148,10 +147,11 @@ class PoolLayerHardware(Hardware):
             self.host.ready.eq(1),
             pool.read_en.eq(taken),
             pool.read_addr.eq(order.index),
-            pool.write_en.eq(taken & (order.command == HostCommand.WRITE_NUMBER)),
+            pool.write_en.eq(taken & (order.command == LayerCommand.WRITE_NUMBER)),
             pool.write_addr.eq(order.index),
             pool.write_data.eq(order.bits),
             self.read_bits.eq(pool.read_data),
+            self.resting.eq(1),
         ]
         m.d.sync += self.done.eq(taken)
         return m

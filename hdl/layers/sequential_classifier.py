@@ -107,9 +107,9 @@ class RankerHardware(Hardware):
 class SequentialClassifier:
     """An output layer whose scores are those of `sink`, a `hdl.arrays.columns.Columns` with offsets.
 
-    Ports: `o`, `timing`, `host`, `done`, `failed`, `read_bits` as in `hdl.layers.classifier.Classifier`; `i`, a stream
-    of words of fan_in bits. With `streamed` the inputs come from a layer that reads in the same pace: `i`, `start`,
-    `go` and `steady` are then those of the sink.
+    Ports: `o` as in `hdl.layers.classifier.Classifier`; `i`, a stream of words of fan_in bits; and those of the host,
+    see `hdl.arrays.host_access.host_ports`. With `streamed` the inputs come from a layer that reads in the same pace:
+    `i`, `start`, `go` and `steady` are then those of the sink.
 
     Throughput: one image in max(cycles, (cycles + 5 + ranks) / 2, ranks) cycles, where cycles = presentations × reads ×
     (precharge + sense) and ranks are the cycles of `ranker`: an image has its room until its result is taken. Latency
@@ -158,16 +158,11 @@ class SequentialClassifier:
 class SequentialClassifierHardware(Hardware):
     """Serializer -> columns -> ranker."""
 
-    timing: Any
     steady: Any
     start: Signal
     go: Signal
     i: Any
     o: Any
-    host: Any
-    done: Signal
-    failed: Signal
-    read_bits: Signal
 
     def __init__(self, block: SequentialClassifier) -> None:
         self.block = block

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
@@ -18,8 +18,8 @@ class SequentialDense:
     """A layer whose neurons are those of `sink`, a `hdl.arrays.columns.Columns`.
 
     Ports: `i`, a stream of `presentations.count` words of `fan_in` bits an image; `o`, a stream of one word an image,
-    with thresholds a bit a neuron, neuron 0 in bit 0; this and `timing`, `host`, `done`, `failed`, `read_bits` as in
-    `hdl.arrays.columns.Columns`.
+    with thresholds a bit a neuron, neuron 0 in bit 0, as in `hdl.arrays.columns.Columns`; and those of the host, see
+    `hdl.arrays.host_access.host_ports`.
 
     Throughput: one image in max(cycles, (cycles + 6) / 2) cycles, where cycles = count × ceil(fan_in / lanes) ×
     (precharge + sense). Latency from taking an image's first word to offering its result: cycles + 5.
@@ -43,13 +43,8 @@ class SequentialDense:
 class SequentialDenseHardware(Hardware):
     """Serializer -> columns."""
 
-    timing: Any
     i: Any
     o: Any
-    host: Any
-    done: Signal
-    failed: Signal
-    read_bits: Signal
 
     def __init__(self, block: SequentialDense) -> None:
         self.block = block
