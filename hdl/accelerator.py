@@ -202,6 +202,7 @@ class Accelerator:
             shape.ternary,
             self.plan.numbers_in_arrays,
             self.target,
+            self.plan.fidelity,
             self.limits,
         )
         return Classifier(block, self.scores, self.top) if last else Dense(block, streamed=self.zigzag(index))
@@ -212,7 +213,7 @@ class Accelerator:
         last, streamed = index == len(self.maps) - 1, self.zigzag(index - 1)
         size = (shape.fan_in, shape.fan_out, geometry.rows, geometry.columns)
         numbers: Literal["thresholds", "offsets"] = "offsets" if last else "thresholds"
-        rest = (self.host_width, self.plan.numbers_in_arrays, self.limits)
+        rest = (self.host_width, self.plan.numbers_in_arrays, self.plan.fidelity, self.limits)
         sink = Columns(*size, grid.lanes, presentations, shape.ternary, numbers, *rest)
         if last:
             return SequentialClassifier(sink, self.scores, self.top, streamed)

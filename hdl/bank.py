@@ -19,19 +19,22 @@ class Bank:
     Ports: `all`, the contents of all registers, word 0 lowest; `read_en`, `read_addr` -> `read_data` one cycle later,
     held until the next read; `write_en`, `write_addr`, `write_data`, visible one cycle later. A read of the word that
     is being written returns the old word. In Verilog this is the hand-written leaf hafnet_bank.sv, loaded from an
-    image, unless it has none; in Amaranth's own simulator the registers begin as zeros.
+    image, unless it has none; with `clear` they are zeros where no image is loaded, as in Amaranth's own simulator.
     """
 
     width: int
     depth: int
     image: bool = True
+    clear: bool = False
 
     name = "hafnet_bank"
     source = Path(__file__).with_name("hafnet_bank.sv")
 
     @property
     def parameters(self) -> dict[str, int]:
-        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)} | blank(self.image)
+        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)} | blank(
+            self.image, self.clear
+        )
 
     @property
     def signature(self) -> wiring.Signature:

@@ -69,9 +69,9 @@ def place(m: Module, platform: Any, name: str, block: Block, image: str = "", **
     return component
 
 
-def blank(image: bool) -> dict[str, int]:
-    """The parameter of a leaf that says that it never has an image."""
-    return {} if image else {"BLANK": 1}
+def blank(image: bool, clear: bool) -> dict[str, int]:
+    """The parameters of a leaf that say that it never has an image, and that it holds zeros where it loads none."""
+    return ({} if image else {"BLANK": 1}) | ({"CLEAR": 1} if clear else {})
 
 
 def index_width(count: int) -> int:

@@ -6,7 +6,8 @@ module hafnet_storage #(
     parameter DEPTH = 1,
     parameter ADDRESS = 1,
     parameter BLANK = 0,  // 1: never filled from an image, because it holds what passes through
-    parameter LOAD = 0,   // 1: filled from the image, 0: not initialised
+    parameter CLEAR = 0,  // 1: zeros where it is not filled from an image
+    parameter LOAD = 0,   // 1: filled from the image, 0: not initialised, or zeros
     parameter IMAGE = ""  // path of a $readmemh file without its ".hex"
 ) (
     input  wire               clk,
@@ -19,6 +20,7 @@ module hafnet_storage #(
 );
     reg [WIDTH-1:0] words [0:DEPTH-1];
 
+    integer place;
 `ifdef HAFNET_IMAGES_BY_PATH
     // In simulation only: the image is named by the place of this memory in the design, and +hafnet_images= says what
     // the paths begin with. Without it nothing is loaded.
@@ -31,9 +33,13 @@ module hafnet_storage #(
             if (file == 0) $fatal(1, "no image %s", image);
             $fclose(file);
             $readmemh(image, words);
+        end else if (CLEAR != 0) begin
+            for (place = 0; place < DEPTH; place = place + 1) words[place] = 0;
         end
 `else
-    initial if (LOAD != 0 && BLANK == 0) $readmemh({IMAGE, ".hex"}, words);
+    initial
+        if (LOAD != 0 && BLANK == 0) $readmemh({IMAGE, ".hex"}, words);
+        else if (CLEAR != 0) for (place = 0; place < DEPTH; place = place + 1) words[place] = 0;
 `endif
 
     always @(posedge clk) begin

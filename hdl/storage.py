@@ -30,19 +30,23 @@ class Storage:
     Ports: `read_en`, `read_addr` -> `read_data` one cycle later, held until the next read; `write_en`, `write_addr`,
     `write_data`. A read of the word that is being written returns the old word. In Verilog this is the hand-written
     leaf hafnet_storage.sv; in Amaranth's own simulator a memory of zeros. A memory without an `image` is never loaded:
-    it holds what passes through, and nobody reads a word of it that was not written before.
+    it holds what passes through, and nobody reads a word of it that was not written before; unless it is to `clear`:
+    then it begins with zeros wherever it loads no image.
     """
 
     width: int
     depth: int
     image: bool = True
+    clear: bool = False
 
     name = "hafnet_storage"
     source = Path(__file__).with_name("hafnet_storage.sv")
 
     @property
     def parameters(self) -> dict[str, int]:
-        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)} | blank(self.image)
+        return {"WIDTH": self.width, "DEPTH": self.depth, "ADDRESS": index_width(self.depth)} | blank(
+            self.image, self.clear
+        )
 
     @property
     def signature(self) -> wiring.Signature:

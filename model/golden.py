@@ -28,9 +28,11 @@ import numpy.typing as npt
 from model import bits
 from model.encoding import Codes
 from model.errors import HafnetError
+from model.faulty import FaultyArrays
 from model.network import (
     AveragePoolLayer,
     ConvolutionLayer,
+    HiddenLayer,
     Int32,
     MaxPoolLayer,
     Network,
@@ -180,16 +182,18 @@ def infer(
     method: Method = "matmul",
     first: int = 0,
     entropy: Entropy | None = None,
+    faults: FaultyArrays | None = None,
 ) -> Trace:
     """Run (samples, values) integers through the network and keep every intermediate.
 
-    `first` samples came before since reset: a generator of random bits runs on. Raises HafnetError where the values do
-    not fit the encoding, for random bits from outside without `entropy`, and for an unknown method.
+    `first` samples came before since reset: a generator of random bits runs on. `faults` are the network's arrays,
+    where they have any. Raises HafnetError where the values do not fit the encoding, for random bits from outside
+    without `entropy`, for an unknown method, and where `faults` are of another network.
     """
-    return _trace(network, network.encoding.encode(values), _How(method, entropy), first)
+    return _trace(network, network.encoding.encode(values), _how(network, method, entropy, faults), first)
 
 
-def classify(network: Network, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
+def classify(network: Network, values: npt.ArrayLike, *, faults: FaultyArrays | None = None) -> npt.NDArray[np.int64]:
     """The class of each sample, (samples, values) integers to (samples,), without room for all intermediates.
 
     The same computation as `infer`, in chunks of samples. Raises HafnetError as `infer` does.
@@ -197,8 +201,8 @@ def classify(network: Network, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
     inputs = network.encoding.encode(values)
     each = sum(layer.shape.positions * layer.fan_out for layer in network.layers if isinstance(layer, WeightedLayer))
     chunk = min(CHUNK, max(1, CHUNK_BITS // each))
-    starts = range(0, max(len(inputs), 1), chunk)
-    return np.concatenate([_trace(network, inputs[start : start + chunk], _How(), start).classes for start in starts])
+    starts, how = range(0, max(len(inputs), 1), chunk), _how(network, faults=faults)
+    return np.concatenate([_trace(network, inputs[start : start + chunk], how, start).classes for start in starts])
 
 
 def rank(scores: Int32, count: int) -> npt.NDArray[np.int64]:
@@ -208,10 +212,23 @@ def rank(scores: Int32, count: int) -> npt.NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class _How:
-    """How an inference is done."""
+    """How an inference is done: `layers` are the network's, as its arrays read them."""
 
-    method: Method = "matmul"
-    entropy: Entropy | None = None
+    layers: tuple[HiddenLayer | OutputLayer, ...]
+    method: Method
+    entropy: Entropy | None
+    faults: FaultyArrays | None
+
+
+def _how(
+    network: Network,
+    method: Method = "matmul",
+    entropy: Entropy | None = None,
+    faults: FaultyArrays | None = None,
+) -> _How:
+    if faults is not None and faults.network != network:
+        raise HafnetError(f"the faulty arrays hold another network, of topology {faults.network.topology}")
+    return _How(network.layers if faults is None else faults.layers, method, entropy, faults)
 
 
 def _trace(network: Network, inputs: Codes, how: _How, first: int) -> Trace:
@@ -219,7 +236,7 @@ def _trace(network: Network, inputs: Codes, how: _How, first: int) -> Trace:
     found: dict[str, Int32] = {}
     fired: dict[str, npt.NDArray[Any]] = {}
     current: npt.NDArray[Any] = inputs
-    for index, layer in enumerate(network.layers):
+    for index, layer in enumerate(how.layers):
         if isinstance(layer, MaxPoolLayer):
             maps = current.reshape(-1, *layer.source)
             current = fired[layer.name] = max_pool(maps, layer.kernel, layer.stride, layer.conjunctive)
@@ -233,22 +250,27 @@ def _trace(network: Network, inputs: Codes, how: _How, first: int) -> Trace:
             count = found[layer.name] = _layer(network, index, current, how, first)
             if not isinstance(layer, OutputLayer):
                 current = fired[layer.name] = fire(count, layer.integers)
-    scores = found[network.output.name] + network.output.offsets
+    output = how.layers[-1]
+    assert isinstance(output, OutputLayer)
+    scores = found[output.name] + output.offsets
     return Trace(inputs, found, fired, scores, np.argmax(scores, axis=1).astype(np.int64))
 
 
 def _layer(network: Network, index: int, seen: npt.NDArray[Any], how: _How, first: int) -> Int32:
     """Counts of a layer of neurons from what the layer before gave, in as many parts as memory asks for."""
-    layer, presentations = network.layers[index], network.topology.presentations[index]
+    layer, presentations = how.layers[index], network.topology.presentations[index]
     assert isinstance(layer, WeightedLayer)
     given = network.topology.input if index == 0 else BitInput(layer.shape.inputs)
     pooled = index > 0 and isinstance(network.layers[index - 1], AveragePoolLayer)
 
     def part(start: int, some: npt.NDArray[Any]) -> Int32:
         if isinstance(layer, ConvolutionLayer):
-            return _convolution(layer, some, given, presentations, how, start)
+            return _convolution(layer, index, some, given, presentations, how, start)
         presented = some if pooled else present(given, some.reshape(len(some), layer.fan_in), start, how.entropy)
-        return counts(layer.weights, presented, presentations, ternary=layer.shape.ternary, method=how.method)
+        found = counts(layer.weights, presented, presentations, ternary=layer.shape.ternary, method=how.method)
+        if how.faults is not None:
+            found += how.faults.errors(index, presented, presentations.weights, start, slice(0, layer.fan_out))
+        return found
 
     groups = layer.groups if isinstance(layer, ConvolutionLayer) else 1
     each = layer.shape.positions * max(layer.fan_in * groups * presentations.count, layer.fan_out)
@@ -264,6 +286,7 @@ def _layer(network: Network, index: int, seen: npt.NDArray[Any], how: _How, firs
 
 def _convolution(
     layer: ConvolutionLayer,
+    index: int,
     codes: npt.NDArray[Any],
     given: Input,
     presentations: Presentations,
@@ -278,14 +301,13 @@ def _convolution(
     words = seen.reshape(-1, pixels * layer.source.channels)
     presented = present(given, words, first * shape.positions, how.entropy)
     slices = presented.reshape(*presented.shape[:2], pixels, layer.groups, layer.source.channels // layer.groups)
-    parts = [
-        counts(
-            weights.reshape(len(weights), layer.fan_in),
-            slices[:, :, :, group].reshape(*presented.shape[:2], layer.fan_in),
-            presentations,
-            ternary=layer.ternary,
-            method=how.method,
-        )
-        for group, weights in enumerate(np.split(layer.weights, layer.groups))
-    ]
+    parts, neurons = [], layer.fan_out // layer.groups
+    for group, weights in enumerate(np.split(layer.weights, layer.groups)):
+        part = slices[:, :, :, group].reshape(*presented.shape[:2], layer.fan_in)
+        matrix = weights.reshape(neurons, layer.fan_in)
+        found = counts(matrix, part, presentations, ternary=layer.ternary, method=how.method)
+        if how.faults is not None:
+            there = slice(group * neurons, (group + 1) * neurons)
+            found += how.faults.errors(index, part, presentations.weights, first * shape.positions, there)
+        parts.append(found)
     return np.concatenate(parts, axis=1).reshape(-1, *shape.result)

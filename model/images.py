@@ -6,6 +6,7 @@ row, row 0 first, bit 0 = column 0; see `model.mapping` for what a word is. A la
 max-pooling layer `layer{L}_modes_l0` (a channel's is 1 for AND).
 Parallel_to_sequential, lane l holds those of neurons l, l + lanes, … and fills up with 0; else all are in lane 0.
 Where the plan keeps numbers in arrays, they are in the images of these.
+Emulations that know of devices load more, named after the array's image: see `model.device_images`.
 `manifest.json` says what the network is and lists every file with its CRC-32, so that a folder of images is the whole
 network: reading it back yields the identical `Network`.
 """
@@ -22,7 +23,9 @@ import numpy.typing as npt
 from pydantic import Field, TypeAdapter
 
 from model import bits
+from model.device_images import DEVICE_KINDS, device_words
 from model.errors import HafnetError
+from model.faults import NO_FAULTS, ArrayPlace, FaultMap
 from model.files import read_manifest, whole_folder
 from model.formats import FORMATS
 from model.mapping import S2P, Cell, LayerMap, offset_width, threshold_width
@@ -35,16 +38,20 @@ VERSION = 2
 MANIFEST = "manifest.json"
 
 # Only files of these names are ever written, read or replaced.
-FILE = rf"layer[0-9]+_(g[0-9]+_t[0-9]+|t[0-9]+_g[0-9]+|(thresholds|offsets|modes)_l[0-9]+)\.({'|'.join(FORMATS)})"
+CELLS = rf"(g[0-9]+_t[0-9]+|t[0-9]+_g[0-9]+)(_({'|'.join(DEVICE_KINDS)}))?"
+FILE = rf"layer[0-9]+_({CELLS}|(thresholds|offsets|modes)_l[0-9]+)\.({'|'.join(FORMATS)})"
+FAULTS = "faults.safetensors"
+"""The fault map that the images were made from, if they were made from one."""
 
-Kind: TypeAlias = Literal["array", "thresholds", "offsets", "modes"]
+Kind: TypeAlias = Literal["array", "formed", "faults", "weak", "noise", "thresholds", "offsets", "modes"]
 Size: TypeAlias = Annotated[int, Field(ge=1)]
 Index: TypeAlias = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)
 class Place:
-    """What an image is for: an array's `group` and `tile`, or numbers, whose lane is `group` and whose tile is 0.
+    """What an image is for: an array's `group` and `tile` (its weights, of kind "array", or what `model.device_images`
+    says of its cells), or numbers, whose lane is `group` and whose tile is 0.
 
     `width` is in bits a word. The name of an array's image follows its place in the hardware: that of a column of
     arrays first, where the layer is `columnwise` (sequential_to_parallel), and else that of a row.
@@ -61,7 +68,11 @@ class Place:
     def name(self) -> str:
         """The file's name without its extension."""
         part = f"t{self.tile}_g{self.group}" if self.columnwise else f"g{self.group}_t{self.tile}"
-        return f"layer{self.layer}_{part if self.kind == 'array' else f'{self.kind}_l{self.group}'}"
+        if self.kind in ("thresholds", "offsets", "modes"):
+            part = f"{self.kind}_l{self.group}"
+        elif self.kind != "array":
+            part = f"{part}_{self.kind}"
+        return f"layer{self.layer}_{part}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,9 @@ class ImageFile(Place):
 
 @dataclass(frozen=True)
 class ImageManifest:
-    """`manifest.json` of a folder of images: all of the network but its arrays, the plan, and the files."""
+    """`manifest.json` of a folder of images: all of the network but its arrays, the plan, and the files; the CRC-32 of
+    `faults.safetensors`, if the images were made with a fault map.
+    """
 
     version: Size
     topology: str
@@ -92,6 +105,7 @@ class ImageManifest:
     origin: dict[str, str | int | float | bool]
     plan: Plan
     images: Annotated[tuple[ImageFile, ...], Field(min_length=1)]
+    faults_crc32: Annotated[str, Field(pattern="^[0-9a-f]{8}$")] | None = None
 
 
 _MANIFEST = TypeAdapter(ImageManifest)
@@ -137,9 +151,33 @@ def _number_bits(topology: Topology, plan: Plan, layer: int, numbers: npt.NDArra
     )
 
 
-def words(network: Network, plan: Plan) -> Iterator[Image]:
-    """The contents of every memory: layer by layer, the arrays in order of group and tile, then the numbers."""
+def numbers_of_lanes(topology: Topology, layer: int, lanes: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
+    """The numbers of a layer's neurons or channels, from the words of each of its lanes."""
+    integers = np.array(lanes, dtype=np.int64).T.reshape(-1)[: topology.layers[layer].result.channels]
+    if layer < len(topology.layers) - 1:
+        return integers
+    width = offset_width(topology.top(layer))
+    return np.where(integers >> (width - 1), integers - (1 << width), integers)
+
+
+def array_bits(network: Network, plan: Plan, index: int) -> bits.Bits:
+    """What the arrays of a layer of neurons hold: (groups, tiles, rows, word_width) bits, see `model.mapping`."""
+    layer, grid = network.layers[index], plan.maps(network.topology)[index]
+    assert isinstance(layer, WeightedLayer)
+    assert grid is not None  # a weighted layer has arrays
+    arrays = grid.scatter(layer.matrix)
+    if grid.number_bits:
+        grid.scatter_numbers(arrays, _number_bits(network.topology, plan, index, layer.integers))
+    return arrays
+
+
+def words(network: Network, plan: Plan, faults: FaultMap = NO_FAULTS) -> Iterator[Image]:
+    """The contents of every memory: layer by layer, the arrays in order of group and tile, then the numbers.
+
+    Raises HafnetError where the fault map is not one for network and plan.
+    """
     plan = plan.of(network.topology)
+    faults.check(network.topology, plan)
     for index, (layer, grid) in enumerate(zip(network.layers, plan.maps(network.topology), strict=True)):
         numbers: npt.NDArray[Any] = np.zeros(0, dtype=np.int64)
         if isinstance(layer, MaxPoolLayer):
@@ -147,23 +185,34 @@ def words(network: Network, plan: Plan) -> Iterator[Image]:
         elif isinstance(layer, WeightedLayer):
             assert grid is not None  # a weighted layer has arrays
             count = grid.geometry.rows
-            arrays = grid.scatter(layer.matrix)
-            if grid.number_bits:
-                grid.scatter_numbers(arrays, _number_bits(network.topology, plan, index, layer.integers))
-            rows = bits.to_ints(arrays.reshape(-1, grid.word_width))
+            rows = bits.to_ints(array_bits(network, plan, index).reshape(-1, grid.word_width))
             for number, place in enumerate(_array_places(index, grid)):
                 yield Image(**vars(place), words=rows[number * count : (number + 1) * count])
+                yield from _device_images(network.topology, plan, faults, place)
             numbers = layer.integers
         if grid is None or not grid.number_bits:
             for place, held in _laid_numbers(network.topology, plan, index, numbers):
                 yield Image(**vars(place), words=held)
 
 
-def export(network: Network, plan: Plan, folder: Path | str, formats: Sequence[str] = ("hex",)) -> Path:
-    """Write all images in each of the formats, and the manifest, whose path is returned.
+def _device_images(topology: Topology, plan: Plan, faults: FaultMap, place: Place) -> Iterator[Image]:
+    """What the emulation of one array loads besides its weights."""
+    where = ArrayPlace(place.layer, place.group, place.tile)
+    for kind, width, held in device_words(topology, plan, faults, where):
+        yield Image(kind, *where, width, place.columnwise, held)
+
+
+def export(
+    network: Network,
+    plan: Plan,
+    folder: Path | str,
+    formats: Sequence[str] = ("hex",),
+    faults: FaultMap = NO_FAULTS,
+) -> Path:
+    """Write all images in each of the formats, the fault map, and the manifest, whose path is returned.
 
     The folder is written whole or not at all and replaces an older export. Raises HafnetError for an unknown format,
-    and for a folder that holds anything but an export.
+    for a folder that holds anything but an export, and where the fault map is not one for network and plan.
     """
     for format in formats:
         if format not in FORMATS:
@@ -171,14 +220,17 @@ def export(network: Network, plan: Plan, folder: Path | str, formats: Sequence[s
     if not formats:
         raise HafnetError(f"no format is given, but at least one of {', '.join(FORMATS)} is needed")
     listed = []
-    with whole_folder(folder, rf"{re.escape(MANIFEST)}|{FILE}") as partial:
-        for image in words(network, plan):
+    with whole_folder(folder, rf"{re.escape(MANIFEST)}|{re.escape(FAULTS)}|{FILE}") as partial:
+        for image in words(network, plan, faults):
             for format in dict.fromkeys(formats):
                 data = FORMATS[format].write(image.words, image.width)
                 file = f"{image.name}.{format}"
                 (partial / file).write_bytes(data)
                 described = {**vars(image), "words": len(image.words)}
                 listed.append(ImageFile(**described, file=file, format=format, crc32=_crc32(data)))
+        map_bytes = faults.to_bytes() if faults != NO_FAULTS else None
+        if map_bytes is not None:
+            (partial / FAULTS).write_bytes(map_bytes)
         manifest = ImageManifest(
             VERSION,
             str(network.topology),
@@ -187,6 +239,7 @@ def export(network: Network, plan: Plan, folder: Path | str, formats: Sequence[s
             dict(sorted(network.origin.items())),
             plan.of(network.topology),
             tuple(listed),
+            None if map_bytes is None else _crc32(map_bytes),
         )
         (partial / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=2) + b"\n")
     return Path(folder) / MANIFEST
@@ -198,6 +251,19 @@ def check(folder: Path | str) -> ImageManifest:
     Raises HafnetError for a missing or damaged manifest, and for a missing or changed file, naming it and both CRCs.
     """
     return _checked(Path(folder))[0]
+
+
+def load_faults(folder: Path | str) -> FaultMap:
+    """The fault map that the images of a folder were made from; one without faults, if none was given.
+
+    Raises HafnetError as `check` does, and where the map is not one for network and plan.
+    """
+    manifest = check(folder)
+    if manifest.faults_crc32 is None:
+        return NO_FAULTS
+    faults = FaultMap.load(Path(folder) / FAULTS)
+    faults.check(Topology.parse(manifest.topology), manifest.plan)
+    return faults
 
 
 def load(folder: Path | str, format: str | None = None) -> tuple[Network, Plan]:
@@ -221,7 +287,8 @@ def load(folder: Path | str, format: str | None = None) -> tuple[Network, Plan]:
         raise HafnetError(f"{folder / MANIFEST}: {error}") from None
     except KeyError as error:
         raise HafnetError(f"{folder / MANIFEST}: a layer or the encoding lacks {error}") from None
-    source = _Source(folder, format, topology, plan, files, contents)
+    faults = load_faults(folder)
+    source = _Source(folder, format, topology, plan, faults, files, contents)
     arrays = [source.arrays(index) for index in range(len(topology.layers))]
     if source.files:
         raise HafnetError(f"{folder / MANIFEST}: {min(source.files)!r} is listed, but belongs to no layer")
@@ -250,6 +317,10 @@ def _checked(folder: Path) -> tuple[ImageManifest, dict[str, bytes]]:
         found = _crc32(contents[listed.file])
         if found != listed.crc32:
             raise HafnetError(f"{file}: CRC-32 is {found}, but {MANIFEST} says {listed.crc32}: the file was changed")
+    if manifest.faults_crc32 is not None:
+        file = folder / FAULTS
+        if not file.is_file() or _crc32(file.read_bytes()) != manifest.faults_crc32:
+            raise HafnetError(f"{file} is missing or was changed: {MANIFEST} says CRC-32 {manifest.faults_crc32}")
     return manifest, contents
 
 
@@ -261,6 +332,7 @@ class _Source:
     format: str
     topology: Topology
     plan: Plan
+    faults: FaultMap
     files: dict[str, ImageFile]
     contents: dict[str, bytes]
     held_numbers: dict[int, bits.Bits] = field(default_factory=dict)
@@ -296,6 +368,7 @@ class _Source:
         assert grid is not None  # only a layer of neurons has weights
         count = grid.geometry.rows
         rows = [row for place in _array_places(index, grid) for row in self.read(place, count)]
+        self.check_devices(index, grid)
         arrays = bits.from_ints(rows, grid.word_width).reshape(grid.groups, grid.tiles, count, grid.word_width)
         weights = grid.gather(arrays)
         again = grid.scatter(weights)
@@ -313,22 +386,25 @@ class _Source:
             raise HafnetError(f"{file}: row {row}, column {column} holds 1, but is padding and must be 0")
         return weights
 
+    def check_devices(self, index: int, grid: LayerMap) -> None:
+        """Raise HafnetError where an image of the arrays' devices is not what follows from the fault map."""
+        for place in _array_places(index, grid):
+            for image in _device_images(self.topology, self.plan, self.faults, place):
+                if self.read(image, len(image.words)) != image.words:
+                    file = self.folder / f"{image.name}.{self.format}"
+                    raise HafnetError(f"{file}: its contents do not follow from plan and fault map")
+
     def numbers(self, index: int) -> npt.NDArray[np.int64]:
         """The numbers of a layer's neurons or channels."""
         places, count = _number_places(self.topology, self.plan, index)
         if index in self.held_numbers:
-            lanes = np.array([bits.to_ints(held) for held in self.held_numbers[index]], dtype=np.int64)
+            lanes = [bits.to_ints(held) for held in self.held_numbers[index]]
         else:
-            lanes = np.array([self.read(place, count) for place in places], dtype=np.int64)
-        flat, shape = lanes.T.reshape(-1), self.topology.layers[index]
-        used = shape.result.channels
-        if flat[used:].any():
-            place = places[(used + int(np.argmax(flat[used:] != 0))) % len(places)]
+            lanes = [self.read(place, count) for place in places]
+        rest = np.array(lanes).T.reshape(-1)[self.topology.layers[index].result.channels :]
+        if rest.any():
+            place = places[int(np.argmax(rest != 0)) - len(rest)]
             raise HafnetError(
                 f"{self.folder / place.name}.{self.format}: the last word belongs to no neuron and must be 0"
             )
-        integers = flat[:used]
-        if places[0].kind == "offsets":
-            width = places[0].width
-            integers = np.where(integers >> (width - 1), integers - (1 << width), integers)
-        return integers
+        return numbers_of_lanes(self.topology, index, lanes)

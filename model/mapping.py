@@ -21,7 +21,7 @@ bits further up in the word, whether the one on BLb is (-1); neither for 0.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -156,6 +156,22 @@ class LayerMap:
         """Columns of a tile that hold weights; the others are padding."""
         return min(self.geometry.columns, self.matrix_columns - tile * self.geometry.columns)
 
+    def rows_read(self, group: int) -> int:
+        """Rows of the arrays of a group that are sensed, from row 0 on, for one presentation of one input word.
+
+        P2S senses all lanes in the last step, S2P only those that have an input left.
+        """
+        lane, block = divmod(group, self.blocks)
+        rows = min(self.geometry.rows, max(0, self.reads - block * self.geometry.rows))
+        left = self.matrix_rows - (self.reads - 1) * self.lanes
+        last = block == (self.reads - 1) // self.geometry.rows
+        return rows - (self.dataflow == S2P and last and lane >= left)
+
+    @property
+    def number_words(self) -> int:
+        """Words, of a row of one array each, that are read of such a lane until all its numbers are known."""
+        return -(-self.numbers * self.number_bits // self.geometry.columns)
+
     def cell(self, synapse: Synapse) -> Cell:
         """Where a weight is. Raises HafnetError for a neuron or input that the layer has not."""
         if not (0 <= synapse.neuron < self.fan_out and 0 <= synapse.source < self.fan_in):
@@ -214,8 +230,8 @@ class LayerMap:
     def gather(self, arrays: Bits) -> Signs:
         """The inverse of `scatter`; what the padding cells hold is left out. Both devices LRS reads as 0."""
         columns = self.geometry.columns
-        plus = self._gather(arrays[..., :columns]).astype(np.int8)
-        minus = self._gather(arrays[..., columns:]).astype(np.int8) if self.ternary else 1 - plus
+        plus = self.matrix(arrays[..., :columns]).astype(np.int8)
+        minus = self.matrix(arrays[..., columns:]).astype(np.int8) if self.ternary else 1 - plus
         signs: Signs = plus - minus
         return signs
 
@@ -227,7 +243,8 @@ class LayerMap:
         parts = padded.reshape(self.blocks, rows, self.lanes, self.tiles, columns)
         return parts.transpose(2, 0, 3, 1, 4).reshape(self.groups, self.tiles, rows, columns)
 
-    def _gather(self, arrays: Bits) -> Bits:
+    def matrix(self, arrays: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """(groups, tiles, rows, columns) of whatever belongs to cells, to (fan_out, fan_in), padding left out."""
         rows, columns = self.geometry.rows, self.geometry.columns
         parts = arrays.reshape(self.lanes, self.blocks, self.tiles, rows, columns).transpose(1, 3, 0, 2, 4)
         flat = parts.reshape(self.blocks * rows * self.lanes, self.tiles * columns)

@@ -1,11 +1,15 @@
-"""`Plan`: everything about the arrays that is not in the network: their size, and each layer's dataflow and lanes."""
+"""`Plan`: everything about the arrays that is not in the network: size, emulation, each layer's dataflow and lanes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, get_args
 
 from model.encoding import integer
 from model.errors import HafnetError
 from model.mapping import P2S, S2P, Dataflow, Geometry, LayerMap, offset_width, threshold_width
 from model.topology import Convolution, Dense, Topology
+
+Fidelity: TypeAlias = Literal["bits", "devices", "noisy"]
+"""What the emulation of an array knows of its cells: a weight; the states of two devices; and that reads may err."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +34,23 @@ class LayerPlan:
 class Plan:
     """The arrays' geometry, and a `LayerPlan` for each layer of a topology, in order (that of a pooling layer says
     nothing). No layers: each layer one neuron at a time. `numbers_in_arrays`: thresholds and offsets live in rows of
-    the arrays themselves, and not in memories of images of their own.
+    the arrays themselves, and not in memories of images of their own. `fidelity`: what the emulations of the arrays
+    know of their cells, and so which images they load. Raises HafnetError for an unknown fidelity.
     """
 
     geometry: Geometry = field(default_factory=Geometry)
     layers: tuple[LayerPlan, ...] = ()
     numbers_in_arrays: bool = False
+    fidelity: Fidelity = "bits"
 
     def __post_init__(self) -> None:
+        if self.fidelity not in get_args(Fidelity):
+            raise HafnetError(f"fidelity {self.fidelity!r} is not one of {', '.join(get_args(Fidelity))}")
         object.__setattr__(self, "layers", tuple(self.layers))
 
     def of(self, topology: Topology) -> "Plan":
         """The plan with a `LayerPlan` for each layer of `topology`. Raises HafnetError where it is not one for it."""
-        plan = Plan(self.geometry, self._layers(topology), self.numbers_in_arrays)
+        plan = replace(self, layers=self._layers(topology))
         plan.maps(topology)
         return plan
 

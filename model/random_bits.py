@@ -59,6 +59,23 @@ def draws(seed: int, stream: int, start: int, count: int) -> Words:
     return _run(_state(seed, stream, start), count)[:, 0]
 
 
+def words(seed: int, streams: npt.NDArray[np.int64], start: int, count: int) -> Words:
+    """Words number `start` to `start + count - 1` of several generators, (n,) numbers of streams: (count, n) uint32.
+
+    Raises HafnetError as `state` does.
+    """
+    return _run(states(seed, streams, start), count)
+
+
+def states(seed: int, streams: npt.NDArray[np.int64], start: int = 0) -> States:
+    """The states of several generators, (n,) numbers of streams, after `start` steps. Raises HafnetError as `state`."""
+    rows = _to_bits(np.repeat(_state(seed, 0, 0), len(streams), axis=0))
+    for exponent in range(int(streams.max(initial=0)).bit_length()):
+        chosen = (streams >> exponent & 1).astype(np.bool_)
+        rows[chosen] = _product(rows[chosen], _steps(64 + exponent))
+    return _advance(_from_bits(rows), start)
+
+
 def numbers(seed: int, width: int, each: int, start: int, count: int) -> npt.NDArray[np.uint16]:
     """`count` groups of `each` random numbers of `width` bits (1 to 16), from group `start` on: (count, each) uint16.
 

@@ -3,8 +3,10 @@
 Job: `inputs`, names of the accelerator's inputs; `passes`, for each its `images`, and the chance in 1/256 of `gaps` in
 the input and in the taking of results; `result_beats`, beats of a result packet; `patience`, cycles in which something
 must pass; `drain`, cycles in which the last image has left every layer after its result; `seed`; `program`, memories to
-write and read back before anything else (or null). The words of a pass are in the files that
-`sim.records` reads and writes. Answer: `read_back`.
+write and read back before anything else, with the registers `read_timing` and `pulses` as they are to be meanwhile, and
+pauses of `loading` cycles, in which numbers are read from arrays, before and between the two. The words of a pass are
+in the files that `sim.records` reads and writes. Answer: `program`, for each memory the `words` that were read back,
+how many rows `failed`, and the `rows` of those that the accelerator's list has room for.
 """
 
 from typing import Any
@@ -43,29 +45,35 @@ async def run_pass(dut: Any, number: int, images: int, gaps: int, task: Any) -> 
     await ClockCycles(dut.clk, task["drain"])
 
 
-async def program(host: Host, memories: Any) -> list[list[int]]:
+async def program(host: Host, dut: Any, task: Any) -> list[dict[str, Any]]:
     """Write every memory, arrays from a stream, then read every one back."""
+    await ClockCycles(dut.clk, task["loading"] + 1)
     timing = {register: await host.read(register) for register in (Register.READ_TIMING, Register.PULSES)}
-    await host.write(Register.READ_TIMING, 1 | 2 << 8)
-    await host.write(Register.PULSES, 2 | 3 << 16)
-    for memory in memories:
+    await host.write(Register.READ_TIMING, task["read_timing"])
+    await host.write(Register.PULSES, task["pulses"])
+    found: list[dict[str, Any]] = []
+    for memory in task["program"]:
         await host.address(memory["layer"], memory["group"], memory["tile"])
+        answer: dict[str, Any] = {"failed": 0, "rows": []}
         if memory["array"]:
-            assert await host.put_array(memory["words"], memory["width"]), (
-                f"{memory['name']}: row {await host.read(Register.FAILED_ROW) >> 16} failed"
-            )
-            assert await host.read(Register.PROGRESS) == len(memory["words"])
+            ended_well = await host.put_array(memory["words"], memory["width"])
+            progress = await host.read(Register.PROGRESS)
+            answer = {"failed": progress >> 16, "rows": [place.row for place in await host.failed_rows()]}
+            assert progress & 0xFFFF == len(memory["words"])
+            assert ended_well == (not answer["failed"])
         else:
             for index, word in enumerate(memory["words"]):
                 assert await host.put(HostCommand.WRITE_NUMBER, index, word, memory["width"])
-    read_back = []
-    for memory in memories:
+        found.append(answer)
+    assert await host.read(Register.FAILURES) == sum(answer["failed"] for answer in found)
+    await ClockCycles(dut.clk, task["loading"] + 1)
+    for memory, answer in zip(task["program"], found, strict=True):
         await host.address(memory["layer"], memory["group"], memory["tile"])
         command = HostCommand.READ_ROW if memory["array"] else HostCommand.READ_NUMBER
-        read_back.append([await host.get(command, index, memory["width"]) for index in range(len(memory["words"]))])
+        answer["words"] = [await host.get(command, index, memory["width"]) for index in range(len(memory["words"]))]
     for register, value in timing.items():
         await host.write(register, value)
-    return read_back
+    return found
 
 
 @cocotb.test()
@@ -76,7 +84,7 @@ async def accelerator(dut: Any) -> None:
     host = Host(dut)
     await clocking.start(dut)
     await host.identify()
-    read_back = await program(host, task["program"]) if task["program"] else []
+    programmed = await program(host, dut, task) if task["program"] else []
     for number, each in enumerate(task["passes"]):
         await run_pass(dut, number, each["images"], each["gaps"], task)
     total = sum(each["images"] for each in task["passes"])
@@ -90,4 +98,4 @@ async def accelerator(dut: Any) -> None:
         inside = getattr(dut, DUT)
         undriven = [name for name in task["inputs"] if not getattr(inside, name).value.is_resolvable]
         assert not undriven, f"inputs that the bench does not drive: {', '.join(undriven)}"
-    job.answer({"read_back": read_back})
+    job.answer({"program": programmed})

@@ -1,8 +1,9 @@
 """Bench of a tile, or of an array alone: rows written through pulses, read back to back and with gaps.
 
 Job: `block`, the members of the `hdl.arrays.tile.Tile` or (without `used`) `hdl.arrays.array.Array`; `words`, what its
-image holds; `seed`. Answer: `pulses` and `reads`, how many there were, and of a ternary one `zeros`, how many weights 0
-were read.
+image holds, or of one that knows of devices `chip`, the `sim.device_cells.Chip` that its images hold; `seed`. Answer:
+`pulses` and `reads`, how many there were, and of a ternary one `zeros`, how many weights 0 were read; `erred`, how many
+cells were read wrongly.
 """
 
 import random
@@ -15,8 +16,10 @@ from cocotb.triggers import RisingEdge
 from hdl.arrays.array import Operation, Side
 from model import bits, golden
 from sim import clocking, job
+from sim.device_cells import Chip, DeviceCells
 
 ROUNDS = 6
+PULSED = (Operation.SET, Operation.RESET, Operation.FORM)
 PULSES = 12
 """Pulses in each round but the first, which reads what the image holds."""
 LONGEST = 3
@@ -27,13 +30,13 @@ SEN_PROBABILITIES = (1.0, 0.5)
 """Reads back to back in even rounds, with gaps in odd ones."""
 
 
-class Cells:
-    """What the array should hold, and what reading it should give."""
+class WeightCells:
+    """What an array of bits should hold."""
 
-    def __init__(self, words: list[int], block: dict[str, Any]) -> None:
-        self.words, self.columns, self.ternary = words, block["columns"], block["ternary"]
-        self.used: int | None = block.get("used")  # None: an array without a tile around it
-        self.zeros = 0
+    erred = 0
+
+    def __init__(self, words: list[int], columns: int, ternary: bool) -> None:
+        self.words, self.columns, self.ternary = words, columns, ternary
 
     def pulse(self, row: int, operation: Operation, side: Side, mask: int) -> None:
         """SET makes a device 1, RESET 0; FORM does nothing, because all are formed. A binary cell is one bit: BL's, of
@@ -47,10 +50,26 @@ class Cells:
             mask <<= self.columns * is_blb
         self.words[row] = self.words[row] | mask if raises else self.words[row] & ~mask
 
-    def weights(self, row: int) -> Any:
+    def sense(self, row: int) -> Any:
         """+1, -1, or 0 where both devices of a cell are alike."""
         word = bits.from_int(self.words[row], self.columns * (2 if self.ternary else 1)).astype(np.int8)
         return word[: self.columns] - word[self.columns :] if self.ternary else bits.to_signs(word)
+
+
+class Cells:
+    """What the array should hold, and what reading it should give."""
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        block = task["block"]
+        self.rows, self.columns, self.ternary = block["rows"], block["columns"], block["ternary"]
+        self.used: int | None = block.get("used")  # None: an array without a tile around it
+        kind = (self.columns, self.ternary)
+        self.held: WeightCells | DeviceCells
+        if block["fidelity"] == "bits":
+            self.held = WeightCells(task["words"], *kind)
+        else:
+            self.held = DeviceCells(Chip.of(task["chip"]), *kind, block["fidelity"] == "noisy")
+        self.zeros = 0
 
     def outputs(self, product: Any) -> dict[str, int]:
         """What the amplifiers say of these products. A 0 leaves Q and Qb high, as before sensing."""
@@ -62,7 +81,7 @@ class Cells:
 
     def read(self, row: int, x: int) -> tuple[dict[str, int], int]:
         """The outputs of a row, and the count of the used columns."""
-        weights, inputs = self.weights(row), bits.from_int(x, self.columns)
+        weights, inputs = self.held.sense(row), bits.from_int(x, self.columns)
         self.zeros += int((weights == 0).sum())
         used = slice(self.used)
         count = golden.counts(weights[np.newaxis, used], inputs[np.newaxis, np.newaxis, used], ternary=self.ternary)
@@ -71,8 +90,8 @@ class Cells:
 
 async def pulse(dut: Any, cells: Cells, source: random.Random) -> None:
     """One pulse on a random row, side and set of columns, and a pause after it."""
-    row = source.randrange(len(cells.words))
-    operation, side = source.choice((Operation.SET, Operation.RESET, Operation.FORM)), source.choice(list(Side))
+    row = source.randrange(cells.rows)
+    operation, side = source.choice(PULSED), source.choice((Side.BL, Side.BLB))
     mask = source.choice((0, (1 << cells.columns) - 1, source.getrandbits(cells.columns)))
     dut.row.value, dut.operation.value, dut.side.value, dut.x.value = row, operation.value, side.value, mask
     dut.hv.value = 1
@@ -81,10 +100,10 @@ async def pulse(dut: Any, cells: Cells, source: random.Random) -> None:
     dut.hv.value = 0
     for _ in range(source.randint(1, LONGEST)):
         # The pulse is over: what stands on the other lines must not matter.
-        dut.row.value, dut.x.value = source.randrange(len(cells.words)), source.getrandbits(cells.columns)
+        dut.row.value, dut.x.value = source.randrange(cells.rows), source.getrandbits(cells.columns)
         dut.operation.value, dut.side.value = source.choice(list(Operation)).value, source.choice(list(Side)).value
         await RisingEdge(dut.clk)
-    cells.pulse(row, operation, side, mask)
+    cells.held.pulse(row, operation, side, mask)
 
 
 async def read(dut: Any, cells: Cells, source: random.Random, sen_probability: float) -> int:
@@ -96,7 +115,7 @@ async def read(dut: Any, cells: Cells, source: random.Random, sen_probability: f
     reads = 0
     for cycle in range(READS + 2):
         sen = cycle < READS and source.random() < sen_probability
-        row, x = source.randrange(len(cells.words)), source.getrandbits(cells.columns)
+        row, x = source.randrange(cells.rows), source.getrandbits(cells.columns)
         dut.sen.value, dut.row.value, dut.x.value, dut.operation.value = int(sen), row, x, Operation.READ.value
         await RisingEdge(dut.clk)
         for port, right in due.items():
@@ -115,7 +134,7 @@ async def read(dut: Any, cells: Cells, source: random.Random, sen_probability: f
 async def tile(dut: Any) -> None:
     task = job.load()
     source = random.Random(task["seed"])
-    cells = Cells(task["words"], task["block"])
+    cells = Cells(task)
     dut.sen.value = dut.hv.value = dut.row.value = dut.x.value = 0
     dut.operation.value = dut.side.value = 0
     await clocking.start(dut)
@@ -124,4 +143,4 @@ async def tile(dut: Any) -> None:
         for _ in range(PULSES if number else 0):
             await pulse(dut, cells, source)
         reads += await read(dut, cells, source, SEN_PROBABILITIES[number % len(SEN_PROBABILITIES)])
-    job.answer({"pulses": (ROUNDS - 1) * PULSES, "reads": reads, "zeros": cells.zeros})
+    job.answer({"pulses": (ROUNDS - 1) * PULSES, "reads": reads, "zeros": cells.zeros, "erred": cells.held.erred})

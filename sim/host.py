@@ -1,7 +1,7 @@
 """The accelerator's host: arrays and numbers through AXI4-Lite and a stream, as the software of a chip would do it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
@@ -12,6 +12,15 @@ from sim.streams import Stall, never, send
 
 BUSY, FAILED = 1, 2
 """Bits of STATUS."""
+
+
+class ArrayRow(NamedTuple):
+    """One row of one array."""
+
+    layer: int
+    group: int
+    tile: int
+    row: int
 
 
 class Refused(Exception):
@@ -100,6 +109,15 @@ class Host:
             getattr(self.dut, self.rows + name) for name in ("tvalid", "tready", "tdata", "tlast")
         )
         await send(self.dut.clk, valid, ready, signals, beats, stall)
+
+    async def failed_rows(self) -> list[ArrayRow]:
+        """Take all rows off the list of failed rows; the oldest first."""
+        rows = []
+        for _ in range(await self.read(Register.FAILED_COUNT) & 0xFF):
+            array, row = await self.read(Register.FAILED_ARRAY), await self.read(Register.FAILED_ROW)
+            rows.append(ArrayRow(array & 0xFFFF, array >> 16, row & 0xFFFF, row >> 16))
+            await self.write(Register.FAILED_COUNT, 0)
+        return rows
 
     async def put_array(self, rows: Sequence[int], width: int, first: int = 0) -> bool:
         """Program rows of an array from `first` on; False where that failed."""

@@ -4,7 +4,7 @@ import itertools
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdl.arrays.host_access import PATIENCE as PATIENCE_OF_LOADER
 from hdl.emit import IMAGES_PLUSARG, TOP_IMAGE
 from hdl.generate import Manifest, load_manifest
 from hdl.instances import Tree
+from hdl.programming import FAILURES
+from hdl.registers import Timing
 from hdl.streams.packets import RESULT_WIDTH
 from model import bits, images
 from model.errors import HafnetError
+from model.faulty import FaultyArrays
 from model.golden import Trace, infer
 from model.network import Network
 from model.plan import Plan
@@ -42,6 +46,12 @@ PATIENCE = 64
 """So many times as long as all row reads of one image together nothing may pass before the simulation is given up."""
 DRAIN = 50
 """Cycles that an image takes at most on its way besides those of reads and words."""
+PROGRAMMING = Timing(precharge=1, sense=2, set_pulse=2, reset_pulse=3)
+"""Phase lengths while the host programs and reads back."""
+HELD = ("array", "thresholds", "offsets", "modes")
+"""What the host writes; the other images say what the chip is like."""
+LOAD_CYCLES = 8
+"""Cycles that the loader of numbers takes at most for a word besides those of reading it and of its bits."""
 MANY_ARRAYS = 200
 """From so many arrays on, Verilator builds blocks that occur at least OFTEN times once for all of them."""
 OFTEN = 5
@@ -85,7 +95,7 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[
         what = _difference(exported.plan, manifest.plan)
         raise HafnetError(f"{images_folder} and {verilog} were made with different plans: {what}")
     files = {image.file for image in exported.images if image.format == "hex"}
-    contents = list(images.words(network, manifest.plan))
+    contents = list(images.words(network, manifest.plan, images.load_faults(images_folder)))
     needed = {f"{image.name}.hex" for image in contents}
     if files != needed:
         missing = min(needed - files) if needed - files else min(files - needed)
@@ -103,6 +113,8 @@ def _difference(one: Plan, other: Plan) -> str:
         return f"arrays of {ours.rows} x {ours.columns} and of {theirs.rows} x {theirs.columns}"
     if one.numbers_in_arrays != other.numbers_in_arrays:
         return "the numbers of one are in its arrays, those of the other are not"
+    if one.fidelity != other.fidelity:
+        return f"emulations of fidelity {one.fidelity!r} and {other.fidelity!r}"
     layers = enumerate(zip(one.layers, other.layers, strict=True))
     index, (here, there) = next((index, pair) for index, pair in layers if pair[0] != pair[1])
     return f"layer {index} is {here.dataflow} in {here.lanes} lanes and {there.dataflow} in {there.lanes}"
@@ -180,9 +192,12 @@ def verify(
     count = len(samples)
     given = network.topology.input
     entropy = Entropy(given) if isinstance(given, StochasticInput) and given.external else None
-    expected = [infer(network, samples.values, entropy=entropy)]
+    faults = FaultyArrays(network, manifest.plan, images.load_faults(images_folder), manifest.timing.sense)
+    memories = [_memory(image) for image in contents if image.kind in HELD] if program else []
+    answers = programmed(faults, memories, manifest.timing.retries)
+    expected = [infer(network, samples.values, entropy=entropy, faults=faults)]
     # A generator of random bits runs on, so that the same samples are no longer the same bits.
-    expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy))
+    expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy, faults=faults))
     started = time.monotonic()
     progress("building", 0, None)
     tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
@@ -195,8 +210,8 @@ def verify(
     if shared:
         paths = tree.memories(manifest.top, shared)
         names = {f"{image}.hex": f"{harness.TOP}.{harness.DUT}.{path}.hex" for path, image in paths}
-    _lay_images(run_folder / TOP_IMAGE, images_folder, names, blank=program)
-    memories = [_memory(image) for image in contents] if program else None
+    blank = {f"{memory['name']}.hex" for memory in memories}
+    _lay_images(run_folder / TOP_IMAGE, images_folder, names, blank)
     for number, trace in enumerate(expected):
         path = records.file(run_folder, number, harness.INPUT)
         records.write_packets(path, code_bits(trace.inputs, network.topology.input.depth), manifest.input_width)
@@ -215,15 +230,26 @@ def verify(
             "drain": 2 * cycles,
             "seed": seed,
             "program": memories,
+            "read_timing": PROGRAMMING.precharge | PROGRAMMING.sense << 8,
+            "pulses": PROGRAMMING.set_pulse | PROGRAMMING.reset_pulse << 16,
+            "loading": _loading(manifest) if program else 0,
         },
         lambda done: progress("simulating", done, count),
         plusargs=[f"+{IMAGES_PLUSARG}={TOP_IMAGE}"] if shared else [],
     )
     finished = time.monotonic()
-    for memory, words in zip(memories or [], result["read_back"], strict=True):
-        for index, (wrote, read) in enumerate(zip(memory["words"], words, strict=True)):
-            if wrote != read:
-                raise SimulationError(f"{tool.name}: {memory['name']}, word {index}: wrote {wrote:#x}, read {read:#x}")
+    for memory, answer, found in zip(memories, answers, result["program"], strict=True):
+        for index, (right, read) in enumerate(zip(answer.words, found["words"], strict=True)):
+            if right != read:
+                raise SimulationError(
+                    f"{tool.name}: {memory['name']}, word {index}: read {read:#x} in place of {right:#x}"
+                )
+        listed = answer.failed[:FAILURES]
+        if (len(answer.failed), listed) != (found["failed"], found["rows"]):
+            raise SimulationError(
+                f"{tool.name}: {memory['name']}: {found['failed']} rows failed, of which {found['rows']} are listed, "
+                f"not {len(answer.failed)} and {listed}"
+            )
     return _judge(
         tool,
         network,
@@ -278,19 +304,62 @@ def code_bits(codes: npt.NDArray[Any], depth: int) -> bits.Bits:
     return ((codes[:, :, np.newaxis] >> places) & 1).astype(np.uint8).reshape(len(codes), -1)
 
 
-def _lay_images(target: Path, images_folder: Path, names: Mapping[str, str], blank: bool) -> None:
-    """Put the images where the simulation looks for them, each under its name there; with `blank`, files of the same
-    length full of zeros.
+def _lay_images(target: Path, images_folder: Path, names: Mapping[str, str], blank: Container[str]) -> None:
+    """Put the images where the simulation looks for them, each under its name there; for those in `blank`, files of the
+    same length full of zeros.
     """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for file, name in names.items():
         image = images_folder / file
-        if blank:
+        if file in blank:
             lines = image.read_text().splitlines()
             (target / name).write_text("".join("0" * len(line) + "\n" for line in lines))
         else:
             (target / name).symlink_to(image.resolve())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the host finds out while it programs a memory and reads it back: the rows whose verify reads fail, and the
+    words that it reads."""
+
+    failed: list[int]
+    words: list[int]
+
+
+def programmed(faults: FaultyArrays, memories: Sequence[Mapping[str, Any]], retries: int) -> list[Answer]:
+    """What comes of programming the memories, row by row, each once and again up to `retries` times, and then of
+    reading them back; `faults` goes on from there.
+
+    Of memories that are no arrays the host reads what it wrote.
+    """
+
+    def read(memory: Mapping[str, Any], row: int) -> int:
+        return faults.read_row(memory["layer"], memory["group"], memory["tile"], row, PROGRAMMING.sense)
+
+    failed = [
+        [
+            row
+            for row, word in enumerate(memory["words"])
+            if memory["array"] and all(read(memory, row) != word for _ in range(1 + retries))
+        ]
+        for memory in memories
+    ]
+    for layer in sorted({memory["layer"] for memory in memories if memory["array"]}):
+        faults.load_numbers(layer, PROGRAMMING.sense)
+    return [
+        Answer(rows, [read(memory, row) for row in range(len(memory["words"]))] if memory["array"] else memory["words"])
+        for memory, rows in zip(memories, failed, strict=True)
+    ]
+
+
+def _loading(manifest: Manifest) -> int:
+    """Cycles after which all numbers that live in arrays have been read from there, whatever rows were programmed."""
+    maps = [grid for grid in manifest.accelerator.maps if grid is not None and grid.number_bits]
+    row = max(1, PROGRAMMING.precharge, manifest.timing.precharge) + max(PROGRAMMING.sense, manifest.timing.sense)
+    words = [grid.number_lanes * grid.number_words * (row + LOAD_CYCLES + grid.geometry.columns) for grid in maps]
+    return PATIENCE_OF_LOADER + max(words) if words else 0
 
 
 def _memory(image: images.Image) -> dict[str, Any]:

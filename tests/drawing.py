@@ -7,8 +7,9 @@ import numpy as np
 from hdl.accelerator import Accelerator
 from hdl.registers import Timing
 from model.errors import HafnetError
+from model.faults import NO_FAULTS, FaultMap, random_faults
 from model.mapping import P2S, S2P, Geometry
-from model.plan import LayerPlan, Plan
+from model.plan import Fidelity, LayerPlan, Plan
 from model.topology import (
     AveragePool,
     BitInput,
@@ -144,10 +145,21 @@ def draw_accelerator(random: np.random.Generator, topology: Topology) -> Acceler
         if dataflow == S2P and before is not None and before.dataflow == P2S and chance(random, 0.6):
             lanes = min(before.lanes, rows)
         plans.append(LayerPlan(dataflow, lanes))
-    plan = Plan(geometry, tuple(plans), chance(random, 0.2))
+    fidelity: Fidelity = "bits"
+    if chance(random, 0.4):
+        fidelity = "noisy" if chance(random, 0.7) else "devices"
+    plan = Plan(geometry, tuple(plans), chance(random, 0.2), fidelity)
     classes = topology.output.fan_out
     scores = chance(random, 0.7)
     top = int(random.integers(not scores, min(classes, 4), endpoint=True)) if chance(random, 0.4) else 1
     width = None if chance(random, 0.7) else int(random.choice([8, 24, 64]))
     timing = Timing(precharge=int(random.choice([0, 0, 0, 1, 3])), sense=int(random.choice([1, 1, 1, 2])))
     return Accelerator(topology, plan, scores, top, width, timing)
+
+
+def draw_faults(random: np.random.Generator, topology: Topology, plan: Plan) -> FaultMap:
+    """Faults for arrays that can have some: none, few or many of each kind."""
+    if plan.fidelity == "bits":
+        return NO_FAULTS
+    stuck, weak = random.choice([0, 0.02, 0.5, 1], 2).tolist()
+    return random_faults(topology, plan, stuck=stuck, weak=weak, seed=int(random.integers(2**32)))

@@ -12,12 +12,16 @@ import hdl.arrays.controller
 import hdl.neurons.popcount
 from hdl.arrays.array import Array, ArrayEmulation
 from hdl.arrays.controller import ArrayController, ControllerHardware, Limits
+from hdl.arrays.devices import DevicesEmulation
+from hdl.arrays.noise import NoiseHardware
 from hdl.arrays.tile import Tile, TileHardware
+from hdl.inputs.random_source import SeededXoshiroHardware
 from hdl.neurons.accumulator import Accumulator, AccumulatorHardware
 from hdl.neurons.neuron import Neuron, NeuronHardware
 from hdl.neurons.popcount import Popcount
 from hdl.streams.packets import PacketReceiver, PacketReceiverHardware
 from sim.blocks import build_block, run_block
+from sim.device_cells import Chip
 from sim.rack import Rack, run_rack
 from sim.tools import Tool
 
@@ -31,7 +35,11 @@ def on_bench(tool: Tool, bench: str, block: Any, folder: Path) -> Any:
         return run_rack(design, block, bench, type(block.blocks[0]), folder / "run", {}, seed=SEED)
     job: dict[str, Any] = {"seed": SEED}
     memories = {}
-    if isinstance(block, Array | Tile):
+    if isinstance(block, Array | Tile) and block.fidelity != "bits":
+        chip = Chip.random(block.rows, block.columns, block.ternary, SEED)
+        job["chip"] = chip.job()
+        memories = chip.memories(block.columns, block.ternary, block.fidelity == "noisy")
+    elif isinstance(block, Array | Tile):
         # All cells random, padding too; ternary ones of all four kinds.
         width, source = block.columns * (2 if block.ternary else 1), random.Random(SEED)
         job["words"] = [source.getrandbits(width) for _ in range(block.rows)]
@@ -70,6 +78,14 @@ def test_neuron(simulator: str, block: Neuron, tmp_path: Path, require_simulator
         (Array(1, 1), ICARUS),
         (Array(6, 33), ICARUS),
         (Array(6, 33, ternary=True), ICARUS),
+        (Array(1, 1, fidelity="devices"), ICARUS),
+        (Array(5, 18, fidelity="devices"), BOTH),
+        (Array(5, 18, ternary=True, fidelity="devices"), ICARUS),
+        (Array(1, 1, fidelity="noisy"), ICARUS),
+        (Array(6, 33, fidelity="noisy"), ICARUS),
+        (Array(7, 17, ternary=True, fidelity="noisy"), BOTH),
+        (Tile(5, 16, 11, fidelity="noisy"), ICARUS),
+        (Tile(4, 9, 9, ternary=True, fidelity="noisy"), ICARUS),
     ),
 )
 def test_tile(simulator: str, block: Tile | Array, tmp_path: Path, require_simulator: Require) -> None:
@@ -77,6 +93,7 @@ def test_tile(simulator: str, block: Tile | Array, tmp_path: Path, require_simul
     assert answer["pulses"] > 50
     assert answer["reads"] > 200
     assert (answer["zeros"] > 50) == block.ternary
+    assert (answer["erred"] > 50) == (block.fidelity == "noisy")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +147,11 @@ def test_receiver(simulator: str, block: PacketReceiver, tmp_path: Path, require
 
 POPCOUNT, NEURON, TILE, ARRAY = Popcount(8), Neuron(7), Tile(5, 8, 5), Array(5, 8)
 TERNARY_TILE, TERNARY_ARRAY = Tile(5, 8, 5, ternary=True), Array(5, 8, ternary=True)
+DEVICES, NOISY, TERNARY_NOISY = (
+    Array(3, 9, fidelity="devices"),
+    Array(3, 9, fidelity="noisy"),
+    Array(3, 9, ternary=True, fidelity="noisy"),
+)
 CONTROLLER = ArrayController(2, 2, 4, 8, limits=Limits(9, 3))
 SHORTEST = ArrayController(1, 1, 2, 5, limits=Limits(1, 1))
 SINGLE, PLANES, SUMS = (Rack((block,)) for block in (ACCUMULATORS[1], ACCUMULATORS[5], ACCUMULATORS[2]))
@@ -145,6 +167,10 @@ MUTANTS = (
     Mutant("tile", TERNARY_TILE, TileHardware, ELABORATE, "~array.qb[:used]", "array.q[:used]"),
     Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "(self.side == Side.BL)", "1"),
     Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, " & (self.operation != Operation.FORM)", ""),
+    Mutant("tile", DEVICES, DevicesEmulation, ELABORATE, "Cat(low, low_b) & formed.read_data", "Cat(low, low_b)"),
+    Mutant("tile", DEVICES, DevicesEmulation, "_weights", "(states | faults[: 2 * columns])", "states"),
+    Mutant("tile", TERNARY_NOISY, DevicesEmulation, "_weights", "(guess & mismatch)", "guess"),
+    Mutant("tile", NOISY, NoiseHardware, ELABORATE, "word_select(column, BYTE) <", "word_select(column, BYTE) <="),
     Mutant(
         "controller", CONTROLLER, ControllerHardware, ELABORATE, "with m.If(overdue | ~self.supply_ok)", "with m.If(0)"
     ),
@@ -171,6 +197,26 @@ MORE_MUTANTS = (
     Mutant(
         "tile", TERNARY_ARRAY, ArrayEmulation, ELABORATE, "Mux(side_b,", "Mux(self.side == Side.BLB,"
     ),  # what stands there a cycle after the pulse
+    Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, "self.hv & (self.operation != Operation.FORM)", "self.hv"),
+    Mutant("tile", DEVICES, DevicesEmulation, ELABORATE, "acted & ~formed.read_data", "acted"),
+    Mutant("tile", DEVICES, DevicesEmulation, ELABORATE, "formed.read_data | forms", "formed.read_data"),
+    Mutant("tile", DEVICES, DevicesEmulation, ELABORATE, "moved.eq(states | forms)", "moved.eq(states)"),
+    Mutant("tile", DEVICES, DevicesEmulation, ELABORATE, "moved.eq(states & ~acted)", "moved.eq(states)"),
+    Mutant("tile", DEVICES, DevicesEmulation, ELABORATE, "Mux(side == Side.BLB", "Mux(self.side == Side.BLB"),
+    Mutant("tile", DEVICES, DevicesEmulation, ELABORATE, "m.Switch(operation)", "m.Switch(self.operation)"),
+    Mutant("tile", DEVICES, DevicesEmulation, ELABORATE, "~(moved[:columns] ^ moved[columns:])", "moved[:columns]"),
+    Mutant("tile", DEVICES, DevicesEmulation, ELABORATE, "pulsed & ~self.hv", "pulsed & self.hv"),
+    Mutant("tile", DEVICES, DevicesEmulation, ELABORATE, "self.sen | self.hv", "self.sen"),
+    Mutant("tile", DEVICES, DevicesEmulation, ELABORATE, "faults.read_en.eq(self.sen)", "faults.read_en.eq(self.hv)"),
+    Mutant("tile", DEVICES, DevicesEmulation, "_weights", "& ~faults[2 * columns : 4 * columns]", ""),
+    Mutant("tile", DEVICES, DevicesEmulation, "_weights", "(~(low ^ low_b) & mismatch)) ^", "~(low ^ low_b)) ^"),
+    Mutant("tile", NOISY, DevicesEmulation, "_weights", "noise.sen.eq(self.sen)", "noise.sen.eq(1)"),
+    Mutant("tile", TERNARY_NOISY, DevicesEmulation, "_weights", "(guess & ~mismatch)", "0"),
+    Mutant("tile", TERNARY_NOISY, DevicesEmulation, "_weights", "low & ~low_b & ~errs", "low & ~low_b"),
+    Mutant("tile", TERNARY_NOISY, DevicesEmulation, "_weights", "~low & low_b & ~errs", "~low & low_b"),
+    Mutant("tile", NOISY, NoiseHardware, ELABORATE, "o.ready.eq(sensed)", "o.ready.eq(self.sen)"),
+    Mutant("tile", NOISY, NoiseHardware, ELABORATE, "word_select(index, STATE", "word_select(0, STATE"),
+    Mutant("tile", NOISY, SeededXoshiroHardware, ELABORATE, "Cat(s, word)", "Cat(word, s)"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "READBACK_LATENCY - 1", "READBACK_LATENCY"),
     Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, "READBACK_LATENCY - 1", "0"),
     Mutant(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import promises
 import pytest
-from drawing import draw
+from drawing import draw, draw_faults
 from simulators import Require
 
 from hdl.generate import generate
@@ -58,8 +58,10 @@ def test_rtl_equals_golden(seed: int, tmp_path: Path, require_simulator: Require
     accelerator = drawn.accelerator
     topology, plan = accelerator.topology, accelerator.plan
     network = at_extremes(random_network(topology, int(random.integers(2**32)), drawn.levels), random)
-    images.export(network, plan, tmp_path / "images")
+    faults = draw_faults(random, topology, plan)
+    images.export(network, plan, tmp_path / "images", faults=faults)
     assert images.load(tmp_path / "images") == (network, plan)
+    assert images.load_faults(tmp_path / "images") == faults
     manifest = generate(accelerator, tmp_path / "verilog")
     assert (manifest.accelerator.topology, manifest.accelerator.plan) == (topology, plan)
     low, high = network.encoding.range

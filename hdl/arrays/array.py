@@ -14,13 +14,14 @@ from amaranth.lib.wiring import Flow, In, Out
 
 from hdl.block import Hardware, index_width, place
 from hdl.storage import Storage
+from model.plan import Fidelity
 
 
 class Operation(enum.Enum, shape=2):
-    """What the array does to the selected row. SET, RESET and FORM act while high voltage is enabled.
+    """What the array does to the selected row. All but READ act while high voltage is enabled, on the devices that
+    `side` and `x` select.
 
-    FORM brings a pristine device into low resistance, once; it acts like a SET pulse on the devices that `side` and `x`
-    select. Where an emulation does not know pristine devices they all count as formed, and FORM changes nothing.
+    FORM brings a pristine device into low resistance, once, and leaves a formed one as it is.
     """
 
     READ = 0
@@ -52,6 +53,11 @@ def same_row(inside: Any, outside: Any) -> list[Any]:
     return [getattr(inside, line).eq(getattr(outside, line)) for line in ("row", "operation", "side")]
 
 
+def level(fidelity: Fidelity) -> str:
+    """How a module of arrays of this fidelity is called, if they are more than bits."""
+    return "" if fidelity == "bits" else f"_{fidelity}"
+
+
 def sensed_word(array: Any, ternary: bool) -> Value:
     """What the amplifiers of an array say, as a word of an image: with X = 1, what its row holds."""
     return Cat(~array.qb, ~array.q) if ternary else array.q
@@ -74,16 +80,19 @@ class Array:
 
     A `ternary` array's cells may also hold weight 0, both devices HRS: `q` and `qb` then stay high.
 
+    `fidelity` is that of the emulation behind the boundary: `bits`, below, or `hdl.arrays.devices`.
+
     Latency of a read 1 cycle; throughput 1 row a cycle.
     """
 
     rows: int
     columns: int
     ternary: bool = False
+    fidelity: Fidelity = "bits"
 
     @property
     def name(self) -> str:
-        return f"hafnet_array_{self.rows}x{self.columns}" + "_ternary" * self.ternary
+        return f"hafnet_array_{self.rows}x{self.columns}" + "_ternary" * self.ternary + level(self.fidelity)
 
     @property
     def signature(self) -> wiring.Signature:
@@ -96,8 +105,12 @@ class Array:
             }
         )
 
-    def create(self) -> "ArrayEmulation":
-        return ArrayEmulation(self)
+    def create(self) -> Hardware:
+        if self.fidelity == "bits":
+            return ArrayEmulation(self)
+        from hdl.arrays.devices import DevicesEmulation  # which knows this boundary, too
+
+        return DevicesEmulation(self)
 
 
 class ArrayEmulation(Hardware):
@@ -105,7 +118,7 @@ class ArrayEmulation(Hardware):
 
     Both devices of a cell are taken as one bit: SET of BL or RESET of BLb makes it 1, SET of BLb or RESET of BL makes
     it 0, at the end of the pulse. A ternary array has a bit a device, 1 = low resistance; where both are equal, the
-    amplifier does not decide.
+    amplifier does not decide. All devices count as formed, so that FORM changes nothing.
     """
 
     row: Signal

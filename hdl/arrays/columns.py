@@ -11,7 +11,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.arrays.array import same_row
+from hdl.arrays.array import level, same_row
 from hdl.arrays.controller import TIMING, ArrayController, Limits
 from hdl.arrays.grid import join_access, layer_ports
 from hdl.arrays.host_access import HostAccess
@@ -20,6 +20,7 @@ from hdl.bank import Bank
 from hdl.block import Hardware, place
 from hdl.neurons.popcount import tree_or
 from model.mapping import S2P, Geometry, LayerMap, offset_width, threshold_width
+from model.plan import Fidelity
 from model.topology import Presentations
 
 READ = data.StructLayout({"first": 1, "twice": 1, "ending": 1, "last": 1})
@@ -64,12 +65,13 @@ class Columns:
     numbers: Literal["thresholds", "offsets"]
     host_width: int
     numbers_in_arrays: bool = False
+    fidelity: Fidelity = "bits"
     limits: Limits = field(default_factory=Limits)
 
     @property
     def name(self) -> str:
         size = f"{self.fan_in}x{self.fan_out}_{self.rows}x{self.columns}_l{self.lanes}_{self.stack(0).times}"
-        rows = "_rows" * self.numbers_in_arrays
+        rows = "_rows" * self.numbers_in_arrays + level(self.fidelity)
         return f"hafnet_columns_{size}_{self.numbers}" + "_ternary" * self.ternary + rows + self.limits.suffix
 
     @property
@@ -83,8 +85,8 @@ class Columns:
     def stack(self, tile: int) -> Stack:
         """The arrays and neurons of this place; the last one may have padding columns."""
         neurons, shape = self.map.used_columns(tile), (self.rows, self.columns, self.lanes)
-        rows = self.map.number_rows
-        return Stack(self.fan_in, neurons, *shape, self.presentations, self.ternary, self.numbers, rows)
+        kind, rows = (self.ternary, self.numbers), self.map.number_rows
+        return Stack(self.fan_in, neurons, *shape, self.presentations, *kind, rows, self.fidelity)
 
     @property
     def result_width(self) -> int:

@@ -11,7 +11,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hdl.arrays.array import same_row
+from hdl.arrays.array import level, same_row
 from hdl.arrays.controller import ArrayController, Limits
 from hdl.arrays.group import Group
 from hdl.arrays.host_access import HostAccess, host_ports
@@ -21,6 +21,7 @@ from hdl.neurons.popcount import tree_or
 from hdl.neurons.targets import Target, suffix
 from hdl.storage import Storage
 from model.mapping import P2S, Geometry, LayerMap, offset_width, threshold_width
+from model.plan import Fidelity
 
 POPCOUNT_LATENCY = 3
 """Cycles from the last cycle of `sen` to the popcount: array, tile, group."""
@@ -94,6 +95,7 @@ class Grid:
     ternary: bool = False
     numbers_in_arrays: bool = False
     target: Target = "generic"
+    fidelity: Fidelity = "bits"
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -106,6 +108,7 @@ class Grid:
             + times * (self.presentations > 1)
             + "_ternary" * self.ternary
             + "_rows" * self.numbers_in_arrays
+            + level(self.fidelity)
             + suffix(self.target)
             + self.limits.suffix
         )
@@ -133,7 +136,7 @@ class Grid:
 
     @property
     def group(self) -> Group:
-        return Group(self.fan_in, self.rows, self.columns, self.ternary, self.target)
+        return Group(self.fan_in, self.rows, self.columns, self.ternary, self.target, self.fidelity)
 
     @property
     def access(self) -> HostAccess:

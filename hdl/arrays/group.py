@@ -7,12 +7,13 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.arrays.array import control_lines, same_row
+from hdl.arrays.array import control_lines, level, same_row
 from hdl.arrays.tile import Tile
 from hdl.block import Hardware, index_width, place
 from hdl.neurons.popcount import tree_or, tree_sum
 from hdl.neurons.targets import Target, suffix
 from model.mapping import Geometry, LayerMap
+from model.plan import Fidelity
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,12 @@ class Group:
     columns: int
     ternary: bool = False
     target: Target = "generic"
+    fidelity: Fidelity = "bits"
 
     @property
     def name(self) -> str:
         size = f"{self.fan_in}_{self.rows}x{self.columns}"
-        return f"hafnet_group_{size}" + "_ternary" * self.ternary + suffix(self.target)
+        return f"hafnet_group_{size}" + "_ternary" * self.ternary + level(self.fidelity) + suffix(self.target)
 
     @property
     def map(self) -> LayerMap:
@@ -48,7 +50,8 @@ class Group:
 
     def tile(self, index: int) -> Tile:
         """The tile at this place; the last one may have padding columns."""
-        return Tile(self.rows, self.columns, self.map.used_columns(index), self.ternary, self.target)
+        used = self.map.used_columns(index)
+        return Tile(self.rows, self.columns, used, self.ternary, self.target, self.fidelity)
 
     @property
     def top(self) -> int:

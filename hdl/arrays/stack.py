@@ -7,11 +7,12 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.arrays.array import Array, control_lines, same_row
+from hdl.arrays.array import Array, control_lines, level, same_row
 from hdl.block import Hardware, index_width, place
 from hdl.neurons.popcount import tree_or
 from hdl.neurons.tally import Tally, column_counts
 from model.mapping import S2P, Geometry, LayerMap
+from model.plan import Fidelity
 from model.topology import Presentations
 
 STEP = data.StructLayout({"strobe": 1, "first": 1, "twice": 1})
@@ -45,11 +46,12 @@ class Stack:
     ternary: bool
     numbers: Literal["thresholds", "offsets"]
     number_rows: int = 0
+    fidelity: Fidelity = "bits"
 
     @property
     def name(self) -> str:
         size = f"{self.fan_in}x{self.neurons}_{self.rows}x{self.columns}_l{self.lanes}"
-        rows = f"_rows{self.number_rows}" * (self.number_rows > 0)
+        rows = f"_rows{self.number_rows}" * (self.number_rows > 0) + level(self.fidelity)
         return f"hafnet_stack_{size}_{self.times}_{self.numbers}" + "_ternary" * self.ternary + rows
 
     @property
@@ -66,6 +68,10 @@ class Stack:
     def blocks(self) -> int:
         """Arrays of a lane, one above the other: they hold `number_rows` rows besides those of inputs."""
         return -(-(self.map.reads + self.number_rows) // self.rows)
+
+    @property
+    def array(self) -> Array:
+        return Array(self.rows, self.columns, self.ternary, self.fidelity)
 
     @property
     def rails(self) -> int:
@@ -164,9 +170,7 @@ class StackHardware(Hardware):
         high, positive = [], []
         for block in range(self.block.blocks):
             index = lane * self.block.blocks + block
-            array = place(
-                m, platform, f"group{index}", Array(self.block.rows, columns, self.block.ternary), image=f"_g{index}"
-            )
+            array = place(m, platform, f"group{index}", self.block.array, image=f"_g{index}")
             addressed, sen, sensed = (Signal(name=f"group{index}_{name}") for name in ("addressed", "sen", "sensed"))
             q = Signal(columns, name=f"q{index}")
             m.d.comb += [

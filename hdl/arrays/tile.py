@@ -7,17 +7,18 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.arrays.array import Array, control_lines, same_row, sensed_word
+from hdl.arrays.array import Array, control_lines, level, same_row, sensed_word
 from hdl.block import Hardware, place
 from hdl.neurons.popcount import Popcount
 from hdl.neurons.targets import Target, suffix
+from model.plan import Fidelity
 
 
 @dataclass(frozen=True)
 class Tile:
     """An array of `rows` × `columns` and a registered count of the ones among its first `used` outputs.
 
-    `target` is what the count is built of, see `hdl.neurons.popcount.Popcount`.
+    `target` is what the count is built of, see `hdl.neurons.popcount.Popcount`; `fidelity` is that of the array.
 
     The other columns are padding: whatever they hold, they are not counted.
 
@@ -35,11 +36,17 @@ class Tile:
     used: int
     ternary: bool = False
     target: Target = "generic"
+    fidelity: Fidelity = "bits"
 
     @property
     def name(self) -> str:
         partial = "" if self.used == self.columns else f"_used{self.used}"
-        return f"hafnet_tile_{self.rows}x{self.columns}{partial}" + "_ternary" * self.ternary + suffix(self.target)
+        kind = "_ternary" * self.ternary + level(self.fidelity) + suffix(self.target)
+        return f"hafnet_tile_{self.rows}x{self.columns}{partial}{kind}"
+
+    @property
+    def array(self) -> Array:
+        return Array(self.rows, self.columns, self.ternary, self.fidelity)
 
     @property
     def rails(self) -> int:
@@ -79,7 +86,7 @@ class TileHardware(Hardware):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        array = place(m, platform, "array", Array(self.block.rows, self.block.columns, self.block.ternary))
+        array = place(m, platform, "array", self.block.array)
         popcount = place(m, platform, "popcount", Popcount(self.block.rails * self.block.used, self.block.target))
         used = self.block.used
         m.d.comb += [

@@ -5,11 +5,11 @@ from typing import Any
 
 from amaranth.hdl import C, Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware, place
 from model import random_bits
-from model.random_bits import WORD
+from model.random_bits import STATE, WORD
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,64 @@ class XoshiroHardware(Hardware):
         s = [Signal(WORD, name=f"s{k}", init=init) for k, init in enumerate(random_bits.state(seed, number, start=1))]
         word = Signal(WORD, init=int(random_bits.draws(seed, number, 0, 1)[0]))
         m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(word)]
-        total = Signal(WORD)
-        left = Signal(WORD)
-        right = Signal(WORD)
-        m.d.comb += [total.eq(s[0] + s[3]), left.eq(s[0] ^ s[2]), right.eq(s[1] ^ s[3])]
         with m.If(self.o.ready):
-            m.d.sync += [
-                word.eq(total.rotate_left(7) + s[0]),
-                s[0].eq(s[0] ^ right),
-                s[1].eq(s[1] ^ left),
-                s[2].eq(left ^ Cat(C(0, 9), s[1][:-9])),
-                s[3].eq(right.rotate_left(11)),
-            ]
+            m.d.sync += step(m, s, word)
+        return m
+
+
+def step(m: Module, s: list[Signal], word: Signal) -> list[Any]:
+    """Statements by which the state `s` makes a step and gives `word`."""
+    total = Signal(WORD)
+    left = Signal(WORD)
+    right = Signal(WORD)
+    m.d.comb += [total.eq(s[0] + s[3]), left.eq(s[0] ^ s[2]), right.eq(s[1] ^ s[3])]
+    return [
+        word.eq(total.rotate_left(7) + s[0]),
+        s[0].eq(s[0] ^ right),
+        s[1].eq(s[1] ^ left),
+        s[2].eq(left ^ Cat(C(0, 9), s[1][:-9])),
+        s[3].eq(right.rotate_left(11)),
+    ]
+
+
+@dataclass(frozen=True)
+class SeededXoshiro128:
+    """The same generator from a state that comes from outside, so that one module serves all seeds.
+
+    Ports: `seed`, the state after the first step, its word 0 lowest, and above it word 0 of the generator (see
+    `model.device_images`); it must stand still from the reset on, whose end is followed by one cycle of loading. `o`,
+    the stream of words; valid from the next cycle on. Throughput 1 word a cycle, a new one only after one was taken.
+    """
+
+    name = "hafnet_seeded_xoshiro128"
+
+    @property
+    def signature(self) -> wiring.Signature:
+        return wiring.Signature({"seed": In(STATE + WORD), "o": Out(stream.Signature(WORD))})
+
+    def create(self) -> "SeededXoshiroHardware":
+        return SeededXoshiroHardware(self)
+
+
+class SeededXoshiroHardware(Hardware):
+    """State and word, loaded in the first cycle."""
+
+    seed: Signal
+    o: Any
+
+    def __init__(self, block: SeededXoshiro128) -> None:
+        super().__init__(block.signature)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        s = [Signal(WORD, name=f"s{k}", reset_less=True) for k in range(STATE // WORD)]
+        word = Signal(WORD, reset_less=True)
+        m.d.comb += self.o.payload.eq(word)
+        m.d.sync += self.o.valid.eq(1)
+        with m.If(~self.o.valid):
+            m.d.sync += Cat(s, word).eq(self.seed)
+        with m.Elif(self.o.ready):
+            m.d.sync += step(m, s, word)
         return m
 
 

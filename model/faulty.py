@@ -1,0 +1,204 @@
+"""`FaultyArrays`: what sense amplifiers say of cells with faults, read by read, as the emulation of the arrays does.
+
+Without noise a cell reads as one weight: its devices where they differ, its mismatch where they are alike (0 in a
+ternary array). So the network is another one, whose layers are `FaultyArrays.layers`.
+
+With noise a read of a weak cell errs where its byte is below its weakness. A cell that reads as ±1 then reads as the
+other sign, or in a ternary array as 0; one that reads as 0 reads as its mismatch. The bytes of a read are one group of
+the array's generators (see `model.device_images`), and every cycle in which the array is sensed draws one, whoever
+asked:
+
+- after reset the loader of numbers that live in arrays reads word after word of each lane in turn;
+- a host's read, and the verify read of a programmed row, senses all arrays of a group;
+- an image senses, for each of its windows and each of their presentations, `LayerMap.rows_read` rows of every array.
+
+A read takes as many cycles of sensing as the phase is long, and the last one counts.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from model import bits, images, random_bits
+from model.device_images import BYTES, first_stream, streams
+from model.faults import FREE, NO_FAULTS, ArrayPlace, FaultMap
+from model.mapping import LayerMap
+from model.network import HiddenLayer, Int32, Network, OutputLayer, Signs, WeightedLayer
+from model.plan import Plan
+
+CHUNK_BYTES = 2**26
+"""Random bytes at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """The cells of a layer, (groups, tiles, rows, columns) each: `weights`, as they read without noise; what those read
+    as where they err that read as 0 (±1, or 0 where that cannot be); and `weak`.
+    """
+
+    grid: LayerMap
+    first_stream: int
+    weights: Signs
+    mismatches: Signs
+    weak: npt.NDArray[np.uint8]
+
+    @property
+    def erring(self) -> Signs:
+        """As what they read where they err."""
+        other = 0 if self.grid.ternary else -self.weights
+        return np.where(self.weights == 0, self.mismatches, other).astype(np.int8)
+
+
+class FaultyArrays:
+    """The arrays of `network` under `plan` with the faults of `faults`, after reset; a read senses for `sense` cycles.
+
+    What the host reads after that is to be told by `read_row`. Raises HafnetError where the fault map is not one for
+    network and plan.
+    """
+
+    def __init__(self, network: Network, plan: Plan, faults: FaultMap = NO_FAULTS, sense: int = 1) -> None:
+        self.network, self.plan, self.seed = network, plan.of(network.topology), faults.seed
+        self.sense = max(1, sense)
+        faults.check(network.topology, self.plan)
+        self._cells = {
+            index: self._read(index, grid, faults)
+            for index, grid in enumerate(self.plan.maps(network.topology))
+            if grid is not None
+        }
+        self._numbers: dict[int, Int32] = {}
+        self._drawn: Counter[tuple[int, int]] = Counter()
+        """Bytes that each array of a group has drawn a column, by layer and group."""
+        for index in self._cells:
+            self.load_numbers(index, self.sense)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether reads may err."""
+        return self.plan.fidelity == "noisy"
+
+    @property
+    def layers(self) -> tuple[HiddenLayer | OutputLayer, ...]:
+        """The network's layers with the weights that are read without noise, and the numbers that the hardware uses."""
+        found: list[HiddenLayer | OutputLayer] = []
+        for index, layer in enumerate(self.network.layers):
+            if index in self._cells:
+                assert isinstance(layer, WeightedLayer)
+                cells = self._cells[index]
+                weights = cells.grid.matrix(cells.weights).reshape(layer.weights.shape)
+                numbers = {layer.integers_name: self._numbers.get(index, layer.integers)}
+                layer = replace(layer, weights=weights, **numbers)  # type: ignore[arg-type]
+            found.append(layer)
+        return tuple(found)
+
+    def read_row(self, layer: int, group: int, tile: int, row: int, sense: int) -> int:
+        """The word that a host's read gives of one row of one array, as in the array's image; it is drawn for."""
+        rows, tiles = np.array([row]), np.array([tile])
+        return bits.to_int(self._host_reads(layer, group, rows, tiles, sense)[0])
+
+    def load_numbers(self, layer: int, sense: int) -> None:
+        """Let the layer's loader read its numbers from the arrays, if they live there."""
+        cells = self._cells[layer]
+        grid = cells.grid
+        if not grid.number_bits:
+            return
+        words = np.arange(grid.number_words)
+        step, tile = np.divmod(words, grid.tiles)
+        block, row = np.divmod(grid.reads + step, grid.geometry.rows)
+        lanes = []
+        for lane in range(grid.number_lanes):
+            parts = [
+                self._host_reads(layer, lane * grid.blocks + int(each), row[block == each], tile[block == each], sense)
+                for each in np.unique(block)
+            ]
+            held = np.concatenate(parts)[:, : grid.geometry.columns].reshape(-1)[: grid.numbers * grid.number_bits]
+            lanes.append(bits.to_ints(held.reshape(grid.numbers, grid.number_bits)))
+        self._numbers[layer] = images.numbers_of_lanes(self.network.topology, layer, lanes).astype(np.int32)
+
+    def errors(self, layer: int, presented: bits.Bits, shares: tuple[int, ...], first: int, neurons: slice) -> Int32:
+        """What noise adds to counts: (words, presentations, fan_in) bits that `neurons` see to (words, neurons) int32.
+
+        `shares` is what each presentation counts, `first` the number of words that the layer saw before, and
+        `neurons` a range of them from its start to its end.
+        """
+        cells = self._cells[layer]
+        grid = cells.grid
+        found = np.zeros((len(presented), neurons.stop - neurons.start), dtype=np.int32)
+        if not self.noisy or not cells.weak.any():
+            return found
+        weak, erring = grid.matrix(cells.weak)[neurons], grid.matrix(cells.erring)[neurons]
+        place = grid.matrix(np.arange(cells.weights.size).reshape(cells.weights.shape))[neurons]
+        # A product that is ±1 in place of another adds or takes 1; the amplifiers' count has one scale for all.
+        change = erring.astype(np.int32) - grid.matrix(cells.weights)[neurons]
+        change = change if grid.ternary else change // 2
+        neuron, source = np.nonzero(weak)
+        group, tile, row, column = np.unravel_index(place[neuron, source], cells.weights.shape)
+        count = presented.shape[1]
+        for each in np.unique(group).tolist():
+            here = group == each
+            rows, sources, of = grid.rows_read(each), source[here], neuron[here]
+            stream, which = np.unique(
+                tile[here] * streams(grid.geometry.columns) + column[here] // BYTES, return_inverse=True
+            )
+            size = max(1, CHUNK_BYTES // (4 * count * rows * self.sense * len(stream)))
+            for start in range(0, len(presented), size):
+                part = presented[start : start + size]
+                passed = (first + start) * count * rows * self.sense
+                drawn = self._draw(layer, each, stream, passed, len(part) * count * rows * self.sense)
+                reads = drawn[self.sense - 1 :: self.sense].reshape(len(part), count, rows, len(stream))
+                octets = reads[:, :, row[here], which] >> (8 * (column[here] % BYTES)).astype(np.uint32) & 0xFF
+                signs = bits.to_signs(part[:, :, sources])
+                changes = (octets < weak[of, sources]) * signs * change[of, sources]
+                sums = np.einsum("wpk,p->kw", changes, np.array(shares), dtype=np.int32, casting="same_kind")
+                np.add.at(found[start : start + size].T, of, sums)
+        return found
+
+    def _read(self, index: int, grid: LayerMap, faults: FaultMap) -> _Cells:
+        """The cells of a layer: their devices are set as the weights need them, but for those that are stuck."""
+        size, columns = grid.geometry, grid.geometry.columns
+        arrays = images.array_bits(self.network, self.plan, index)
+        devices = [arrays[..., :columns], arrays[..., columns:] if grid.ternary else 1 - arrays]
+        mismatch = np.zeros((grid.groups, grid.tiles, size.rows, columns), dtype=np.uint8)
+        weak = np.zeros_like(mismatch)
+        for place, found in faults.arrays.items():
+            if place.layer == index:
+                where = place.group, place.tile
+                mismatch[where], weak[where] = found.mismatch, found.weak
+                for device, stuck in zip(devices, found.stuck, strict=True):
+                    device[where] = np.where(stuck == FREE, device[where], stuck)
+        weights = devices[0].astype(np.int8) - devices[1].astype(np.int8)
+        mismatches = bits.to_signs(mismatch)
+        if not grid.ternary:
+            weights = np.where(weights == 0, mismatches, weights).astype(np.int8)
+        first = first_stream(self.network.topology, self.plan, ArrayPlace(index, 0, 0))
+        return _Cells(grid, first, weights, mismatches, weak)
+
+    def _host_reads(
+        self,
+        layer: int,
+        group: int,
+        rows: npt.NDArray[np.intp],
+        tiles: npt.NDArray[np.intp],
+        sense: int,
+    ) -> bits.Bits:
+        """Rows of the arrays of a group, read one after the other: (reads, word_width) bits."""
+        cells = self._cells[layer]
+        grid, count, sense = cells.grid, len(rows), max(1, sense)
+        weights = cells.weights[group, tiles, rows]
+        weak = cells.weak[group, tiles, rows]
+        if self.noisy and weak.any():
+            each = streams(grid.geometry.columns)
+            drawn = self._draw(layer, group, np.arange(grid.tiles * each), 0, count * sense)[sense - 1 :: sense]
+            mine = drawn.reshape(count, grid.tiles, each)[np.arange(count), tiles]
+            octets = np.ascontiguousarray(mine).astype("<u4").view(np.uint8)[:, : grid.geometry.columns]
+            weights = np.where(octets < weak, cells.erring[group, tiles, rows], weights)
+        self._drawn[layer, group] += count * sense
+        planes = [weights > 0, weights < 0] if grid.ternary else [weights > 0]
+        return np.concatenate(planes, axis=1).astype(np.uint8)
+
+    def _draw(self, layer: int, group: int, stream: npt.NDArray[np.intp], passed: int, count: int) -> random_bits.Words:
+        """(count, streams) words that generators of the arrays of a group give after `passed` more than were drawn."""
+        grid = self._cells[layer].grid
+        first = self._cells[layer].first_stream + group * grid.tiles * streams(grid.geometry.columns)
+        return random_bits.words(self.seed, first + stream, self._drawn[layer, group] + passed, count)
