@@ -38,14 +38,19 @@ class Wish:
     dataflow: tuple[str, ...] = ()
     lanes: tuple[str, ...] = ()
     numbers_in_arrays: bool = False
+    fidelity: str | None = None
 
     def plan(self, topology: Topology, made: Path | None = None, results: Results = Results()) -> Plan:  # noqa: B008
-        """The plan for `topology`: where nothing is wished, that of what was made of it in the folder `made`.
+        """The plan for `topology`: where nothing is wished but a fidelity, that of what was made of it in the folder
+        `made`.
 
         Raises HafnetError as `model.planner.choose` does, and for options that cannot be read.
         """
-        if made is not None and self == Wish() and (found := _plan_of(made, topology)):
-            return found
+        found = _plan_of(made, topology) if made is not None and replace(self, fidelity=None) == Wish() else None
+        plan = found or self._chosen(topology, results)
+        return plan if self.fidelity is None else replace(plan, fidelity=self.fidelity)  # type: ignore[arg-type]
+
+    def _chosen(self, topology: Topology, results: Results) -> Plan:
         default = Geometry()
         geometry = Geometry(
             default.rows if self.rows is None else self.rows, default.columns if self.columns is None else self.columns
@@ -109,6 +114,7 @@ def plan_options(command: Callable[..., None]) -> Callable[..., None]:
     decorated: Callable[..., None] = wished
     size = Geometry()
     for option in (
+        click.option("--fidelity", help="Emulate bits, devices (pristine, stuck …) or noisy ones.  [default: bits]"),
         click.option(
             "--numbers-in-arrays", is_flag=True, help="Thresholds and offsets live in rows of the arrays themselves."
         ),
