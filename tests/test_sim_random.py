@@ -10,6 +10,7 @@ import pytest
 from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import ICARUS, VERILATOR, Require, cases
 
+import hdl.inputs.random_source
 from hdl.inputs.encoder import PlaneSplitter, PlaneSplitterHardware, StochasticEncoder, StochasticEncoderHardware
 from hdl.inputs.random_source import RandomWords, RandomWordsHardware, Xoshiro128, XoshiroHardware
 from hdl.inputs.whitening import (
@@ -156,7 +157,7 @@ ENCODER, OUTSIDE = StochasticEncoder(7, 4, 3, 3, 9), StochasticEncoder(7, 4, 3, 
 
 # One defect of each block in every run.
 MUTANTS = (
-    Mutant("random_source", XOSHIRO, XoshiroHardware, ELABORATE, "rotate_left(11)", "rotate_left(12)"),
+    Mutant("random_source", XOSHIRO, hdl.inputs.random_source, "step", "rotate_left(11)", "rotate_left(12)"),
     Mutant("random_source", WORDS, RandomWordsHardware, ELABORATE, "eq(self.o.ready)", "eq(1)"),
     Mutant("whitening", XOR, XorWhitenerHardware, ELABORATE, ".all() & (~self.o.valid | self.o.ready)", ".all()"),
     Mutant("whitening", VonNeumann(), VonNeumannHardware, ELABORATE, "second & (first", "(first"),
@@ -169,8 +170,8 @@ MUTANTS = (
 MORE_MUTANTS = (
     Mutant("random_source", XOSHIRO, XoshiroHardware, ELABORATE, "start=1", "start=0"),
     Mutant("random_source", XOSHIRO, XoshiroHardware, ELABORATE, "If(self.o.ready)", "If(1)"),
-    Mutant("random_source", XOSHIRO, XoshiroHardware, ELABORATE, "rotate_left(7)", "rotate_left(8)"),
-    Mutant("random_source", XOSHIRO, XoshiroHardware, ELABORATE, "C(0, 9)", "C(1, 9)"),
+    Mutant("random_source", XOSHIRO, hdl.inputs.random_source, "step", "rotate_left(7)", "rotate_left(8)"),
+    Mutant("random_source", XOSHIRO, hdl.inputs.random_source, "step", "C(0, 9)", "C(1, 9)"),
     Mutant("random_source", XOSHIRO, XoshiroHardware, ELABORATE, "init=init)", "init=init, reset_less=True)"),
     Mutant("random_source", WORDS, RandomWordsHardware, ELABORATE, "self.block.seed, number", "self.block.seed, 0"),
     Mutant("random_source", WORDS, RandomWordsHardware, ELABORATE, "Cat(words)", "Cat(words[::-1])"),
