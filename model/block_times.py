@@ -122,7 +122,7 @@ class Pixels(Block):
 
     def buffer(self, offered: Times) -> tuple[Times, Times]:
         """The cycle in which a word is taken, and that from which it is offered to what is behind the buffer."""
-        taken = np.maximum(np.maximum(offered, self.held[0] + _ONE), self.held[2] + _ONE)
+        taken = np.maximum(offered, np.maximum(self.held[0], self.held[2]) + _ONE)
         return taken, np.maximum(taken, self.held[1]) + _ONE
 
 
