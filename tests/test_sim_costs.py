@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import promises
 import pytest
+from mutants import ELABORATE, Defect
 from simulators import Require
 
 from hdl.accelerator import Accelerator
+from hdl.collector import CollectorHardware
+from hdl.window import WindowHardware
 from model.costs import costs
 from model.mapping import P2S, S2P, Dataflow, Geometry
 from model.plan import LayerPlan, Plan
@@ -17,6 +20,7 @@ from model.random_network import random_network
 from model.samples import Samples
 from model.topology import Topology
 from sim import steps
+from sim.tools import Tool
 
 SAMPLES = 24
 FEW = 6
@@ -50,21 +54,19 @@ MORE_COUPLED = (
 )
 
 
-def simulated(text: str, plan: Plan, folder: Path, require_simulator: Require, samples: int) -> float:
-    """Cycles of an image on Icarus, every result in the cycle that the model says."""
-    tool = require_simulator("icarus")
+def simulated(text: str, plan: Plan, folder: Path, tool: Tool, samples: int, **options: Any) -> list[int]:
+    """The cycles in which results end on Icarus, the first one in cycle 0."""
     network = random_network(text, seed=1)
     steps.export(folder, network, plan, ("hex",))
-    steps.generate(folder, network.topology, plan)
+    steps.generate(folder, network.topology, plan, **options)
     low, high = network.encoding.range
     values = np.random.default_rng(1).integers(low, high, (samples, network.encoding.values), endpoint=True)
-    found = steps.verify(folder, network, Samples(values), tool)
-    assert found.mismatches == 0
-    accelerator = Accelerator(network.topology, plan)
-    assert promises.result_cycles(folder / "simulation" / "icarus") == promises.pipeline(accelerator).ends(samples)
-    cycles: float | None = found.cycles
-    assert cycles is not None
-    return cycles
+    assert steps.verify(folder, network, Samples(values), tool).mismatches == 0
+    return promises.result_cycles(folder / "simulation" / "icarus")
+
+
+def modelled(text: str, plan: Plan, samples: int, **options: Any) -> list[int]:
+    return promises.pipeline(Accelerator(Topology.parse(text), plan, **options)).ends(samples)
 
 
 def some(quick: tuple[Any, ...], slow: tuple[Any, ...]) -> list[Any]:
@@ -82,9 +84,10 @@ def test_the_hardware_takes_the_cycles_of_its_plan(
     text: str, layers: list[tuple[Dataflow, int]], tmp_path: Path, require_simulator: Require
 ) -> None:
     plan = plan_of(layers)
-    found = simulated(text, plan, tmp_path, require_simulator, SAMPLES)
+    found = simulated(text, plan, tmp_path, require_simulator("icarus"), SAMPLES)
+    assert found == modelled(text, plan, SAMPLES)
     # Two images may take an odd number of cycles together, and the pipeline fills as the first ones pass.
-    assert math.ceil(found) == costs(Topology.parse(text), plan).pace.cycles
+    assert math.ceil(found[-1] / (SAMPLES - 1)) == costs(Topology.parse(text), plan).pace.cycles
 
 
 @pytest.mark.parametrize(("text", "layers", "cycles"), some(COUPLED, MORE_COUPLED))
@@ -92,7 +95,35 @@ def test_layers_that_hold_each_other_up_take_the_cycles_of_their_plan(
     text: str, layers: list[tuple[Dataflow, int]], cycles: int, tmp_path: Path, require_simulator: Require
 ) -> None:
     plan = plan_of(layers)
-    found = costs(Topology.parse(text), plan)
-    assert found.pace.limit.endswith("together")
-    assert max(layer.pace.cycles for layer in found.layers) < found.pace.cycles == cycles
-    assert math.ceil(simulated(text, plan, tmp_path, require_simulator, FEW)) == cycles
+    pace = costs(Topology.parse(text), plan)
+    assert pace.pace.limit.endswith("together")
+    assert max(layer.pace.cycles for layer in pace.layers) < pace.pace.cycles == cycles
+    found = simulated(text, plan, tmp_path, require_simulator("icarus"), FEW)
+    assert found == modelled(text, plan, FEW)
+    assert math.ceil(found[-1] / (FEW - 1)) == cycles
+
+
+@pytest.mark.slow
+def test_a_bus_that_is_too_narrow_for_the_first_rows_of_a_map(tmp_path: Path, require_simulator: Require) -> None:
+    text, plan = "6x6x9b4-4c3-3", plan_of([(S2P, 81), (P2S, 1)])
+    found = simulated(text, plan, tmp_path, require_simulator("icarus"), FEW, input_width=16)
+    assert found == modelled(text, plan, FEW, input_width=16)
+    topology = Topology.parse(text)
+    assert costs(topology, plan, bus=16).pace.cycles == found[-1] / (FEW - 1) > costs(topology, plan).pace.cycles
+
+
+WAITS = Defect(WindowHardware, ELABORATE, "~complete | ~self.o.valid | self.o.ready", "~complete | ~self.o.valid")
+ONE_ROOM = Defect(CollectorHardware, ELABORATE, "self.go.eq(reserved != 2)", "self.go.eq(reserved == 0)")
+
+
+@pytest.mark.parametrize(
+    "defect", [pytest.param(WAITS, id="window"), pytest.param(ONE_ROOM, id="collector", marks=pytest.mark.slow)]
+)
+def test_hardware_that_loses_cycles_is_found(
+    defect: Defect, tmp_path: Path, require_simulator: Require, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It computes what it should, but some cycles later."""
+    tool, text, plan = require_simulator("icarus"), "5x5x1-3c2p1-m2-2", plan_of([(P2S, 3), (P2S, 1), (P2S, 1)])
+    defect.apply(monkeypatch)
+    found, planned = simulated(text, plan, tmp_path, tool, FEW), modelled(text, plan, FEW)
+    assert found[-1] > planned[-1]
