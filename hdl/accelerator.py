@@ -31,13 +31,12 @@ from hdl.streams.row_receiver import ROW_BEAT
 from model import topology as shapes
 from model.errors import HafnetError
 from model.mapping import S2P, LayerMap, offset_width, threshold_width
+from model.pipeline import WIDEST_BUS, Pipeline, Results
 from model.plan import Plan
 from model.topology import PlaneInput, StochasticInput, Topology
 
 LARGEST_INDEX = 2**16 - 1
 """The host addresses groups, tiles, rows and numbers with 16 bits."""
-LARGEST_BUS = 1024
-"""Widest input bus in bits: AXI allows no wider TDATA."""
 
 HardwareLayer: TypeAlias = Engine | Columns | Layer | PoolLayer
 
@@ -61,10 +60,11 @@ class Accelerator:
     way, no command, and nothing in the arrays; for stochastic inputs from outside `s_raw{n}_t*`, streams of raw random
     bits.
 
-    All layers work at the same time on successive images. Throughput: one image in as many cycles as the slowest part
+    All layers work at the same time on successive images. Throughput: no image in less cycles than the slowest part
     takes: a layer of neurons positions × presentations × reads × (precharge + sense) where this is not less than 8 at
     each position (see `hdl.layers.dense.Dense`, `hdl.layers.classifier.Classifier`), a window what
-    `hdl.layers.window.Window.cycles` tells, the input packet its beats + 1, the result packet its beats.
+    `hdl.layers.window.Window.cycles` tells, the input packet its beats + 1, the result packet its beats. What windows
+    that hold each other up take together is told by `model.pipeline.Pipeline.cycles`.
     """
 
     topology: Topology
@@ -94,8 +94,8 @@ class Accelerator:
                 raise HafnetError(
                     f"layer {name!r} has more than {LARGEST_INDEX} neurons or groups, the most a host can address"
                 )
-        if self.input_width is not None and not (8 <= self.input_width <= LARGEST_BUS and self.input_width % 8 == 0):
-            raise HafnetError(f"an input bus of {self.input_width} bits is not a multiple of 8 from 8 to {LARGEST_BUS}")
+        if self.input_width is not None and not (8 <= self.input_width <= WIDEST_BUS and self.input_width % 8 == 0):
+            raise HafnetError(f"an input bus of {self.input_width} bits is not a multiple of 8 from 8 to {WIDEST_BUS}")
 
     @property
     def maps(self) -> tuple[LayerMap | None, ...]:
@@ -126,7 +126,14 @@ class Accelerator:
         bits, most = self.word[0] * self.word[1], max(self.reads(index) for index in range(len(self.maps)))
         width = 32
         # An image's packet takes a cycle more than it has beats.
-        while width < LARGEST_BUS and beats(bits, width) >= max(most, 2):
+        while width < WIDEST_BUS and beats(bits, width) >= max(most, 2):
+            width *= 2
+        if self.word[1] == 1:
+            return width
+        # Pixels must be there soon enough, too, where the first layer waits for the first rows of a map.
+        results, layers = Results(self.top, self.scores), self.plan.layers
+        cycles = Pipeline(self.topology, layers, results).cycles()
+        while width < WIDEST_BUS and Pipeline(self.topology, layers, results, width).cycles() > cycles:
             width *= 2
         return width
 

@@ -123,7 +123,7 @@ class Pixels(Block):
 
     def buffer(self, offered: Times) -> tuple[Times, Times]:
         """The cycle in which a word is taken, and that from which it is offered to what is behind the buffer."""
-        taken = np.maximum(np.maximum(offered, self.held[0] + _ONE), self.held[2] + _ONE)
+        taken = np.maximum(offered, np.maximum(self.held[0], self.held[2]) + _ONE)
         return taken, np.maximum(taken, self.held[1]) + _ONE
 
 
@@ -258,26 +258,28 @@ class Draws(Block):
 class Neurons(Block):
     """A layer's arrays, which read each of `presentations` words of an image for `reads` cycles; `latency` from the end
     of that to the result, and `ranking` cycles more, for which the result has its room already. It remembers the last
-    cycle of `sen`, and when the last two results went: there is room for two.
+    cycle of `sen`, and from when on the room of the last two results is free: there is room for two.
     """
 
     size = 3
 
     def __init__(self, reads: int, presentations: int, latency: int, ranking: int = 0) -> None:
         self.reads, self.presentations, self.word = np.array(reads), presentations, 0
-        self.latency, self.ranking = np.array(latency), np.array(ranking)
+        self.latency, self.ranking = np.array(latency), np.array(ranking) if ranking else None
 
     def take(self, offered: Times) -> Times:
-        ended, gone, before = self.held
+        ended, free, before = self.held
         if self.word == 0:
-            offered = np.maximum(offered, before + _ONE)
+            offered = np.maximum(offered, before)
         taken, ended = self.read(offered, ended)
         self.word += 1
         if self.word == self.presentations:
             self.word = 0
-            result = np.maximum(ended + self.latency, gone + _ONE) + self.ranking
-            gone, before = self.behind.take(result), gone
-        self.held = [ended, gone, before]
+            result = np.maximum(ended + self.latency, free)
+            if self.ranking is not None:
+                result = result + self.ranking
+            free, before = self.behind.take(result) + _ONE, free
+        self.held = [ended, free, before]
         return taken
 
     def read(self, offered: Times, ended: Times) -> tuple[Times, Times]:

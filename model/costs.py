@@ -76,10 +76,17 @@ class Costs:
         return sum(layer.memory for layer in self.layers)
 
 
-def costs(topology: Topology, plan: Plan, results: Results = Results()) -> Costs:  # noqa: B008 (immutable)
-    """What `plan` costs. Raises HafnetError as `Plan.of` does."""
+def costs(
+    topology: Topology,
+    plan: Plan,
+    results: Results = Results(),  # noqa: B008 (immutable)
+    bus: int = WIDEST_BUS,
+) -> Costs:
+    """What `plan` costs, with packets on a bus of `bus` bits; the one that an accelerator chooses by itself is as good
+    as the widest. Raises HafnetError as `Plan.of` does.
+    """
     plan = plan.of(topology)
-    pipeline = Pipeline(topology, plan.layers, results)
+    pipeline = Pipeline(topology, plan.layers, results, bus)
     paces = layer_paces(pipeline)
     layers = []
     for index, grid in enumerate(plan.maps(topology)):
@@ -101,14 +108,14 @@ def costs(topology: Topology, plan: Plan, results: Results = Results()) -> Costs
 def pipeline_pace(pipeline: Pipeline) -> Pace:
     """Of the whole pipeline: its slowest part's, or that of neighbours which hold each other up."""
     cycles, topology = math.ceil(pipeline.cycles()), pipeline.topology
-    paces = packet_paces(topology, pipeline.results)
+    paces = packet_paces(topology, pipeline.results, pipeline.bus)
     for name, pace in zip(topology.names, layer_paces(pipeline), strict=True):
         paces.append(Pace(pace.cycles, f"layer {name!r}: {pace.limit}"))
     slowest = max(paces, key=pace_cycles)
-    return slowest if slowest.cycles == cycles else Pace(cycles, together(topology, pipeline.binding(cycles)))
+    return slowest if slowest.cycles == cycles else Pace(cycles, _together(topology, pipeline.binding(cycles)))
 
 
-def together(topology: Topology, run: Run) -> str:
+def _together(topology: Topology, run: Run) -> str:
     """What layers are called that are slower together than each by itself."""
     last = topology.names[run.last]
     if run.first == PACKETS:
@@ -138,11 +145,11 @@ def layer_paces(pipeline: Pipeline) -> list[Pace]:
     return paces
 
 
-def packet_paces(topology: Topology, results: Results) -> list[Pace]:
-    """Those of the input packet on the widest bus and of the result packet."""
+def packet_paces(topology: Topology, results: Results, bus: int = WIDEST_BUS) -> list[Pace]:
+    """Those of the input packet on a bus of `bus` bits and of the result packet."""
     source, depth = topology.source, topology.input.depth
     pixels = source.height * source.width
-    beats = -(-source.bits * depth // WIDEST_BUS)
+    beats = -(-source.bits * depth // bus)
     given = beats + 1 if pixels == 1 else max(beats, pixels)
     return [Pace(given, "input packet"), Pace(results.beats(topology.output.fan_out), "result packet")]
 

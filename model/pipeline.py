@@ -29,7 +29,7 @@ from model.topology import AveragePool, Convolution, Dense, MaxPool, PlaneInput,
 from model.windows import NO_PADDING, Sliding
 
 WIDEST_BUS = 1024
-"""Bits of the widest input bus."""
+"""Bits of the widest input bus: AXI allows no wider TDATA."""
 WHITENED = 4
 """Cycles of a random bit from sources outside, on average: see `hdl.inputs.whitening.VonNeumann`."""
 PACKETS = -1

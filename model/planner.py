@@ -28,7 +28,9 @@ from model.topology import Convolution, Dense, Topology
 from model.ways import Fewer, Override, Way, Ways
 
 TRIES = 64
-"""So many plans are looked at for the smallest one that meets a target, before it must be one of the next."""
+"""So many plans are looked at for the smallest one that meets a target, before it must be one of the next; fewer, where
+maps are large, so that no more than PIXELS are followed for it."""
+PIXELS = 200_000
 
 Overrides: TypeAlias = Mapping[str, Override]
 """By a layer's name, or its number as text."""
@@ -119,10 +121,10 @@ def _under(ways: Ways, bound: int, quick: bool = False) -> Way:
 
 
 def _in_cycles(ways: Ways, cycles: int) -> Way:
-    """The smallest plan that takes at most `cycles`, or one that is not much larger where more than TRIES do not."""
+    """The smallest plan that takes at most `cycles`, or one somewhat larger where too many do not."""
     quickest = _under(ways, ways.bounds[0], quick=True)
-    nearest = pipeline_pace(_pipeline(ways, quickest))
-    if cycles < nearest.cycles:
+    if _pipeline(ways, quickest).cycles() > cycles:
+        nearest = pipeline_pace(_pipeline(ways, quickest))
         raise HafnetError(
             f"{cycles} cycles per image are not possible for {ways.topology}: the fewest are {nearest.cycles} "
             f"({nearest.limit})"
@@ -131,7 +133,7 @@ def _in_cycles(ways: Ways, cycles: int) -> Way:
     run = _too_slow(ways, way, cycles)
     numbers, seen = itertools.count(), set()
     queue = [(way.size, next(numbers), way, fewer, run)]
-    for _ in range(TRIES):
+    for _ in range(max(1, min(TRIES, PIXELS // _pixels(ways.topology)))):
         if not queue:
             return quickest
         _, _, way, fewer, run = heappop(queue)
@@ -150,6 +152,12 @@ def _in_cycles(ways: Ways, cycles: int) -> Way:
         _, way, fewer = min(paces, key=lambda each: (each[0], each[1].size), default=(0, quickest, {}))
         run = _too_slow(ways, way, cycles, run)
     return way
+
+
+def _pixels(topology: Topology) -> int:
+    """Pixels of all maps of an image."""
+    sizes = [topology.source, *(shape.result for shape in topology.layers)]
+    return sum(size.height * size.width for size in sizes)
 
 
 def _pipeline(ways: Ways, way: Way) -> Pipeline:

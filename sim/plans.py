@@ -18,7 +18,7 @@ from rich.table import Table
 from model.costs import LayerCost, costs
 from model.errors import HafnetError
 from model.mapping import P2S, S2P, Dataflow, Geometry
-from model.pipeline import Results
+from model.pipeline import WIDEST_BUS, Results
 from model.plan import Plan
 from model.planner import choose
 from model.topology import Topology
@@ -129,9 +129,9 @@ def plan_options(command: Callable[..., None]) -> Callable[..., None]:
     return decorated
 
 
-def plan_table(topology: Topology, plan: Plan, results: Results) -> Table:
-    """What the plan is and costs, a row for each layer."""
-    total = costs(topology, plan, results)
+def plan_table(topology: Topology, plan: Plan, results: Results, bus: int = WIDEST_BUS) -> Table:
+    """What the plan is and costs, a row for each layer, with packets on a bus of `bus` bits."""
+    total = costs(topology, plan, results, bus)
     size = plan.geometry
     table = Table(
         box=box.SIMPLE_HEAD,

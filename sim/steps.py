@@ -103,7 +103,7 @@ def show_plan(topology: Topology, plan: Plan, **options: Any) -> None:
     from sim.plans import plan_table
 
     block = accelerator(topology, plan, **options)
-    console.print(plan_table(topology, plan, Results(block.top, block.scores)))
+    console.print(plan_table(topology, plan, Results(block.top, block.scores), block.bus_width))
 
 
 def generate(folder: Path, topology: Topology, plan: Plan, **options: Any) -> None:

@@ -15,6 +15,7 @@ from hdl.generate import MANIFEST, VERSION, Manifest, generate, load_manifest
 from hdl.registers import Register, Timing
 from model.errors import HafnetError
 from model.mapping import P2S, S2P, Geometry
+from model.pipeline import Pipeline
 from model.plan import LayerPlan, Plan
 from model.topology import Topology
 
@@ -307,6 +308,15 @@ def test_a_pulse_longer_than_the_limit_is_refused(pulse: str) -> None:
 )
 def test_the_narrowest_bus_that_does_not_slow_down(bits: int, reads: int, width: int) -> None:
     assert Accelerator(Topology.dense((bits, reads))).bus_width == width
+
+
+def test_a_bus_is_wide_enough_for_the_first_rows_of_a_map() -> None:
+    """A pixel of 72 bits every third cycle is soon enough for the 8 reads of a window, but not where a map begins."""
+    topology, layers = Topology.parse("8x8x9b8-4c3-3"), (LayerPlan(S2P, 81), LayerPlan(P2S, 1))
+    chosen = Accelerator(topology, Plan(Geometry(), layers))
+    assert chosen.bus_width == 128
+    cycles = {bus: Pipeline(topology, layers, bus=bus).cycles() for bus in (32, 64, 128, 1024)}
+    assert cycles[32] > cycles[64] > cycles[128] == cycles[1024]
 
 
 @pytest.mark.parametrize(
