@@ -1,6 +1,7 @@
 """The picture of a campaign: accuracy against what made the weights err, as SVG and PNG."""
 
 import io
+import textwrap
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -24,6 +25,8 @@ STYLE = {
 }
 SIZE = (6.4, 4.0)
 """Inches."""
+LINE = 64
+"""Characters of the title, which is broken at the dashes between layers."""
 DOTS = 150
 """Of the PNG, an inch."""
 
@@ -68,7 +71,8 @@ def _fill(axes: Axes, outcome: Outcome) -> None:
     axes.set_xlabel(outcome.campaign.axis)
     axes.set_ylabel(f"accuracy on {len(outcome.campaign.samples):,} samples")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_title(f"{outcome.campaign.network.topology}, {outcome.campaign.maps} maps a point", fontsize=10)
+    title = f"{outcome.campaign.network.topology}, {outcome.campaign.maps} maps a point"
+    axes.set_title(textwrap.fill(title, LINE), fontsize=10)
     axes.grid(color=QUIET, alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower left")
