@@ -328,7 +328,8 @@ class Answer:
 def programmed(faults: FaultyArrays, memories: Sequence[Mapping[str, Any]]) -> list[Answer]:
     """What comes of programming the memories, row by row, and then of reading them back; `faults` goes on from there.
 
-    Of memories that are no arrays the host reads what it wrote.
+    Of memories that are no arrays the host reads what it wrote. A row takes it some 30 cycles and 4 for each word of 32
+    bits, so that numbers that live in arrays are read again only after the last row of their layer.
     """
     sense = PROGRAMMING.sense
 
