@@ -84,7 +84,7 @@ class Manifest:
 
     While the top module's parameter `LOAD` is 1, arrays load `{images}layer{L}_g{G}_t{T}.hex`, numbers
     `{images}layer{L}_thresholds_l{lane}.hex`, `…_offsets_l{lane}.hex` or `…_modes_l0.hex`, where `images` is the top
-    module's parameter `IMAGE`.
+    module's parameter `IMAGE`; arrays of devices load images more, see `model.device_images`.
     """
 
     version: Annotated[int, Field(ge=1)]

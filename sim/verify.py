@@ -332,7 +332,8 @@ def programmed(faults: FaultyArrays, memories: Sequence[Mapping[str, Any]], retr
     """What comes of programming the memories, row by row, each once and again up to `retries` times, and then of
     reading them back; `faults` goes on from there.
 
-    Of memories that are no arrays the host reads what it wrote.
+    Of memories that are no arrays the host reads what it wrote. A row takes it some 30 cycles and 4 for each word of 32
+    bits, so that numbers that live in arrays are read again only after the last row of their layer.
     """
 
     def read(memory: Mapping[str, Any], row: int) -> int:
