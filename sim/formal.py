@@ -7,8 +7,8 @@ Yosys and its SMT2 back end, yosys-smtbmc -> the solver z3.
 
 A proof is by k-induction: no assertion fails in the first `depth` cycles after power-up, and none fails in a cycle
 after `depth` cycles, of whatever state, in which all held. (M. Sheeran, S. Singh, G. Stålmarck, *Checking Safety
-Properties Using Induction and a SAT-Solver*, FMCAD 2000.) The second needs to know which states cannot be: lemmas, which
-are claims on registers inside the block and are proven with the others.
+Properties Using Induction and a SAT-Solver*, FMCAD 2000.) The second needs to know which states cannot be: lemmas,
+which are claims on registers inside the block and are proven with the others.
 """
 
 import json
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -40,7 +40,7 @@ TASK = """\
 mode {mode}
 depth {depth}
 [engines]
-smtbmc --unroll z3 -- --noincr
+smtbmc z3
 [script]
 read_verilog -sv {sources}
 read_rtlil claims.il
@@ -67,8 +67,8 @@ class Claims(Hardware):
 
     Seen from here the ports are the block's own: `self.hv` is what the block drives, `self.timing` what the solver
     chooses. `free` are more inputs, for choices that a claim leaves to the solver. `inside` are registers and ports
-    below the block, name -> (path, shape): `inside={"state": ("controller.state", 3)}` is `self.state` here. The words of
-    a memory are registers of their own: `"numbers0.words[2]"`.
+    below the block, name -> (path, shape): `inside={"state": ("controller.state", 3)}` is `self.state` here. The words
+    of a memory are registers of their own: `"numbers0.words[2]"`.
     """
 
     name = "claims"
@@ -104,9 +104,9 @@ class Claims(Hardware):
 class Verdict:
     """What became of each claim, by its name.
 
-    Those of `held` are proven (a cover: reached). Those of `failed` are wrong, as their trace shows, a VCD from power-up.
-    Those of `open` are neither at this depth (a cover: not reached); where the step of the induction does not hold,
-    there is a trace that shows what state would have to be excluded.
+    Those of `held` are proven (a cover: reached). Those of `failed` are wrong, as their trace shows, a VCD from
+    power-up. Those of `open` are neither at this depth (a cover: not reached); where the step of the induction does not
+    hold, a trace shows what state would have to be excluded.
     """
 
     held: frozenset[str]
@@ -122,17 +122,25 @@ class Verdict:
         return "\n".join([*lines, *(f"{name}: open, see {trace}" for name, trace in self.open.items())]) or "proven"
 
 
+def kinds_of(claims: Claims) -> dict[str, str]:
+    """The claims by their names, and what each is: assert, assume or cover.
+
+    Raises FormalError where one has no message, or the message of another one.
+    """
+    return _kinds(claims, Emission().module(claims))
+
+
 def check(claims: Claims, mode: Mode, depth: int, folder: Path, only: Collection[str] = ()) -> Verdict:
     """Try to prove the claims, or those of them named in `only`; sby leaves its log and traces in `folder`.
 
     Raises HafnetError where a program is missing, FormalError where there is no such claim or sby comes to no verdict.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = _write(claims, mode, depth, folder, only)
     search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     for program, package in PROGRAMS.items():
         if shutil.which(program, path=search) is None:
             raise HafnetError(f"proofs need {program}, which is not on PATH (Python package {package})")
-    folder.mkdir(parents=True, exist_ok=True)
-    names = _write(claims, mode, depth, folder, set(only))
     run = subprocess.run(
         [*SBY.split(), "--live", "jsonl", "-f", "task.sby"],
         cwd=folder,
@@ -144,10 +152,10 @@ def check(claims: Claims, mode: Mode, depth: int, folder: Path, only: Collection
     last: dict[str, Any] = {}
     for line in re.findall(r"jsonl: (\{.*\})$", run.stdout, re.MULTILINE):
         said = json.loads(line)
-        last[said["name"].removeprefix("claims.")] = said
-    if "DONE (ERROR" in run.stdout or "DONE (" not in run.stdout or set(last) != set(names):
-        errors = re.findall(r"(?m)^.*ERROR.*$", run.stdout)
-        raise FormalError(f"no verdict on {claims.block.name}: {' '.join(errors[:1]) or run.stderr.strip()}")
+        last[said["name"].removeprefix(f"{claims.name}.")] = said
+    if re.search(r"DONE \((PASS|FAIL|UNKNOWN)", run.stdout) is None or set(last) != set(names):
+        errors = re.findall(r"(?m)^.*ERROR.*$", run.stdout) or [run.stderr.strip()]
+        raise FormalError(f"no verdict on {claims.block.name}: {errors[0]}")
     held, failed, still_open = set(), {}, {}
     for name, message in names.items():
         trace = (folder / last[name]["trace"]).with_suffix(".vcd") if "trace" in last[name] else None
@@ -160,25 +168,39 @@ def check(claims: Claims, mode: Mode, depth: int, folder: Path, only: Collection
     return Verdict(frozenset(held), failed, still_open)
 
 
-def _write(claims: Claims, mode: Mode, depth: int, folder: Path, only: set[str]) -> dict[str, str]:
-    """The sources of a task, and the task; returns the names in it of the claims that it is about."""
-    emission = Emission()
-    text = emission.module(claims)
-    kinds = {"cover"} if mode == "cover" else {"assert"}
-    found = CLAIM.findall(text)
-    messages = {message: re.sub(r"\W+", "_", message) for _, message, _ in found}
-    wanted = {message for _, message, kind in found if kind in kinds and (not only or message in only)}
-    if len(set(messages.values())) < len(found) or not wanted or not only <= wanted:
-        raise FormalError(f"{claims.block.name}: claims need a message each, and there is none of {sorted(only)}")
-    text = CLAIM.sub(lambda match: match[0].replace(match[1], f"\\{messages[match[2]]}", 1), text)
+def _plain(message: str) -> str:
+    """A message as a name in Yosys."""
+    return re.sub(r"\W+", "_", message)
+
+
+def _kinds(claims: Claims, text: str) -> dict[str, str]:
+    kinds = {message: kind for _, message, kind in CLAIM.findall(text)}
+    if not len(set(map(_plain, kinds))) == len(kinds) == text.count("cell $check "):
+        raise FormalError(f"the claims on {claims.block.name} need a message each, and no two the same one")
+    return kinds
+
+
+def _write(claims: Claims, mode: Mode, depth: int, folder: Path, only: Collection[str]) -> dict[str, str]:
+    """The sources of a task, and the task; returns the claims that it is about by their names in Yosys."""
+    text = Emission().module(claims)
+    kinds = _kinds(claims, text)
+    able = {message for message, kind in kinds.items() if kind == ("cover" if mode == "cover" else "assert")}
+    for unknown in set(only) - able:
+        raise FormalError(f"there is no claim {unknown!r} on {claims.block.name} for mode {mode}")
+    wanted = able & set(only) if only else able
+    text = CLAIM.sub(lambda match: match[0].replace(match[1], f"\\{_plain(match[2])}", 1), text)
     (folder / "claims.il").write_text(text)
     files = {name: source for name, source in emit(claims).items() if name != "claims.sv"}
     for name, source in files.items():
         (folder / name).write_text(source)
-    script = [f"delete -input claims/w:{name}\nconnect -set {name} block.{path}" for name, (path, _) in claims.inside.items()]
-    script += [f"delete claims/{messages[name]}" for _, name, kind in found if kind == "assert" and name not in wanted]
+    script = [
+        f"delete -input {claims.name}/w:{name}\nconnect -set {name} block.{path}"
+        for name, (path, _) in claims.inside.items()
+    ]
+    unwanted = [message for message, kind in kinds.items() if kind == "assert" and message not in wanted]
+    script += [f"delete {claims.name}/{_plain(message)}" for message in unwanted]
     task = TASK.format(
         mode=mode, depth=depth, sources=" ".join(files), files="\n".join(files), script="\n".join(script)
     )
     (folder / "task.sby").write_text(task)
-    return {messages[message]: message for message in wanted}
+    return {_plain(message): message for message in wanted}

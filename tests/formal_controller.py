@@ -1,4 +1,4 @@
-"""What is claimed of the array controller: interlocks of the high voltage, and reads that are neither lost nor invented.
+"""What is claimed of the array controller: interlocks of the high voltage, and reads neither lost nor invented.
 
 Claims are on ports and survive whatever changes inside. Lemmas are on registers inside, without which the induction
 would begin in states that cannot be, and are to be written anew with the controller.
@@ -9,11 +9,8 @@ from typing import Any
 from amaranth.hdl import Assert, Cat, Cover, Module, Mux, ResetSignal, Signal, Value
 
 from hdl.arrays.array import Operation, Side
-from hdl.arrays.controller import PULSES, TIMING, ArrayController, Command, State
+from hdl.arrays.controller import PULSES, ArrayController, Command, State
 from sim.formal import Claims
-
-LONGEST_READ = sum((1 << TIMING[phase].width) - 1 for phase in ("precharge", "sense"))
-"""Cycles from taking a read to the last one of its SEN, at most."""
 
 
 def before(m: Module, name: str, value: Value) -> Signal:
@@ -88,7 +85,7 @@ class ControllerClaims(Claims):
         ]
 
     def _lengths(self, m: Module) -> None:
-        """A pulse lasts no longer than `timing` said of its operation in the cycle before it, whatever it says later."""
+        """A pulse lasts no longer than `timing` said in the cycle before it, whatever it says later."""
         length = Mux(self.operation.as_value() == Operation.SET.value, self.timing.set_pulse, self.timing.reset_pulse)
         limit, age = Signal(16), Signal(17)  # cycles of the pulse, the present one counted
         with m.If(self.hv):
@@ -107,7 +104,7 @@ class ControllerClaims(Claims):
         order, taken = self.host.payload, self.host.valid & self.host.ready
         under_way, programs = Signal(), Signal()
         asked, bits = Signal(len(self._place(self))), Signal(len(self.bits))
-        seen = {(operation, side): Signal(self.columns, name=f"pulsed{k}") for k, (operation, side) in enumerate(PULSES)}
+        seen = {pulse: Signal(self.columns, name=f"pulsed{index}") for index, pulse in enumerate(PULSES)}
         with m.If(taken):
             m.d.sync += [
                 under_way.eq(1),
@@ -119,20 +116,21 @@ class ControllerClaims(Claims):
         with m.Elif(self.done):
             m.d.sync += under_way.eq(0)
         low = {Side.BL: bits[: self.columns], Side.BLB: bits[self.columns :] if self.ternary else ~bits}
-        for (operation, side), pulsed in seen.items():
-            here = Signal(name=f"{operation.name}_{side.name}")
-            wrong = ~low[side] if operation is Operation.SET else low[side]
-            m.d.comb += here.eq(self.hv & (self.operation == operation) & (self.side == side))
-            with m.If(here):
+        programming = self._in(State.SETUP, State.PULSE, State.RECOVER)
+        wrong, was_wrong, lines = [], [], []
+        for index, (operation, side) in enumerate(PULSES):
+            devices = low[side] if operation is Operation.SET else ~low[side]
+            pulsed, here = seen[operation, side], (self.operation == operation) & (self.side == side)
+            with m.If(self.hv & here):
                 m.d.sync += pulsed.eq(pulsed | self.mask)
-            m.d.comb += [
-                Assert(~here | ((self.mask & wrong) == 0), f"{operation.name} of {side.name} as the order has it"),
-                Assert((pulsed & wrong) == 0, f"lemma: {operation.name} of {side.name} was as the order has it"),
-                Cover(here & (self.mask != 0), f"{operation.name} of {side.name}"),
-            ]
+            wrong.append(self.hv & here & (self.mask & ~devices).any())
+            was_wrong.append((pulsed & ~devices).any())
+            lines.append(~programming | (self.pulse != index) | (here & (self.mask == devices)))
+            m.d.comb += Cover(self.hv & here & self.mask.any(), f"{operation.name} of {side.name}")
         both = [seen[Operation.SET, side] & seen[Operation.RESET, side] for side in Side]
         m.d.comb += [
-            Assert(Cat(both) == 0, "no device sees SET and RESET in one order"),
+            Assert(~Cat(wrong).any(), "a pulse is what the order has for each of its devices"),
+            Assert(~Cat(both).any(), "no device sees SET and RESET in one order"),
             Assert(
                 ~self.hv | (under_way & programs & (self._place(self) == asked)),
                 "high voltage only where an order asks for it",
@@ -143,20 +141,20 @@ class ControllerClaims(Claims):
             Assert(~(self.masked & self.done), "lemma: no mask with done"),
             Assert(
                 ~self.masked
-                | ((self._place(self) == asked) & (self.bits == bits) & (self.verify == programs) & ~self._in(State.IDLE)),
+                | (
+                    (self._place(self) == asked)
+                    & (self.bits == bits)
+                    & (self.verify == programs)
+                    & ~self._in(State.IDLE)
+                ),
                 "lemma: the order is held",
             ),
             Assert(~self._in(State.WAIT) | self.masked, "lemma: only orders wait"),
+            Assert(~programming | (self.masked & self.verify), "lemma: only orders to program make pulses"),
+            Assert(Cat(lines).all(), "lemma: the lines of each pulse"),
+            Assert(~Cat(was_wrong).any(), "lemma: pulses were what the order has"),
             Cover(self.done & programs, "a row that is programmed"),
         ]
-        programming = self._in(State.SETUP, State.PULSE, State.RECOVER)
-        with m.If(programming):
-            m.d.comb += Assert(self.masked & self.verify, "lemma: only orders to program make pulses")
-        for index, (operation, side) in enumerate(PULSES):
-            mask = low[side] if operation is Operation.SET else ~low[side]
-            right = (self.operation == operation) & (self.side == side) & (self.mask == mask)
-            with m.If(programming & (self.pulse == index)):
-                m.d.comb += Assert(right, f"lemma: the lines of pulse {index}")
 
     def _place(self, lines: Any) -> Value:
         return Cat(lines.group, lines.tile, lines.row)
@@ -164,25 +162,31 @@ class ControllerClaims(Claims):
     def _reads(self, m: Module) -> None:
         """Each read that is taken is sampled once, on its own lines, before the next one or an order is taken."""
         taken, order = self.read.valid & self.read.ready, self.host.valid & self.host.ready
-        owed, waited, sampled_before = Signal(), Signal(range(LONGEST_READ + 1)), before(m, "sampled_before", self.sampled)
-        where = Cat(self.group, self.row)
-        asked = Signal(len(where))
-        m.d.sync += waited.eq(waited + 1)
+        owed, waited, sampled_before = Signal(), Signal(9), before(m, "sampled_before", self.sampled)
+        precharge, sense = Signal(8), Signal(8)  # the longest that the phases of this read may be
+        where, asked = Cat(self.group, self.row), Signal(len(self.group) + len(self.row))
+        senses, senses_longest = Mux(self.timing.sense == 0, 1, self.timing.sense), Signal(8)
+        m.d.comb += senses_longest.eq(Mux(senses > sense, senses, sense))
+        m.d.sync += [waited.eq(waited + 1), sense.eq(Mux(taken, senses, senses_longest))]
         with m.If(taken):
-            m.d.sync += [owed.eq(1), waited.eq(1), asked.eq(Cat(self.read.payload.group, self.read.payload.row))]
+            m.d.sync += [
+                owed.eq(1),
+                waited.eq(1),
+                precharge.eq(self.timing.precharge),
+                asked.eq(Cat(self.read.payload.group, self.read.payload.row)),
+            ]
         with m.Elif(self.sampled):
             m.d.sync += owed.eq(0)
-        end = Mux(self._in(State.PRECHARGE), LONGEST_READ - (1 << TIMING["sense"].width) + 1, LONGEST_READ)
+        end = precharge + Mux(self._in(State.PRECHARGE), 0, sense)
+        reading = self._in(State.PRECHARGE, State.SENSE) & ~self.masked
         m.d.comb += [
             Assert(~self.sampled | owed, "no read is invented"),
-            Assert(~(taken | order) | ~owed | self.sampled, "no read is lost"),
-            Assert(~owed | (waited <= LONGEST_READ), "a read ends"),
+            Assert(~(taken & order) & (~(taken | order) | ~owed | self.sampled), "no read is lost"),
+            Assert(~owed | (waited <= precharge + sense), "a read is no longer than its phases"),
             Assert(
                 ~self.sampled | (self.sen & ~self.masked & (where == asked)), "a read is of the row that was asked for"
             ),
-            Assert(
-                owed == (self._in(State.PRECHARGE, State.SENSE) & ~self.masked), "lemma: a read is under way in two states"
-            ),
+            Assert(owed == reading, "lemma: a read is under way in two states"),
             Assert(~owed | (where == asked), "lemma: the lines of a read"),
             Assert(~owed | (waited + self.left <= end), "lemma: what is left of a read"),
             Cover(self.sampled & sampled_before, "reads in two cycles"),

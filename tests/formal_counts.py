@@ -1,67 +1,54 @@
-"""What is claimed of popcounts: of each width, the sum of the bits."""
+"""What is claimed of a popcount: it is the sum of its bits, which is the sum of all but one, and the last one."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Assert, Const, Cover, Module, Signal, Value
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from equivalence import equality
 
 from hdl.block import Hardware, place
 from hdl.neurons.popcount import Popcount
-from sim.formal import Claims
 
 
 @dataclass(frozen=True)
-class Popcounts:
-    """Popcounts of several widths of the lowest of the same bits: `count<width>`."""
+class PopcountSum:
+    """The popcount of all bits but the last, and the last one; of a single bit, that bit."""
 
-    widths: tuple[int, ...]
+    width: int
 
-    name = "popcounts"
+    @property
+    def name(self) -> str:
+        return f"popcount_sum_{self.width}"
 
     @property
     def signature(self) -> wiring.Signature:
-        counts = {f"count{width}": Out(width.bit_length()) for width in self.widths}
-        return wiring.Signature({"bits": In(max(self.widths)), **counts})
+        return Popcount(self.width).signature
 
-    def create(self) -> "PopcountsHardware":
-        return PopcountsHardware(self)
+    def create(self) -> "PopcountSumHardware":
+        return PopcountSumHardware(self)
+
+    def proof(self) -> str:
+        """Lines of a script that fail where the popcount is another one."""
+        below = [f"{Popcount(self.width - 1).name}.sv"] if self.width > 1 else []
+        return equality(self.name, Popcount(self.width).name, *below)
 
 
-class PopcountsHardware(Hardware):
-    """One beside the other."""
+class PopcountSumHardware(Hardware):
+    """One adder."""
 
     bits: Signal
+    count: Signal
 
-    def __init__(self, block: Popcounts) -> None:
+    def __init__(self, block: PopcountSum) -> None:
         self.block = block
         super().__init__(block.signature)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        for width in self.block.widths:
-            popcount = place(m, platform, f"of{width}", Popcount(width))
-            m.d.comb += [popcount.bits.eq(self.bits[:width]), getattr(self, f"count{width}").eq(popcount.count)]
+        if self.block.width == 1:
+            m.d.comb += self.count.eq(self.bits)
+        else:
+            others = place(m, platform, "others", Popcount(self.block.width - 1))
+            m.d.comb += [others.bits.eq(self.bits[:-1]), self.count.eq(others.count + self.bits[-1])]
         return m
-
-
-class PopcountClaims(Claims):
-    """The definition: one bit after the other is added up."""
-
-    bits: Signal
-
-    def __init__(self, widths: Sequence[int]) -> None:
-        self.widths = widths
-        super().__init__(Popcounts(tuple(widths)))
-
-    def claim(self, m: Module) -> None:
-        before: Value = Const(0, 1)
-        for width in self.widths:
-            count = getattr(self, f"count{width}")
-            m.d.comb += [
-                Assert(count == before + self.bits[width - 1], f"a popcount of {width} is that of a bit less, and the bit"),
-                Cover(count == width, f"{width} ones"),
-            ]
-            before = count

@@ -1,5 +1,8 @@
 """What is claimed of a ranking: it is the definition of argmax, and of the best k."""
 
+from itertools import pairwise
+from typing import Any
+
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value, signed
 from formal_controller import before
 
@@ -23,14 +26,14 @@ class RankingClaims(Claims):
     base: Signal
 
     def __init__(self, block: Ranking) -> None:
-        self.block_of, self.levels = block, block.latency - 1
-        inside = {"base": ("base", index_width(block.classes))}
+        self.ranking, self.levels = block, block.latency - 1
+        inside: dict[str, tuple[str, Any]] = {"base": ("base", index_width(block.classes))}
         inside |= {f"best{k}": (f"best{k}", signed(block.width)) for k in range(block.top)}
         inside |= {f"taken{k}": (f"taken{k}", 1) for k in range(block.lanes, block.top)}
         super().__init__(block, inside)
 
     def claim(self, m: Module) -> None:
-        block = self.block_of
+        block = self.ranking
         classes, width, lanes = block.classes, block.width, block.lanes
         strobes = -(-classes // lanes)
 
@@ -65,8 +68,11 @@ class RankingClaims(Claims):
             first = [(other >= score) if j < index else (other > score) for j, other in enumerate(image) if j != index]
             there = [j < filled for j in range(classes) if j != index]
             rank = Signal(range(classes), name=f"rank{index}")
-            m.d.comb += rank.eq(sum((a & b for a, b in zip(first[1:], there[1:], strict=True)), start=first[0] & there[0]))
+            m.d.comb += rank.eq(
+                sum((a & b for a, b in zip(first[1:], there[1:], strict=True)), start=first[0] & there[0])
+            )
             ranks.append(rank)
+        wrong, wrong_so_far = [], []
         for place in range(block.top):
             found = self.indices.word_select(place, index_width(classes))
             rank, score = Signal(range(classes), name=f"rank_of{place}"), Signal(signed(width), name=f"score_of{place}")
@@ -75,15 +81,15 @@ class RankingClaims(Claims):
                     with m.Case(index):
                         m.d.comb += [rank.eq(ranks[index]), score.eq(image[index])]
             right = (found < filled) & (rank == place)
-            m.d.comb += Assert(~self.found | right, f"place {place} is the class before which come {place}")
-            with m.If(((seen != 0) | ended) & (place < filled)):
-                m.d.comb += [
-                    Assert(right, f"lemma: place {place} so far"),
-                    Assert(getattr(self, f"best{place}") == score, f"lemma: score of place {place}"),
-                ]
-        ties: Value = Cat(a == b for a, b in zip(image, image[1:], strict=False)).any()
+            wrong.append(~right)
+            wrong_so_far.append((place < filled) & ~(right & (getattr(self, f"best{place}") == score)))
+        taken = [getattr(self, f"taken{place}") == (place < filled) for place in range(lanes, block.top)]
+        ties: Value = Cat(a == b for a, b in pairwise(image)).any()
         m.d.comb += [
+            Assert(~self.found | ~Cat(wrong).any(), "in each place stands the class before which come as many"),
             Assert(self.found == ended, "each image is ranked once"),
+            Assert(((seen == 0) & ~ended) | ~Cat(wrong_so_far).any(), "lemma: the places so far"),
+            Assert((seen == 0) | Cat(taken).all(), "lemma: places that are taken"),
             Assert(self.base == (seen * lanes)[: len(self.base)], "lemma: the class of the first lane"),
             Assert(seen < strobes, "lemma: strobes that are ranked"),
             Assert(sum(passing, start=seen) % strobes == given, "lemma: strobes between lanes and ranks"),
@@ -92,6 +98,3 @@ class RankingClaims(Claims):
             Cover(self.found & ties & (self.indices != 0), "an image with a tie"),
             Cover(self.found & before(m, "strobe_before", self.strobe) & self.strobe, "images without a gap"),
         ]
-        for place in range(lanes, block.top):
-            with m.If(seen != 0):
-                m.d.comb += Assert(getattr(self, f"taken{place}") == (place < filled), f"lemma: place {place} is taken")

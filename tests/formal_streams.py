@@ -1,21 +1,18 @@
 """What is claimed of the way from arrays to results: no read is dropped or repeated, whatever back-pressure there is.
 
 Two proofs meet: the grid starts an image only where `go` allows it, and then yields each of its counts once and in
-order (`GridClaims`); whoever does so loses and repeats nothing in the collector (`CollectorClaims`). `DenseClaims` is
-of both, with arrays and neurons, up to the bits of the results.
+order (`GridClaims`); whoever does so loses and repeats nothing in the collector (`CollectorClaims`).
 """
 
 from typing import Any
 
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
-from formal_arrays import matches
 from formal_controller import before
 
 from hdl.arrays.controller import State
 from hdl.arrays.grid import Grid
 from hdl.block import index_width
 from hdl.layers.collector import Collector
-from hdl.layers.dense import Dense
 from sim.formal import Claims
 
 
@@ -23,7 +20,8 @@ def held(m: Module, name: str, o: Any) -> Value:
     """Whether a word of a stream that was not taken is still offered."""
     waits, word = Signal(name=f"{name}_waits"), before(m, f"{name}_before", o.payload)
     m.d.sync += waits.eq(o.valid & ~o.ready)
-    return ~waits | (o.valid & (o.payload == word))
+    stays: Value = ~waits | (o.valid & (o.payload == word))
+    return stays
 
 
 class CollectorClaims(Claims):
@@ -160,56 +158,12 @@ class GridClaims(Claims):
             Assert(~(taken | order) | ~owed | self.sampled, "lemma: reads one by one"),
             Assert(~self.sampled | owed, "lemma: samples are of reads"),
             Assert(owed == (reading & ~self.masked), "lemma: a read is under way in two states"),
-            Assert(reading | (self.masked == (self.state != State.IDLE.value)), "lemma: orders are under way in the others"),
+            Assert(
+                reading | (self.masked == (self.state != State.IDLE.value)), "lemma: orders are under way in the others"
+            ),
             Assert(self.next_block * self.rows + self.next_row == turn, "lemma: the walk"),
             Assert((self.next_row < self.rows) & (to_take < reads) & (step < reads), "lemma: counters in their bounds"),
             Assert(self.step == Mux(self.strobe, Mux(step == reads - 1, 0, step + 1), step), "lemma: the step"),
             Cover(self.start & self.strobe & (due > reads // 2), "an image begins while one is under way"),
             Cover(order & (before(m, "last_before", self.last)), "an order behind an image"),
-        ]
-
-
-class DenseClaims(Claims):
-    """Claims on a dense layer of one tile a block, its arrays filled with anything and left alone by the host."""
-
-    i: Any
-    o: Any
-    host: Any
-    timing: Any
-
-    def __init__(self, block: Dense) -> None:
-        grid = block.grid
-        assert grid.map.tiles == grid.presentations == grid.lanes == grid.slices == 1
-        self.grid = grid
-        inside: dict[str, tuple[str, Any]] = {}
-        for neuron in range(grid.fan_out):
-            group, row = divmod(neuron, grid.rows)
-            word = f"grid.group{group}.tile0.array.cells.words[{row}]"
-            inside[f"weights{neuron}"] = (word, grid.columns * (2 if grid.ternary else 1))
-            inside[f"threshold{neuron}"] = (f"grid.numbers0.words[{neuron}]", grid.number_width)
-        super().__init__(block, inside)
-
-    def claim(self, m: Module) -> None:
-        grid, started, given = self.grid, self.i.valid & self.i.ready, self.o.valid & self.o.ready
-        fires = []
-        for neuron in range(grid.fan_out):
-            weights, threshold = getattr(self, f"weights{neuron}"), getattr(self, f"threshold{neuron}")
-            agreed = matches(weights, self.i.payload, grid.ternary)[: grid.fan_in]
-            fires.append(sum(agreed[1:], start=agreed[0]) >= threshold)
-        words = [Signal(grid.fan_out, name=f"word{place}") for place in range(2)]  # of the images under way, first in 0
-        under_way = Signal(range(3))
-        left = under_way - given
-        m.d.sync += under_way.eq(left + started)
-        with m.If(given):
-            m.d.sync += words[0].eq(words[1])
-        for place, word in enumerate(words):
-            with m.If(started & (left == place)):
-                m.d.sync += word.eq(Cat(fires))
-        m.d.comb += [
-            Assume(~self.host.valid, "the host leaves the arrays alone"),
-            Assert(~self.o.valid | (under_way != 0), "no word is invented"),
-            Assert(~given | (self.o.payload == words[0]), "each word is what its image says, in order"),
-            Assert(~started | (left != 2), "no more than two images are under way"),
-            Assert(held(m, "o", self.o), "a word stays until it is taken"),
-            Cover(given & (under_way == 2) & self.o.payload.any(), "a word is taken while one is under way"),
         ]
