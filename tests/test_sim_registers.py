@@ -133,7 +133,6 @@ MORE_MUTANTS = (
     ),
     Mutant("registers", NARROW, FailureListHardware, ELABORATE, "self.count != depth", "1"),
     Mutant("registers", NARROW, FailureListHardware, ELABORATE, " & (self.count != 0)", ""),
-    Mutant("registers", NARROW, FailureListHardware, ELABORATE, "m.Elif(self.pop)", "m.Elif(popped)"),
     Mutant(
         "registers", NARROW, HostRegistersHardware, "_allowed", "row & ~protected & self.supply_ok", "row & ~protected"
     ),
