@@ -98,8 +98,8 @@ class Pipeline:
         return Plan(layers=self.layers).zigzag(self.topology, index)
 
     def cycles(self, run: Run | None = None) -> Fraction:
-        """Cycles of an image in the long run; with `run` those of its layers alone, between a source and a sink that
-        never wait.
+        """Cycles of an image in the long run; with `run` those of the parts that its layers lie in, alone between a
+        source and a sink that never wait.
         """
         return _mean(self._cut(run))
 
