@@ -11,7 +11,7 @@ from formal_ranking import RankingClaims
 from formal_streams import CollectorClaims, GridClaims
 
 from hdl.arrays.columns import Columns
-from hdl.arrays.controller import ArrayController
+from hdl.arrays.controller import ArrayController, Limits
 from hdl.arrays.grid import Grid
 from hdl.arrays.group import Group
 from hdl.arrays.tile import Tile
@@ -45,7 +45,7 @@ class Proof:
 
 
 SEQUENTIAL = Columns(4, 3, 2, 2, 1, Presentations(1, halving=False), False, "thresholds", 8)
-CONTROLLER = Proof(ControllerClaims, ArrayController(2, 2, 2, 2), 2, 19)
+CONTROLLER = Proof(ControllerClaims, ArrayController(2, 2, 2, 3, limits=Limits(3, 2)), 2, 19)
 LAYER = Proof(LayerClaims, Grid(4, 3, 2, 2, "thresholds", 8), 2, 5)
 COLUMNS = Proof(LayerClaims, SEQUENTIAL, 2, 6)
 TILE = Proof(CountClaims, Tile(2, 3, 2), 3, 5)
@@ -59,7 +59,7 @@ RANKING = Proof(RankingClaims, Ranking(5, 2, 2, 3), 3, 9)
 PROOFS = (CONTROLLER, LAYER, COLUMNS, TILE, TERNARY_TILE, GROUP, COLLECTOR, GRID, DENSE, ARGMAX, RANKING)
 MORE_PROOFS = (
     Proof(ControllerClaims, ArrayController(1, 1, 1, 1), 2, 19),
-    Proof(ControllerClaims, ArrayController(3, 2, 4, 3, ternary=True), 2, 19),
+    Proof(ControllerClaims, ArrayController(3, 2, 4, 5, ternary=True, limits=Limits(5, 2)), 2, 19),
     Proof(LayerClaims, Grid(4, 3, 2, 2, "thresholds", 8, lanes=2, ternary=True), 2, 5),
     Proof(CountClaims, Group(5, 4, 2, ternary=True), 4, 6),
     Proof(CollectorClaims, Collector(2, 1), 2, 8),
