@@ -21,6 +21,11 @@ def before(m: Module, name: str, value: Value) -> Signal:
     return register
 
 
+def ones(word: Value) -> Value:
+    """How many bits of a word are 1."""
+    return sum(list(word)[1:], start=Value.cast(word[0]))
+
+
 def at_least_one(value: Value) -> Value:
     """A length or count, of which 0 counts as 1."""
     return Mux(value == 0, 1, value)
@@ -65,7 +70,7 @@ class ControllerClaims(Claims):
             block, {name: (name, shape) for name, shape in inside.items()}, {"device": index_width(block.columns)}
         )
 
-    def claim(self, m: Module) -> None:
+    def add_claims(self, m: Module) -> None:
         order = self.host.payload
         asked: Any = Signal(order.shape(), name="asked")  # the order under way, or the last one
         under_way = Signal()
@@ -96,8 +101,7 @@ class ControllerClaims(Claims):
         lines_before, sen_before = before(m, "lines_before", lines), before(m, "sen_before", self.sen)
         supply_before, hv_earlier = before(m, "supply_before", self.supply_ok), before(m, "hv_earlier", hv_before)
         still = self.hv | (hv_before & ~reset_before)
-        devices = sum((self.mask[1 + column] for column in range(self.columns - 1)), start=self.mask[0])
-        most = self.limits.pulsed_at_once
+        devices, most = ones(self.mask), self.limits.pulsed_at_once
         m.d.comb += [
             Assert(~(self.hv & self.sen), "high voltage never with SEN"),
             Assert(~((self.hv & sen_before) | (self.sen & hv_before)), "a cycle between high voltage and SEN"),
