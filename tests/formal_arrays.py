@@ -16,7 +16,6 @@ from hdl.arrays.host_access import LayerCommand
 from hdl.arrays.tile import Tile
 from sim.formal import Claims
 
-
 LINES = ("group", "tile", "row", "operation", "side", "mask")
 """Lines of the controller that say where a pulse acts."""
 

@@ -23,7 +23,10 @@ def before(m: Module, name: str, value: Value) -> Signal:
 
 def ones(word: Value) -> Value:
     """How many bits of a word are 1."""
-    return sum(list(word)[1:], start=Value.cast(word[0]))
+    total: Value = word[0]
+    for index in range(1, len(word)):
+        total = total + word[index]
+    return total
 
 
 def at_least_one(value: Value) -> Value:
@@ -126,7 +129,8 @@ class ControllerClaims(Claims):
 
     def _part(self) -> Value:
         """The columns of the part of a row that is pulsed at present."""
-        most, part = self.limits.pulsed_at_once, Const(0, self.columns)
+        most = self.limits.pulsed_at_once
+        part: Value = Const(0, self.columns)
         for number in range(self.parts):
             columns = sum(1 << column for column in range(self.columns) if column // most == number)
             part = Mux(self.present == number, columns, part) if self.parts > 1 else Const(columns, self.columns)
@@ -169,7 +173,7 @@ class ControllerClaims(Claims):
             ]
 
     def _lengths(self, m: Module, asked: Any, pulses: Value, ends: Value, hv_before: Value) -> None:
-        """A pulse lasts no longer than its order and the limit say, whatever `timing` and `host` say in the meantime."""
+        """A pulse lasts no longer than its order and the limit say, whatever comes in the meantime."""
         length, longest = at_least_one(asked.pulse.length), self.limits.longest_pulse
         age, cut = Signal(17), Signal()  # cycles of the pulse, the present one counted; a pulse was cut short
         m.d.sync += age.eq(Mux(self.hv, age + 1, 1))
@@ -186,9 +190,7 @@ class ControllerClaims(Claims):
             Assert(~self.hv | (age + self.left == length), "lemma: what is left of a pulse"),
             Assert(Mux(self.hv, self.passed + 1 == age, hv_before | (self.passed == 0)), "lemma: the watchdog"),
             Assert(~(cut | short) | self.failed, "lemma: a cut is remembered"),
-            Assert(
-                ~(self.failed & self._in(State.SETUP, State.PULSE)), "lemma: nothing is pulsed behind a failure"
-            ),
+            Assert(~(self.failed & self._in(State.SETUP, State.PULSE)), "lemma: nothing is pulsed behind a failure"),
             Cover(self.hv & (age == 2) & (length == 2) & (later > 2), "an order that waits for a longer pulse"),
             Cover(self.done & pulses & cut & (length > longest), "a pulse that the watchdog ends")
             if longest < 8

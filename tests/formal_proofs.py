@@ -48,9 +48,7 @@ class Proof:
 
 
 ONE_DEVICE = Limits(longest_pulse=3, pulsed_at_once=1)
-SEQUENTIAL = Columns(
-    4, 3, 2, 2, 1, Presentations(1, halving=False), False, "thresholds", 8, limits=ONE_DEVICE
-)
+SEQUENTIAL = Columns(4, 3, 2, 2, 1, Presentations(1, halving=False), False, "thresholds", 8, limits=ONE_DEVICE)
 CONTROLLER = Proof(ControllerClaims, ArrayController(2, 2, 2, 3, limits=Limits(3, 2)), 2, 19)
 LAYER = Proof(LayerClaims, Grid(4, 3, 2, 2, "thresholds", 8, limits=ONE_DEVICE), 2, 5)
 COLUMNS = Proof(LayerClaims, SEQUENTIAL, 2, 6)
@@ -70,6 +68,7 @@ MORE_PROOFS = (
     Proof(ControllerClaims, ArrayController(1, 1, 1, 1), 2, 19),
     Proof(ControllerClaims, ArrayController(3, 2, 4, 5, ternary=True, limits=Limits(5, 2)), 2, 19),
     Proof(LayerClaims, Grid(4, 3, 2, 2, "thresholds", 8, lanes=2, ternary=True), 2, 5),
+    Proof(LayerClaims, Grid(2, 2, 2, 2, "thresholds", 8, numbers_in_arrays=True), 2, 16),
     Proof(CountClaims, Group(5, 4, 2, ternary=True), 4, 6),
     Proof(CollectorClaims, Collector(2, 1), 2, 8),
     Proof(CollectorClaims, Collector(7, 3), 2, 20),

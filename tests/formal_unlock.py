@@ -46,7 +46,9 @@ class UnlockClaims(Claims):
 
     def __init__(self, block: HostRegisters) -> None:
         self.layers = range(len(block.layers))
-        inside: dict[str, tuple[str, Any]] = {name: (f"programming.{name}", 16) for name in ("layer", "group", "tile", "index")}
+        inside: dict[str, tuple[str, Any]] = {
+            name: (f"programming.{name}", 16) for name in ("layer", "group", "tile", "index")
+        }
         inside |= {name: (f"bridge.{name}", 1) for name in ("has_address", "has_data")}
         inside |= {
             "word": ("bridge.write_word", 10),
@@ -122,11 +124,7 @@ class UnlockClaims(Claims):
                 ~at_row | ((self.state == State.WAIT.value) & ~self.row_done), "lemma: the programmer is waited for"
             ),
             Assert(
-                ~at_row
-                | (
-                    (self.row_command == RowCommand.FORM.value)
-                    == (self.command == HostCommand.FORM_ROW.value)
-                ),
+                ~at_row | ((self.row_command == RowCommand.FORM.value) == (self.command == HostCommand.FORM_ROW.value)),
                 "lemma: what is done with the row",
             ),
             Assert(
