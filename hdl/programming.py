@@ -196,7 +196,8 @@ class ProgrammingHardware(Hardware):
         block = self.block
         programmer = place(m, platform, "programmer", Programmer(block.columns, block.width))
         receiver = place(m, platform, "receiver", RowReceiver(block.width))
-        state, under_way = Signal(State), Signal(HostCommand)
+        state = Signal(State)
+        under_way = Signal(HostCommand)
         row = Signal(16)
         last_row = Signal()  # no other row comes behind this one
         lost = Signal()  # the supply was not stable at some time of this command

@@ -239,7 +239,8 @@ class HostRegistersHardware(Hardware):
         address = {name: Signal(16, name=name) for name in ("layer", "group", "tile", "index")}
         words = [Signal(32, name=f"data{word}") for word in range(-(-self.block.host_width // 32))]
         protect, irq_enable, irq_status = Signal(32, name="protect"), Signal(2), Signal(2)
-        packet_error, unlocked = Signal(), Signal()
+        packet_error = Signal()
+        unlocked = Signal()  # the next command may be FORM_ROW
         written, allowed = Signal(32), Signal()
         m.d.comb += [getattr(programming, name).eq(value) for name, value in address.items()]
         m.d.comb += [

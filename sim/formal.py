@@ -92,10 +92,10 @@ class Claims(Hardware):
         for path, member, inner in self.block.signature.flatten(block):
             outer = outside[path]
             m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
-        self.claim(m)
+        self.add_claims(m)
         return m
 
-    def claim(self, m: Module) -> None:
+    def add_claims(self, m: Module) -> None:
         """Add `Assert`, `Assume` and `Cover`, each with a message of its own, which names it."""
         raise NotImplementedError
 

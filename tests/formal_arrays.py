@@ -5,43 +5,54 @@ from typing import Any
 
 from amaranth.hdl import Assert, Cat, Cover, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib.wiring import In
-from formal_controller import before
+from formal_controller import before, ones
 
-from hdl.arrays.array import control_lines
+from hdl.arrays.array import Operation, control_lines
 from hdl.arrays.columns import Columns
 from hdl.arrays.controller import State
 from hdl.arrays.grid import Grid
 from hdl.arrays.group import Group
+from hdl.arrays.host_access import LayerCommand
 from hdl.arrays.tile import Tile
 from sim.formal import Claims
+
+LINES = ("group", "tile", "row", "operation", "side", "mask")
+"""Lines of the controller that say where a pulse acts."""
 
 
 class LayerClaims(Claims):
     """Claims on the lines of all arrays of a layer at once, whatever host, input and the layer behind do."""
 
+    host: Any
     hv: Signal
     sen: Signal
     masked: Signal
     state: Signal
+    wanted: Signal
 
     def __init__(self, layer: Grid | Columns) -> None:
-        grid = layer.map
-        places = [(group, tile) for group in range(grid.groups) for tile in range(grid.tiles)]
+        grid, self.controller = layer.map, layer.controller
+        self.places = [(group, tile) for group in range(grid.groups) for tile in range(grid.tiles)]
         path = "group{}.tile{}.array" if isinstance(layer, Grid) else "stack{1}.group{0}"
-        self.arrays = range(len(places))
+        self.arrays = range(len(self.places))
         lines = {**control_lines(layer.rows, In), "x": In(layer.columns)}
         inside: dict[str, tuple[str, Any]] = {
             f"array{index}_{line}": (f"{path.format(*place)}.{line}", member.shape)
-            for index, place in enumerate(places)
+            for index, place in enumerate(self.places)
             for line, member in lines.items()
         }
+        outputs = self.controller.signature.members
         inside |= {name: (f"controller.{name}", 1) for name in ("hv", "sen", "masked")}
-        super().__init__(layer, inside | {"state": ("controller.state", 3)})
+        inside |= {f"at_{line}": (f"controller.{line}", outputs[line].shape) for line in LINES}
+        inside |= {"state": ("controller.state", 3)}
+        if self.controller.parts > 1:
+            inside |= {"wanted": ("controller.wanted", layer.columns)}
+        super().__init__(layer, inside)
 
     def _all(self, line: str) -> list[Signal]:
         return [getattr(self, f"array{index}_{line}") for index in self.arrays]
 
-    def claim(self, m: Module) -> None:
+    def add_claims(self, m: Module) -> None:
         hv, sen = Cat(self._all("hv")), Cat(self._all("sen"))
         hv_before, reset_before = before(m, "hv_before", hv), before(m, "reset_before", ResetSignal())
         m.d.comb += [
@@ -53,8 +64,8 @@ class LayerClaims(Claims):
             Assert(self.state <= max(state.value for state in State), "lemma: no other states"),
             Cover(sen.any(), "an array senses"),
         ]
-        programming = (State.SETUP, State.PULSE, State.RECOVER)
-        with m.If(Cat(self.state == state.value for state in programming).any()):
+        pulsing = Cat(self.state == state.value for state in (State.SETUP, State.PULSE, State.RECOVER)).any()
+        with m.If(pulsing):
             m.d.comb += Assert(self.masked, "lemma: pulses are of the mask")
         with m.If(hv_before.any() & ~reset_before):
             m.d.comb += Assert(
@@ -68,6 +79,43 @@ class LayerClaims(Claims):
             moved.append(still & (lines != before(m, f"lines_before{index}", lines)))
             m.d.comb += Cover(hv[index], f"a pulse of array {index}")
         m.d.comb += Assert(~Cat(moved).any(), "the lines of each array stand still for a pulse")
+        self._orders(m, pulsing)
+
+    def _orders(self, m: Module, pulsing: Value) -> None:
+        """What the host asked for last, and what arrays see of it."""
+        order = self.host.payload
+        asked: Any = Signal(order.shape(), name="asked")
+        with m.If(self.host.valid & self.host.ready):
+            m.d.sync += asked.eq(order)
+        limits, columns = self.controller.limits, self.controller.columns
+        pulses, asked_bits = asked.command == LayerCommand.PULSE_ROW, asked.bits[:columns]
+        train = Cat(asked.pulse.operation, asked.pulse.side)
+        strange, many = [], []
+        for index, (group, tile) in enumerate(self.places):
+            row, operation, side, x, hv = (self._all(line)[index] for line in ("row", "operation", "side", "x", "hv"))
+            here = self._same("group", asked.group, group) & self._same("tile", asked.tile, tile)
+            lines = (Cat(operation, side) == train) & (row == asked.index[: len(row)])
+            strange.append(hv & ~(pulses & here & lines & ~(x & ~asked_bits).any()))
+            many.append(hv & (ones(x) > limits.pulsed_at_once))
+        held = [getattr(self, f"at_{line}") for line in LINES]
+        where = [asked.group, asked.tile, asked.index, asked.pulse.operation.as_value(), asked.pulse.side.as_value()]
+        same = [Value.cast(one) == value[: len(Value.cast(one))] for one, value in zip(held[:-1], where, strict=True)]
+        forming = (train[:2] == Operation.FORM.value) & self.hv
+        m.d.comb += [
+            Assert(~Cat(strange).any(), "a pulse at an array is one that the host asked for, and of its devices"),
+            Assert(~Cat(many).any(), "no more devices of a layer at once than the limit"),
+            Assert(~pulsing | (pulses & Cat(same).all()), "lemma: the order is held"),
+            Assert(~pulsing | ~(held[-1] & ~asked_bits).any(), "lemma: the devices of the order"),
+            Assert(~pulsing | (ones(held[-1]) <= limits.pulsed_at_once), "lemma: a part of a row"),
+            Cover(forming, "a pulse of FORM"),
+        ]
+        if self.controller.parts > 1:
+            m.d.comb += Assert(~pulsing | (self.wanted == asked_bits), "lemma: devices still to come")
+
+    def _same(self, line: str, value: Value, number: int) -> Value:
+        """Whether an address is this one, in as many bits as the controller has for it."""
+        width = len(getattr(self, f"at_{line}"))
+        return value[:width] == number
 
 
 def matches(word: Value, x: Value, ternary: bool) -> Sequence[Value]:
@@ -102,7 +150,7 @@ class CountClaims(Claims):
             },
         )
 
-    def claim(self, m: Module) -> None:
+    def add_claims(self, m: Module) -> None:
         result = getattr(self, self.result)
         counted: list[Value] = []
         for tile in range(self.tiles):

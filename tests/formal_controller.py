@@ -6,10 +6,11 @@ would begin in states that cannot be, and are to be written anew with the contro
 
 from typing import Any
 
-from amaranth.hdl import Assert, Cat, Cover, Module, Mux, ResetSignal, Signal, Value
+from amaranth.hdl import Assert, Cat, Const, Cover, Module, Mux, ResetSignal, Signal, Value
 
-from hdl.arrays.array import Operation, Side
-from hdl.arrays.controller import PULSES, ArrayController, Command, State
+from hdl.arrays.array import Operation
+from hdl.arrays.controller import ArrayController, Command, State
+from hdl.block import index_width
 from sim.formal import Claims
 
 
@@ -20,144 +21,216 @@ def before(m: Module, name: str, value: Value) -> Signal:
     return register
 
 
+def ones(word: Value) -> Value:
+    """How many bits of a word are 1."""
+    total: Value = word[0]
+    for index in range(1, len(word)):
+        total = total + word[index]
+    return total
+
+
+def at_least_one(value: Value) -> Value:
+    """A length or count, of which 0 counts as 1."""
+    return Mux(value == 0, 1, value)
+
+
 class ControllerClaims(Claims):
-    """Claims on an `ArrayController`."""
+    """Claims on an `ArrayController`. `device` chooses any column when an order is taken, whose pulses are counted."""
 
     timing: Any
+    supply_ok: Signal
     read: Any
     sampled: Signal
     host: Any
     done: Signal
+    failed: Signal
     group: Signal
     tile: Signal
     row: Signal
     operation: Any
     side: Any
+    amplitude: Signal
     hv: Signal
     sen: Signal
     mask: Signal
     masked: Signal
+    device: Signal
     state: Signal
     left: Signal
+    again: Signal
+    passed: Signal
     pulse: Signal
-    bits: Signal
-    verify: Signal
+    present: Signal
+    wanted: Signal
 
     def __init__(self, block: ArrayController) -> None:
-        self.columns, self.ternary = block.columns, block.ternary
-        inside = {"state": 3, "left": 16, "pulse": 2, "bits": block.word_width, "verify": 1}
-        super().__init__(block, {name: (name, bits) for name, bits in inside.items()})
+        self.columns, self.limits, self.parts = block.columns, block.limits, block.parts
+        inside: dict[str, Any] = {"state": 3, "left": 16, "again": 8, "pulse": 40}
+        inside["passed"] = range(block.limits.longest_pulse + 1)
+        if block.parts > 1:
+            inside |= {"present": range(block.parts), "wanted": block.columns}
+        super().__init__(
+            block, {name: (name, shape) for name, shape in inside.items()}, {"device": index_width(block.columns)}
+        )
 
-    def claim(self, m: Module) -> None:
-        self._interlocks(m)
-        self._lengths(m)
-        self._orders(m)
+    def add_claims(self, m: Module) -> None:
+        order = self.host.payload
+        asked: Any = Signal(order.shape(), name="asked")  # the order under way, or the last one
+        under_way = Signal()
+        with m.If(self.host.valid & self.host.ready):
+            m.d.sync += [under_way.eq(1), asked.eq(order)]
+        with m.Elif(self.done):
+            m.d.sync += under_way.eq(0)
+        pulses = under_way & (asked.command == Command.PULSE)
+        hv_before, reset_before = before(m, "hv_before", self.hv), before(m, "reset_before", ResetSignal())
+        self._interlocks(m, hv_before, reset_before)
+        self._orders(m, asked, under_way, pulses)
+        self._lengths(m, asked, pulses, hv_before & ~reset_before & ~self.hv, hv_before)
+        self._counts(m, asked, pulses, self.hv & ~hv_before)
         self._reads(m)
 
     def _in(self, *states: State) -> Value:
         return Cat(self.state == state.value for state in states).any()
 
-    def _interlocks(self, m: Module) -> None:
-        """High voltage against SEN, against the next pulse, and against changes on the lines that say where it acts."""
-        lines = Cat(self.group, self.tile, self.row, self.operation, self.side, self.mask, self.masked)
-        lines_before, reset_before = before(m, "lines_before", lines), before(m, "reset_before", ResetSignal())
-        hv_before, sen_before = before(m, "hv_before", self.hv), before(m, "sen_before", self.sen)
-        hv_earlier = before(m, "hv_earlier", hv_before)
-        operation = self.operation.as_value()
+    def _taken(self) -> Value:
+        return self.host.valid & self.host.ready
+
+    def _place(self, lines: Any) -> Value:
+        return Cat(lines.group, lines.tile, lines.row)
+
+    def _interlocks(self, m: Module, hv_before: Signal, reset_before: Signal) -> None:
+        """High voltage against SEN, the supply, the next pulse, and changes on the lines that say where it acts."""
+        lines = Cat(self._place(self), self.operation, self.side, self.amplitude, self.mask, self.masked)
+        lines_before, sen_before = before(m, "lines_before", lines), before(m, "sen_before", self.sen)
+        supply_before, hv_earlier = before(m, "supply_before", self.supply_ok), before(m, "hv_earlier", hv_before)
         still = self.hv | (hv_before & ~reset_before)
+        devices, most = ones(self.mask), self.limits.pulsed_at_once
         m.d.comb += [
             Assert(~(self.hv & self.sen), "high voltage never with SEN"),
             Assert(~((self.hv & sen_before) | (self.sen & hv_before)), "a cycle between high voltage and SEN"),
             Assert(~(self.hv & ~hv_before & hv_earlier), "two cycles between pulses"),
+            Assert(~self.hv | supply_before, "no high voltage a cycle after the supply is lost"),
             Assert(~still | (lines == lines_before), "lines stand still before, in and after a pulse"),
             Assert(
-                ~self.hv | (operation == Operation.SET.value) | (operation == Operation.RESET.value),
-                "a pulse is a SET or a RESET",
+                ~self.hv | (self.operation.as_value() != Operation.READ.value), "a pulse is a SET, a RESET or a FORM"
             ),
             Assert(~self.hv | self.masked, "a pulse acts where the mask says"),
+            Assert(~self.hv | (devices <= most), "no more devices at once than the limit"),
             Assert(self.hv == self._in(State.PULSE), "lemma: high voltage in one state"),
             Assert(self.sen == self._in(State.SENSE), "lemma: SEN in one state"),
             Assert(self._in(*State), "lemma: no other states"),
             Assert(~hv_before | reset_before | self._in(State.PULSE, State.RECOVER), "lemma: recovery behind a pulse"),
-            Cover(self.hv & hv_before & hv_earlier & (operation == Operation.SET.value), "a SET of three cycles"),
-            Cover(self.hv & (operation == Operation.RESET.value), "a RESET"),
             Cover(hv_before & reset_before, "a reset in a pulse"),
+            Cover(hv_before & ~self.hv & self._in(State.RECOVER) & ~supply_before, "a supply that is lost in a pulse"),
+            Cover(self.hv & (devices == min(most, self.columns)), "as many devices at once as there may be"),
         ]
+        for operation in (Operation.SET, Operation.RESET, Operation.FORM):
+            m.d.comb += Cover(self.hv & (self.operation.as_value() == operation.value), f"a pulse of {operation.name}")
 
-    def _lengths(self, m: Module) -> None:
-        """A pulse lasts no longer than `timing` said in the cycle before it, whatever it says later."""
-        length = Mux(self.operation.as_value() == Operation.SET.value, self.timing.set_pulse, self.timing.reset_pulse)
-        limit, age = Signal(16), Signal(17)  # cycles of the pulse, the present one counted
-        with m.If(self.hv):
-            m.d.sync += age.eq(age + 1)
-        with m.Else():
-            m.d.sync += [age.eq(1), limit.eq(Mux(length == 0, 1, length))]
-        m.d.comb += [
-            Assert(~self.hv | (age <= limit), "a pulse no longer than its limit"),
-            Assert(~self.hv | (age + self.left == limit), "lemma: what is left of a pulse"),
-            Cover(self.hv & (age == 3) & (length < 2), "a length that is cut in a pulse"),
-            Cover(self.hv & (age == 2) & (limit == 2) & (length > 2), "a length that grows in a pulse"),
-        ]
+    def _part(self) -> Value:
+        """The columns of the part of a row that is pulsed at present."""
+        most = self.limits.pulsed_at_once
+        part: Value = Const(0, self.columns)
+        for number in range(self.parts):
+            columns = sum(1 << column for column in range(self.columns) if column // most == number)
+            part = Mux(self.present == number, columns, part) if self.parts > 1 else Const(columns, self.columns)
+        return part[: self.columns]
 
-    def _orders(self, m: Module) -> None:
-        """Pulses only where the host asks for them, each device by one operation only; one `done` an order."""
-        order, taken = self.host.payload, self.host.valid & self.host.ready
-        under_way, programs = Signal(), Signal()
-        asked, bits = Signal(len(self._place(self))), Signal(len(self.bits))
-        seen = {pulse: Signal(self.columns, name=f"pulsed{index}") for index, pulse in enumerate(PULSES)}
-        with m.If(taken):
-            m.d.sync += [
-                under_way.eq(1),
-                programs.eq(order.command == Command.PROGRAM),
-                asked.eq(self._place(order)),
-                bits.eq(order.bits),
-                *(pulsed.eq(0) for pulsed in seen.values()),
-            ]
-        with m.Elif(self.done):
-            m.d.sync += under_way.eq(0)
-        low = {Side.BL: bits[: self.columns], Side.BLB: bits[self.columns :] if self.ternary else ~bits}
-        programming = self._in(State.SETUP, State.PULSE, State.RECOVER)
-        wrong, was_wrong, lines = [], [], []
-        for index, (operation, side) in enumerate(PULSES):
-            devices = low[side] if operation is Operation.SET else ~low[side]
-            pulsed, here = seen[operation, side], (self.operation == operation) & (self.side == side)
-            with m.If(self.hv & here):
-                m.d.sync += pulsed.eq(pulsed | self.mask)
-            wrong.append(self.hv & here & (self.mask & ~devices).any())
-            was_wrong.append((pulsed & ~devices).any())
-            lines.append(~programming | (self.pulse != index) | (here & (self.mask == devices)))
-            m.d.comb += Cover(self.hv & here & self.mask.any(), f"{operation.name} of {side.name}")
-        both = [seen[Operation.SET, side] & seen[Operation.RESET, side] for side in Side]
+    def _orders(self, m: Module, asked: Any, under_way: Value, pulses: Value) -> None:
+        """Pulses only where the host asks for them, and of what it asks; one `done` an order."""
+        train = asked.pulse
+        held = (self._place(self) == self._place(asked)) & ~self._in(State.IDLE)
+        asks = Cat(self.operation, self.side, self.amplitude) == Cat(train.operation, train.side, train.amplitude)
+        pulsing = self._in(State.SETUP, State.PULSE, State.RECOVER)
+        lengths = Cat((at_least_one(value) - 1)[: len(value)] for value in (train.setup, train.length, train.count))
         m.d.comb += [
-            Assert(~Cat(wrong).any(), "a pulse is what the order has for each of its devices"),
-            Assert(~Cat(both).any(), "no device sees SET and RESET in one order"),
             Assert(
-                ~self.hv | (under_way & programs & (self._place(self) == asked)),
-                "high voltage only where an order asks for it",
+                ~self.hv | (pulses & (self._place(self) == self._place(asked)) & asks),
+                "a pulse is of the row, operation and side of its order",
+            ),
+            Assert(~(self.hv & (self.mask & ~asked.bits).any()), "no device is pulsed that the order does not name"),
+            Assert(
+                (self.amplitude == 0) | (pulses & (self.amplitude == train.amplitude)),
+                "no amplitude but that of an order to pulse",
             ),
             Assert(~self.done | under_way, "no order ends that was not taken"),
-            Assert(~taken | ~under_way | self.done, "no order is taken before the last one ended"),
+            Assert(~self._taken() | ~under_way | self.done, "no order is taken before the last one ended"),
             Assert(under_way == (self.masked | self.done), "lemma: mask or done while an order is under way"),
             Assert(~(self.masked & self.done), "lemma: no mask with done"),
-            Assert(
-                ~self.masked
-                | (
-                    (self._place(self) == asked)
-                    & (self.bits == bits)
-                    & (self.verify == programs)
-                    & ~self._in(State.IDLE)
-                ),
-                "lemma: the order is held",
-            ),
+            Assert(~self.masked | held, "lemma: the order is held"),
             Assert(~self._in(State.WAIT) | self.masked, "lemma: only orders wait"),
-            Assert(~programming | (self.masked & self.verify), "lemma: only orders to program make pulses"),
-            Assert(Cat(lines).all(), "lemma: the lines of each pulse"),
-            Assert(~Cat(was_wrong).any(), "lemma: pulses were what the order has"),
-            Cover(self.done & programs, "a row that is programmed"),
+            Assert(pulsing == (self.masked & pulses), "lemma: only orders to pulse make pulses"),
+            Assert(pulsing | (self.amplitude == 0), "lemma: amplitude"),
+            Assert(~pulsing | asks, "lemma: the lines of a pulse"),
+            Assert(~pulsing | (self.mask == (asked.bits & self._part())), "lemma: the devices of a pulse"),
+            Assert(~pulsing | (self.pulse == lengths), "lemma: the train"),
+            Cover(self.done & ~pulses, "a row that is read back"),
+        ]
+        if self.parts > 1:
+            m.d.comb += [
+                Assert(~pulsing | (self.wanted == asked.bits), "lemma: devices still to come"),
+                Assert(~pulsing | (self.present < self.parts), "lemma: no other parts"),
+            ]
+
+    def _lengths(self, m: Module, asked: Any, pulses: Value, ends: Value, hv_before: Value) -> None:
+        """A pulse lasts no longer than its order and the limit say, whatever comes in the meantime."""
+        length, longest = at_least_one(asked.pulse.length), self.limits.longest_pulse
+        age, cut = Signal(17), Signal()  # cycles of the pulse, the present one counted; a pulse was cut short
+        m.d.sync += age.eq(Mux(self.hv, age + 1, 1))
+        short = ends & (age <= length)
+        with m.If(self._taken()):
+            m.d.sync += cut.eq(0)
+        with m.Elif(short):
+            m.d.sync += cut.eq(1)
+        later = self.host.payload.pulse.length
+        m.d.comb += [
+            Assert(~self.hv | (age <= length), "a pulse no longer than its order says"),
+            Assert(~self.hv | (age <= longest), "a pulse no longer than the limit"),
+            Assert(~(self.done & cut) | self.failed, "an order fails where a pulse is cut short"),
+            Assert(~self.hv | (age + self.left == length), "lemma: what is left of a pulse"),
+            Assert(Mux(self.hv, self.passed + 1 == age, hv_before | (self.passed == 0)), "lemma: the watchdog"),
+            Assert(~(cut | short) | self.failed, "lemma: a cut is remembered"),
+            Assert(~(self.failed & self._in(State.SETUP, State.PULSE)), "lemma: nothing is pulsed behind a failure"),
+            Cover(self.hv & (age == 2) & (length == 2) & (later > 2), "an order that waits for a longer pulse"),
+            Cover(self.done & pulses & cut & (length > longest), "a pulse that the watchdog ends")
+            if longest < 8
+            else Cover(self.hv & (age == 3), "a pulse of three cycles"),
         ]
 
-    def _place(self, lines: Any) -> Value:
-        return Cat(lines.group, lines.tile, lines.row)
+    def _counts(self, m: Module, asked: Any, pulses: Value, begins: Value) -> None:
+        """Each device sees as many pulses as its order says, and no other."""
+        device, times = Signal(range(self.columns)), Signal(9)
+        with m.If(self._taken()):
+            m.d.sync += [device.eq(self.device), times.eq(0)]
+        with m.Elif(begins & self.mask.bit_select(device, 1)):
+            m.d.sync += times.eq(times + 1)
+        count, named = at_least_one(asked.pulse.count), asked.bits.bit_select(device, 1)
+        so_far = times + (begins & self.mask.bit_select(device, 1))
+        expected = Mux(named, count, 0)
+        pulsing = self._in(State.SETUP, State.PULSE, State.RECOVER)
+        m.d.comb += [
+            Assert(~pulses | (so_far <= expected), "no device is pulsed more often than the order says"),
+            Assert(
+                ~(self.done & pulses & ~self.failed) | (so_far == expected) | (device >= self.columns),
+                "an order that does not fail pulses each of its devices as often as it says",
+            ),
+            Assert(~pulsing | (self.again < count), "lemma: pulses still to come"),
+            Cover(self.done & pulses & ~self.failed & (so_far == 2), "a train of two pulses"),
+        ]
+        most = self.limits.pulsed_at_once
+        number = self.present if self.parts > 1 else Const(0)
+        first, last = number * most, number * most + (most - 1)
+        with m.If(pulsing):
+            with m.If(~named | (device > last)):
+                m.d.comb += Assert(so_far == 0, "lemma: a device that is not pulsed yet")
+            with m.Elif(device < first):
+                m.d.comb += Assert(so_far == count, "lemma: a device that has seen its pulses")
+            with m.Elif(self._in(State.SETUP)):
+                m.d.comb += Assert(so_far + self.again + 1 == count, "lemma: pulses before the next one")
+            with m.Elif(~self.failed):
+                m.d.comb += Assert(so_far + self.again == count, "lemma: pulses up to this one")
+            with m.Else():
+                m.d.comb += Assert(so_far + self.again <= count, "lemma: pulses up to a failure")
 
     def _reads(self, m: Module) -> None:
         """Each read that is taken is sampled once, on its own lines, before the next one or an order is taken."""

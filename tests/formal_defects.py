@@ -12,21 +12,27 @@ from formal_proofs import (
     GROUP,
     LAYER,
     RANKING,
+    REGISTERS,
     TERNARY_TILE,
     TILE,
     Proof,
 )
 from mutants import ELABORATE, Defect
 
+import hdl.arrays.controller
 import hdl.layers.ranking
 from hdl.arrays.controller import ControllerHardware
 from hdl.arrays.grid import GridHardware
 from hdl.arrays.group import GroupHardware
+from hdl.arrays.host_access import HostAccessHardware
+from hdl.arrays.programmer import ProgrammerHardware
 from hdl.arrays.stack import StackHardware
 from hdl.arrays.tile import TileHardware
 from hdl.layers.collector import CollectorHardware
 from hdl.layers.ranking import RankingHardware
 from hdl.neurons.neuron import NeuronHardware
+from hdl.programming import ProgrammingHardware
+from hdl.registers import HostRegistersHardware
 
 
 class Refuted(Defect):
@@ -41,58 +47,140 @@ class Refuted(Defect):
 
 
 CONTROL = (ControllerHardware, ELABORATE)
+PARTS = (ControllerHardware, "_parts")
 GRIDS = (GridHardware, ELABORATE)
 WALK = (GridHardware, "_walk")
 GATHER = (CollectorHardware, ELABORATE)
-NO_SETUP = (*CONTROL, "state.eq(State.SETUP)", "state.eq(State.PULSE), self.hv.eq(1)")
-PULSE_BEGINS = (*CONTROL, "self.hv.eq(1), left")
+PULSE_BEGINS = (*CONTROL, "[state.eq(State.PULSE), self.hv.eq(1)]")
+ALL_PARTS = (*PARTS, "Mux(opens, bits[:most], 0)", "bits[:most]")
+ORDER_SAYS = "a pulse no longer than its order says"
+MOST_DEVICES = "no more devices at once than the limit"
+LOCKED = "no FORM but of a command that was unlocked directly before"
+ONE_ROW = "a FORM is of the one row that its command was given for"
 BITS = "each bit of each result is that of its neuron and its image"
 DEFECTS = (
-    Refuted(CONTROLLER, "high voltage never with SEN", 5, *PULSE_BEGINS, "self.hv.eq(1), self.sen.eq(1), left"),
-    Refuted(CONTROLLER, "a cycle between high voltage and SEN", 6, *NO_SETUP),
-    Refuted(CONTROLLER, "two cycles between pulses", 6, *NO_SETUP),
+    Refuted(
+        CONTROLLER,
+        "high voltage never with SEN",
+        5,
+        *PULSE_BEGINS,
+        "[state.eq(State.PULSE), self.hv.eq(1), self.sen.eq(1)]",
+    ),
+    Refuted(
+        CONTROLLER,
+        "a cycle between high voltage and SEN",
+        6,
+        *CONTROL,
+        "state.eq(State.SETUP),\n",
+        "state.eq(State.PULSE), self.hv.eq(1),\n",
+    ),
+    Refuted(
+        CONTROLLER,
+        "two cycles between pulses",
+        8,
+        *CONTROL,
+        "[state.eq(State.SETUP), left.eq(pulse.setup)]",
+        "[state.eq(State.PULSE), self.hv.eq(1)]",
+    ),
+    Refuted(
+        CONTROLLER,
+        "no high voltage a cycle after the supply is lost",
+        6,
+        *CONTROL,
+        "with m.If(overdue | ~self.supply_ok):",
+        "with m.If(overdue):",
+    ),
     Refuted(
         CONTROLLER,
         "lines stand still before, in and after a pulse",
         5,
         *PULSE_BEGINS,
-        "self.hv.eq(1), self.mask.eq(0), left",
+        "[state.eq(State.PULSE), self.hv.eq(1), self.amplitude.eq(0)]",
     ),
-    Refuted(CONTROLLER, "a pulse is a SET or a RESET", 5, *CONTROL, "self.operation.eq(operation),", ""),
+    Refuted(
+        CONTROLLER, "a pulse is a SET, a RESET or a FORM", 5, *CONTROL, " | (self.operation == Operation.READ)", ""
+    ),
     Refuted(CONTROLLER, "a pulse acts where the mask says", 5, *CONTROL, "self.masked.eq(1),", ""),
-    # A pulse whose end is looked for in the lengths of now.
+    Refuted(CONTROLLER, MOST_DEVICES, 9, *ALL_PARTS),
+    # The length is that of an order that waits behind this one.
     Refuted(
         CONTROLLER,
-        "a pulse no longer than its limit",
+        ORDER_SAYS,
         6,
         *CONTROL,
-        "with m.Case(State.PULSE), m.If(last)",
-        'with m.Case(State.PULSE), m.If(left == rest["set_pulse"])',
+        "[state.eq(State.RECOVER), left.eq(pulse.length)]",
+        "[state.eq(State.RECOVER), left.eq(self.host.payload.pulse.length)]",
     ),
-    Refuted(CONTROLLER, "a pulse no longer than its limit", 6, *CONTROL, "0, length - 1)", "0, length)"),
+    Refuted(CONTROLLER, ORDER_SAYS, 6, hdl.arrays.controller, "_rest", "0, length - 1)", "0, length)"),
     Refuted(
         CONTROLLER,
-        "a pulse is what the order has for each of its devices",
+        "a pulse no longer than the limit",
         8,
-        *CONTROL,
-        "if self.block.ternary else ~low",
-        "if self.block.ternary else low",
+        ControllerHardware,
+        "_watchdog",
+        "passed == longest - 1",
+        "passed == longest",
+    ),
+    # A watchdog that each cycle of `supply_ok` sets back.
+    Refuted(
+        CONTROLLER,
+        "a pulse no longer than the limit",
+        8,
+        ControllerHardware,
+        "_watchdog",
+        "self.hv & ~overdue",
+        "self.hv & ~self.supply_ok",
     ),
     Refuted(
         CONTROLLER,
-        "no device sees SET and RESET in one order",
-        15,
+        "an order fails where a pulse is cut short",
+        9,
         *CONTROL,
-        "low if operation is Operation.SET else ~low",
-        "low",
+        "self.failed.eq(~last | ~self.supply_ok)",
+        "self.failed.eq(~self.supply_ok)",
     ),
     Refuted(
         CONTROLLER,
-        "high voltage only where an order asks for it",
+        "a pulse is of the row, operation and side of its order",
         5,
         *CONTROL,
         "self.tile.eq(order.tile)",
         "self.tile.eq(0)",
+    ),
+    Refuted(
+        CONTROLLER,
+        "a pulse is of the row, operation and side of its order",
+        5,
+        *CONTROL,
+        "self.side.eq(order.pulse.side),",
+        "",
+    ),
+    Refuted(
+        CONTROLLER,
+        "no device is pulsed that the order does not name",
+        9,
+        *PARTS,
+        "wanted.eq(bits)",
+        "wanted.eq(-1)",
+    ),
+    Refuted(
+        CONTROLLER,
+        "no device is pulsed more often than the order says",
+        10,
+        *CONTROL,
+        "again.eq(_rest(order.pulse.count))",
+        "again.eq(order.pulse.count)",
+    ),
+    Refuted(
+        CONTROLLER,
+        "an order that does not fail pulses each of its devices as often as it says",
+        8,
+        *CONTROL,
+        "self.mask.any() & again.any()",
+        "self.mask.all() & again.any()",
+    ),
+    Refuted(
+        CONTROLLER, "no amplitude but that of an order to pulse", 7, *CONTROL, "READ), self.amplitude.eq(0)]", "READ)]"
     ),
     Refuted(
         CONTROLLER, "no order ends that was not taken", 5, *CONTROL, "self.done.eq(0)", "self.done.eq(self.sampled)"
@@ -118,6 +206,49 @@ DEFECTS = (
     Refuted(
         CONTROLLER, "a read is of the row that was asked for", 5, *CONTROL, ", self.row.eq(self.read.payload.row)", ""
     ),
+    Refuted(
+        REGISTERS, LOCKED, 10, HostRegistersHardware, "_allowed", "pulses & unlocked if forms else pulses", "pulses"
+    ),
+    # An unlock that outlives a command.
+    Refuted(
+        REGISTERS,
+        LOCKED,
+        16,
+        HostRegistersHardware,
+        ELABORATE,
+        "m.Elif(writes(Register.COMMAND))",
+        "m.Elif(self.image_in)",
+    ),
+    # A row that is programmed is formed as well.
+    Refuted(REGISTERS, LOCKED, 10, ProgrammerHardware, "_pulse", "stage == (Stage.PLUS", "stage != (Stage.PLUS"),
+    Refuted(
+        REGISTERS,
+        ONE_ROW,
+        14,
+        HostRegistersHardware,
+        ELABORATE,
+        "dict.fromkeys(held, programming.busy)",
+        "dict.fromkeys(held, Const(0))",
+    ),
+    Refuted(
+        LAYER,
+        "a pulse at an array is one that the host asked for, and of its devices",
+        6,
+        HostAccessHardware,
+        ELABORATE,
+        "order.row.eq(asked.index)",
+        "order.row.eq(0)",
+    ),
+    Refuted(
+        COLUMNS,
+        "a pulse at an array is one that the host asked for, and of its devices",
+        6,
+        ControllerHardware,
+        ELABORATE,
+        "self.operation.eq(order.pulse.operation)",
+        "self.operation.eq(Operation.FORM)",
+    ),
+    Refuted(LAYER, "no more devices of a layer at once than the limit", 9, *ALL_PARTS),
     Refuted(
         LAYER,
         "one array at once under high voltage",
@@ -273,5 +404,16 @@ DEFECTS = (
         ARGMAX, "each image is ranked once", 5, RankingHardware, ELABORATE, "found.eq(strobe & last)", "found.eq(last)"
     ),
 )
-# The longest way to a failure.
-MORE_DEFECTS = (Refuted(DENSE, BITS, 18, *GATHER, "reserved != 2", "reserved != 3"),)
+# The longest ways to a failure.
+MORE_DEFECTS = (
+    Refuted(DENSE, BITS, 18, *GATHER, "reserved != 2", "reserved != 3"),
+    Refuted(
+        REGISTERS,
+        ONE_ROW,
+        16,
+        ProgrammingHardware,
+        "_layers",
+        "host.payload.group.eq(self.group)",
+        "host.payload.group.eq(self.tile)",
+    ),
+)

@@ -86,7 +86,7 @@ class DenseClaims(Claims):
             fires.append(sum(agreed[1:], start=agreed[0]) >= threshold)
         return fires
 
-    def claim(self, m: Module) -> None:
+    def add_claims(self, m: Module) -> None:
         reads = self.grid.map.reads
         started, given, taken = self.i.valid & self.i.ready, self.o.valid & self.o.ready, self.asks & self.takes
         under_way, whole = Signal(range(3)), self.full + self.o.valid

@@ -9,15 +9,18 @@ from formal_controller import ControllerClaims
 from formal_dense import DenseClaims
 from formal_ranking import RankingClaims
 from formal_streams import CollectorClaims, GridClaims
+from formal_unlock import UnlockClaims
 
 from hdl.arrays.columns import Columns
-from hdl.arrays.controller import ArrayController
+from hdl.arrays.controller import ArrayController, Limits
 from hdl.arrays.grid import Grid
 from hdl.arrays.group import Group
 from hdl.arrays.tile import Tile
 from hdl.layers.collector import Collector
 from hdl.layers.dense import Dense
 from hdl.layers.ranking import Ranking
+from hdl.programming import LayerSize
+from hdl.registers import HostRegisters, Timing
 from model.topology import Presentations
 from sim.formal import Claims, kinds_of
 
@@ -44,23 +47,28 @@ class Proof:
         return {name for name, kind in kinds.items() if kind == "assert" and not name.startswith("lemma: ")}
 
 
-SEQUENTIAL = Columns(4, 3, 2, 2, 1, Presentations(1, halving=False), False, "thresholds", 8)
-CONTROLLER = Proof(ControllerClaims, ArrayController(2, 2, 2, 2), 2, 19)
-LAYER = Proof(LayerClaims, Grid(4, 3, 2, 2, "thresholds", 8), 2, 5)
+ONE_DEVICE = Limits(longest_pulse=3, pulsed_at_once=1)
+SEQUENTIAL = Columns(4, 3, 2, 2, 1, Presentations(1, halving=False), False, "thresholds", 8, limits=ONE_DEVICE)
+CONTROLLER = Proof(ControllerClaims, ArrayController(2, 2, 2, 3, limits=Limits(3, 2)), 2, 19)
+LAYER = Proof(LayerClaims, Grid(4, 3, 2, 2, "thresholds", 8, limits=ONE_DEVICE), 2, 5)
 COLUMNS = Proof(LayerClaims, SEQUENTIAL, 2, 6)
 TILE = Proof(CountClaims, Tile(2, 3, 2), 3, 5)
 TERNARY_TILE = Proof(CountClaims, Tile(2, 3, 2, ternary=True), 3, 5)
 GROUP = Proof(CountClaims, Group(3, 2, 2), 4, 6)
+REGISTERS = Proof(
+    UnlockClaims, HostRegisters(2, 2, 2, 2, (LayerSize(1, 2, 1, 2), LayerSize(1, 1, 1, 2, True)), 4, Timing()), 2, 12
+)
 COLLECTOR = Proof(CollectorClaims, Collector(3, 2), 2, 10)
 GRID = Proof(GridClaims, Grid(4, 3, 2, 2, "thresholds", 8), 4, 12)
 DENSE = Proof(DenseClaims, Dense(Grid(2, 3, 2, 2, "thresholds", 8)), 6, 16)
 ARGMAX = Proof(RankingClaims, Ranking(4, 3), 2, 8)
 RANKING = Proof(RankingClaims, Ranking(5, 2, 2, 3), 3, 9)
-PROOFS = (CONTROLLER, LAYER, COLUMNS, TILE, TERNARY_TILE, GROUP, COLLECTOR, GRID, DENSE, ARGMAX, RANKING)
+PROOFS = (CONTROLLER, LAYER, COLUMNS, TILE, TERNARY_TILE, GROUP, REGISTERS, COLLECTOR, GRID, DENSE, ARGMAX, RANKING)
 MORE_PROOFS = (
     Proof(ControllerClaims, ArrayController(1, 1, 1, 1), 2, 19),
-    Proof(ControllerClaims, ArrayController(3, 2, 4, 3, ternary=True), 2, 19),
+    Proof(ControllerClaims, ArrayController(3, 2, 4, 5, ternary=True, limits=Limits(5, 2)), 2, 19),
     Proof(LayerClaims, Grid(4, 3, 2, 2, "thresholds", 8, lanes=2, ternary=True), 2, 5),
+    Proof(LayerClaims, Grid(2, 2, 2, 2, "thresholds", 8, numbers_in_arrays=True), 2, 16),
     Proof(CountClaims, Group(5, 4, 2, ternary=True), 4, 6),
     Proof(CollectorClaims, Collector(2, 1), 2, 8),
     Proof(CollectorClaims, Collector(7, 3), 2, 20),

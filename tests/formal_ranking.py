@@ -32,7 +32,7 @@ class RankingClaims(Claims):
         inside |= {f"taken{k}": (f"taken{k}", 1) for k in range(block.lanes, block.top)}
         super().__init__(block, inside)
 
-    def claim(self, m: Module) -> None:
+    def add_claims(self, m: Module) -> None:
         block = self.ranking
         classes, width, lanes = block.classes, block.width, block.lanes
         strobes = -(-classes // lanes)

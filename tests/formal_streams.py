@@ -43,7 +43,7 @@ class CollectorClaims(Claims):
         shapes = {"filled": range(block.count), "full": 1, "gathered": block.count * block.width, "reserved": range(3)}
         super().__init__(block, {name: (name, shape) for name, shape in shapes.items()}, {"mark": 1})
 
-    def claim(self, m: Module) -> None:
+    def add_claims(self, m: Module) -> None:
         count, given = self.count, self.o.valid & self.o.ready
         due, place, whole = Signal(range(2 * count + 1)), Signal(range(count)), Signal(range(3))
         completes, waits = self.strobe & (place == count - 1), Signal()
@@ -128,7 +128,7 @@ class GridClaims(Claims):
         }
         super().__init__(block, inside)
 
-    def claim(self, m: Module) -> None:
+    def add_claims(self, m: Module) -> None:
         reads, blocks = self.reads, len(self.next_block)
         taken, order = self.asks & self.takes, self.order_valid & self.order_ready
         to_take, owed, step = Signal(range(reads)), Signal(), Signal(range(reads))

@@ -53,7 +53,7 @@ def test_a_popcount_that_leaves_out_a_bit_is_refuted(tmp_path: Path, monkeypatch
 
 
 def test_without_lemmas_a_claim_stays_open(tmp_path: Path) -> None:
-    claim = "a pulse no longer than its limit"
+    claim = "a pulse no longer than its order says"
     verdict = check(CONTROLLER.create(), "prove", 3, tmp_path, only=[claim])
     assert not verdict.proven
     assert not verdict.failed
@@ -70,7 +70,7 @@ def test_a_cover_out_of_reach_stays_open(tmp_path: Path) -> None:
 
 def test_what_cannot_be_tried_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        FormalError, match=r"^there is no claim 'all is well' on hafnet_controller_2x2_2x2 for mode prove$"
+        FormalError, match=r"^there is no claim 'all is well' on hafnet_controller_2x2_2x3_limits3x2 for mode prove$"
     ):
         check(CONTROLLER.create(), "prove", 2, tmp_path, only=["all is well"])
     claims = CONTROLLER.create()

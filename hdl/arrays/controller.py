@@ -85,7 +85,7 @@ class ArrayController:
     `setup` cycles with all lines as in the pulse but `hv` low, behind it one of recovery; columns that are passed over
     take setup + 1. READ_BACK is a read with X = 1, precharged for at least one cycle. From the cycle in which it is
     taken to that of `done`, both counted, a command takes 2 cycles and its pulses, or
-    max(precharge, 1) + sense + READBACK_LATENCY + 2.
+    max(precharge, 1) + sense + READBACK_LATENCY + 2. A train of READ, which is no pulse, fails without one.
 
     What holds whatever is asked: `hv` and `sen` are never high in the same cycle; `hv` is high for at most
     `limits.longest_pulse` cycles, counted by a counter of its own, and low for 2 at least before it rises again; while
@@ -222,7 +222,7 @@ class ControllerHardware(Hardware):
                 m.d.sync += [state.eq(State.WAIT), self.sen.eq(0), left.eq(READBACK_LATENCY - 1)]
             with m.Case(State.SETUP), m.If(last):
                 m.d.sync += [state.eq(State.RECOVER), left.eq(pulse.length)]
-                with m.If(~self.supply_ok):
+                with m.If(~self.supply_ok | (self.operation == Operation.READ)):
                     m.d.sync += self.failed.eq(1)
                 with m.Elif(self.mask.any()):
                     m.d.sync += [state.eq(State.PULSE), self.hv.eq(1)]

@@ -170,7 +170,9 @@ class ProgrammerHardware(Hardware):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         configuration = self.configuration
-        state, stage, step = Signal(State), Signal(Stage), Signal(range(len(STEPS)))
+        state = Signal(State)
+        stage = Signal(Stage)
+        step = Signal(range(len(STEPS)))
         command = Signal(RowCommand, name="under_way")
         left = Signal(8)  # retries that are left
         pulsed = Signal()  # the row has been pulsed at least once
