@@ -105,7 +105,7 @@ class FaultyArrays:
             return
         words = np.arange(grid.number_words)
         step, tile = np.divmod(words, grid.tiles)
-        block, row = np.divmod(grid.reads + step, grid.geometry.rows)
+        block, row = np.divmod(grid.reads + step, grid.geometry.used_rows)
         lanes = []
         for lane in range(grid.number_lanes):
             parts = [

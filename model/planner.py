@@ -96,7 +96,7 @@ def choose(
     while search.fewest > arrays:
         larger = _larger(search.geometry)
         if larger is None:
-            size = f"{search.geometry.rows} x {search.geometry.columns}"
+            size = search.geometry
             raise HafnetError(
                 f"{arrays} arrays are not enough for {topology}: the fewest are {search.fewest}, of {size}"
             )

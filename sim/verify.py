@@ -109,8 +109,7 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[
 def _difference(one: Plan, other: Plan) -> str:
     """What differs first, for whoever must make one of them anew."""
     if one.geometry != other.geometry:
-        ours, theirs = one.geometry, other.geometry
-        return f"arrays of {ours.rows} x {ours.columns} and of {theirs.rows} x {theirs.columns}"
+        return f"arrays of {one.geometry} and of {other.geometry}"
     if one.numbers_in_arrays != other.numbers_in_arrays:
         return "the numbers of one are in its arrays, those of the other are not"
     if one.fidelity != other.fidelity:
