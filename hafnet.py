@@ -113,6 +113,9 @@ def export(folder: Path, network: Path | None, wish: Wish, formats: Sequence[str
 @click.option(
     "--longest-pulse", default=10_000, show_default=True, help="Cycles after which a watchdog cuts any pulse."
 )
+@click.option(
+    "--spare-entries", default=8, show_default=True, help="Rows of a layer that can be remapped to spare ones."
+)
 @click.option("--pulsed-at-once", default=32, show_default=True, help="Devices of a row that are pulsed together.")
 def generate(
     folder: Path,

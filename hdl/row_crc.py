@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware, index_width
 
 BYTE = 8
-CRC32 = CRC32_ISO_HDLC(data_width=BYTE)
-"""That of zlib and Ethernet."""
+POLYNOMIAL = 0xEDB88320
+"""That of CRC-32/ISO-HDLC (zlib, Ethernet), its highest power in bit 0. The register begins as ones, and the CRC is its
+complement."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class RowCrc:
 
 
 class RowCrcHardware(Hardware):
-    """A shift register of bytes before Amaranth's CRC processor."""
+    """A shift register of bytes, one of which a cycle enters the CRC."""
 
     clear: Signal
     load: Signal
@@ -67,18 +67,25 @@ class RowCrcHardware(Hardware):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        processor: Any = CRC32.create()
-        m.submodules.processor = processor
         rest = Signal(BYTE * self.block.bytes)
         left = Signal.like(self.last_byte, name="left")
-        m.d.comb += [
-            processor.start.eq(self.clear),
-            processor.valid.eq(self.busy),
-            processor.data.eq(rest[:BYTE]),
-            self.crc.eq(processor.crc),
-        ]
+        state = Signal(32)
+        m.d.comb += self.crc.eq(~state)
+        with m.If(self.clear):
+            m.d.sync += state.eq(-1)
+        with m.Elif(self.busy):
+            m.d.sync += state.eq(_after(m, state, rest[:BYTE]))
         with m.If(self.load & ~self.busy):
             m.d.sync += [self.busy.eq(1), rest.eq(self.row), left.eq(self.last_byte)]
         with m.Elif(self.busy):
             m.d.sync += [rest.eq(rest >> BYTE), left.eq(left - 1), self.busy.eq(left != 0)]
         return m
+
+
+def _after(m: Module, state: Value, byte: Value) -> Value:
+    """The register after one more byte, whose lowest bit comes first."""
+    for bit in range(BYTE):
+        following = Signal(32, name=f"after_bit{bit}")
+        m.d.comb += following.eq((state >> 1) ^ Mux(state[0] ^ byte[bit], Const(POLYNOMIAL, 32), 0))
+        state = following
+    return state

@@ -14,7 +14,7 @@ from hdl.arrays.reserve import Reserve
 from hdl.arrays.signature_check import VALIDITY, SignatureCheck
 from hdl.arrays.spare_table import ENTRY, SpareTable, many
 from hdl.block import Hardware, index_width, place
-from model.mapping import LayerMap
+from model.mapping import P2S, LayerMap
 
 
 class LayerCommand(enum.Enum, shape=3):
@@ -120,10 +120,14 @@ class HostAccess:
     @property
     def name(self) -> str:
         text = f"{self.controller.name.replace('controller', 'host_access')}_{self.lanes}x{self.numbers}"
-        loader = self.loader.name.removeprefix("hafnet") if self.loader is not None else ""
-        kept = "_signed" * (self.check is not None)
+        kept, loader = "_signed" * (self.check is not None), ""
+        if self.loader is not None:  # its size is that of the controller
+            grid = self.loader.map
+            dataflow = "p2s" if grid.dataflow == P2S else "s2p"
+            loader = f"_in_arrays_{grid.matrix_rows}x{grid.matrix_columns}_lanes{grid.lanes}_{dataflow}"
+            kept = f"_of{grid.geometry.used_rows}" * (grid.geometry.used_rows < grid.geometry.rows) + kept
         if self.table is not None:
-            kept = f"_spare{self.table.geometry.spare_rows}x{self.table.entries}{kept}"
+            kept = f"_spare{self.table.geometry.spare_rows}{kept}"
         return f"{text}_{self.number_width}to{self.host_width}{loader}{kept}"
 
     @property
