@@ -161,6 +161,7 @@ def synth(folder: Path, target: str) -> None:
 @click.option("--count", type=int, help="Only so many of the samples.")
 @click.option("--random", "random_count", type=int, help="So many random samples instead.")
 @click.option("--program", is_flag=True, help="Program and read back all arrays through AXI4-Lite first.")
+@click.option("--scrub", is_flag=True, help="Read back all arrays against the CRCs of their images meanwhile.")
 @click.option("--netlist", is_flag=True, help="Simulate FOLDER/netlist in place of FOLDER/verilog.")
 @waves_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random samples and of stalls.")

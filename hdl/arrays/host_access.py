@@ -113,7 +113,7 @@ class HostAccess:
     ) -> Self:
         """The way to the arrays of `grid` behind their controller, and to its numbers."""
         loader = NumberLoader(grid) if grid.number_bits else None
-        check = SignatureCheck(grid, controller, reserve) if reserve.signed else None
+        check = SignatureCheck(controller, reserve) if reserve.signed else None
         table = SpareTable(reserve.entries, grid.groups, grid.tiles, grid.geometry) if reserve.spare_rows else None
         return cls(controller, grid.number_lanes, grid.numbers, number_width, host_width, loader, check, table)
 

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.arrays.controller import ArrayController, Command
 from hdl.arrays.reserve import Reserve
 from hdl.block import Hardware
-from model.mapping import LayerMap
+from model.signatures import Signatures
 
 VALIDITY = data.StructLayout({"checking": 1, "invalid": 16, "group": 16, "tile": 16})
 """What a layer says of its arrays: it has not read all signatures since rows were last pulsed; and when it last read
@@ -29,7 +29,6 @@ class SignatureCheck:
     An array takes precharge (at least 1) + sense + 4 cycles.
     """
 
-    map: LayerMap
     controller: ArrayController
     reserve: Reserve = field(default_factory=Reserve)
 
@@ -46,7 +45,7 @@ class SignatureCheck:
                 "ended": Out(1),
                 "order": self.controller.signature.members["host"].flip(),
                 "row_ended": In(1),
-                "row_bits": In(self.map.word_width),
+                "row_bits": In(self.controller.word_width),
                 "spared": In(1),
                 "validity": Out(VALIDITY),
             }
@@ -74,7 +73,8 @@ class SignatureCheckHardware(Hardware):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        grid, signatures = self.block.map, self.block.map.signatures
+        arrays = self.block.controller
+        signatures = Signatures(arrays.columns, arrays.ternary)
         group, tile = (Signal.like(self.order.payload[name], name=name) for name in ("group", "tile"))
         asking, wrong, last = Signal(), Signal(), Signal()
         right = (
@@ -85,9 +85,9 @@ class SignatureCheckHardware(Hardware):
             self.order.payload.command.eq(Command.READ_BACK),
             self.order.payload.group.eq(group),
             self.order.payload.tile.eq(tile),
-            self.order.payload.row.eq(grid.geometry.rows - 1),
+            self.order.payload.row.eq(arrays.rows - 1),
             wrong.eq(self.row_ended & self.busy & (self.row_bits != right)),
-            last.eq((tile == grid.tiles - 1) & (group == grid.groups - 1)),
+            last.eq((tile == arrays.tiles - 1) & (group == arrays.groups - 1)),
             self.ended.eq(self.row_ended & self.busy & last),
         ]
         with m.If(self.start & ~self.busy):
@@ -104,6 +104,6 @@ class SignatureCheckHardware(Hardware):
                 m.d.sync += self.busy.eq(0)
             with m.Else():
                 m.d.sync += [asking.eq(1), tile.eq(tile + 1)]
-                with m.If(tile == grid.tiles - 1):
+                with m.If(tile == arrays.tiles - 1):
                     m.d.sync += [tile.eq(0), group.eq(group + 1)]
         return m
