@@ -84,13 +84,29 @@ def train(folder: Path, **options: Any) -> None:
 @network_option
 @plan_options
 @click.option("--format", "formats", multiple=True, help="hex, bin, ihex, coe or mif; may be repeated.  [default: hex]")
-def export(folder: Path, network: Path | None, wish: Wish, formats: Sequence[str]) -> None:
+@click.option("--faults", type=click.Path(path_type=Path), help="A fault map: what is wrong with which cells.")
+@click.option(
+    "--random-faults", "rate", type=float, metavar="RATE", help="So large a share of devices is stuck, of cells weak."
+)
+@click.option("--fault-seed", default=0, show_default=True, help="Of random faults, and of the noise that they make.")
+def export(
+    folder: Path,
+    network: Path | None,
+    wish: Wish,
+    formats: Sequence[str],
+    faults: Path | None,
+    rate: float | None,
+    fault_seed: int,
+) -> None:
     """Write the memory image of every array, with a manifest, into FOLDER/images.
 
-    Without options of the plan, it is that of FOLDER/verilog, if this was generated for the same topology.
+    Without options of the plan, it is that of FOLDER/verilog, if this was generated for the same topology. Faults need
+    arrays of fidelity devices or noisy; `hafnet verify` then expects what they make of the network.
     """
     loaded = steps.load_network(folder, network)
-    steps.export(folder, loaded, wish.plan(loaded.topology, folder / steps.VERILOG), formats or ("hex",))
+    plan = wish.plan(loaded.topology, folder / steps.VERILOG)
+    chosen = steps.choose_faults(loaded.topology, plan, faults, rate, fault_seed)
+    steps.export(folder, loaded, plan, formats or ("hex",), chosen)
 
 
 @cli.command()

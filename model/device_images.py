@@ -42,13 +42,14 @@ def streams(columns: int) -> int:
     return -(-columns // BYTES)
 
 
-def first_stream(topology: Topology, plan: Plan, place: ArrayPlace) -> int:
-    """The stream of the first generator of an array."""
-    number = place.tile
-    for layer, grid in enumerate(plan.maps(topology)[: place.layer + 1]):
-        if grid is not None:
-            number += grid.arrays if layer < place.layer else place.group * grid.tiles
-    return number * streams(plan.geometry.columns)
+def layer_states(topology: Topology, plan: Plan, seed: int, layer: int) -> random_bits.States:
+    """The generators of a layer's arrays before their first step: (groups, tiles, streams, 4)."""
+    maps = plan.maps(topology)
+    grid, each = maps[layer], streams(plan.geometry.columns)
+    assert grid is not None  # the layer has arrays
+    before = sum(other.arrays for other in maps[:layer] if other is not None)
+    numbers = np.arange(before * each, (before + grid.arrays) * each)
+    return random_bits.states(seed, numbers).reshape(grid.groups, grid.tiles, each, 4)
 
 
 def fault_rows(faults: CellFaults) -> bits.Bits:
@@ -62,27 +63,31 @@ def weak_words(faults: CellFaults) -> list[int]:
     return [int.from_bytes(row.tobytes(), "little") for row in faults.weak]
 
 
-def noise_words(seed: int, first: int, columns: int) -> list[int]:
-    """The words of `noise` of an array whose first stream is number `first`."""
-    chosen = np.arange(first, first + streams(columns))
-    numbers = random_bits.words(seed, chosen, 0, 1)[0].tolist()
-    states = random_bits.states(seed, chosen, 1).tolist()
-    return [
-        sum(word << random_bits.WORD * index for index, word in enumerate((*state, number)))
-        for state, number in zip(states, numbers, strict=True)
-    ]
+def noise_words(states: random_bits.States) -> list[int]:
+    """The words of `noise` of generators, (n, 4), before their first step."""
+    whole = np.concatenate([random_bits.advance(states, 1), random_bits.words(states, 0, 1).T], axis=1)
+    return [int.from_bytes(row.tobytes(), "little") for row in whole.astype("<u4")]
 
 
 def device_words(
-    topology: Topology, plan: Plan, faults: FaultMap, place: ArrayPlace
-) -> Iterator[tuple[DeviceKind, int, list[int]]]:
-    """Kind, width and words of all that the emulation of an array loads besides its weights."""
-    rows, columns = plan.geometry.rows, plan.geometry.columns
-    if plan.fidelity == "bits":
-        return
-    found = faults.arrays.get(place) or CellFaults.none(rows, columns)
-    yield "formed", 2 * columns, [(1 << 2 * columns) - 1] * rows
-    yield "faults", 5 * columns, bits.to_ints(fault_rows(found))
+    topology: Topology, plan: Plan, faults: FaultMap, layer: int
+) -> Iterator[list[tuple[DeviceKind, int, list[int]]]]:
+    """For each array of a layer, in order of group and tile, all that its emulation loads besides its weights: kind,
+    width and words of each.
+    """
+    rows, columns, grid = plan.geometry.rows, plan.geometry.columns, plan.maps(topology)[layer]
+    assert grid is not None  # the layer has arrays
+    noise: list[int] = []
     if plan.fidelity == "noisy":
-        yield "weak", 8 * columns, weak_words(found)
-        yield "noise", SEED, noise_words(faults.seed, first_stream(topology, plan, place), columns)
+        noise = noise_words(layer_states(topology, plan, faults.seed, layer).reshape(-1, 4))
+    none, each = CellFaults.none(rows, columns), streams(columns)
+    for number in range(grid.arrays):
+        held: list[tuple[DeviceKind, int, list[int]]] = []
+        if plan.fidelity != "bits":
+            found = faults.arrays.get(ArrayPlace(layer, *divmod(number, grid.tiles)), none)
+            held.append(("formed", 2 * columns, [(1 << 2 * columns) - 1] * rows))
+            held.append(("faults", 5 * columns, bits.to_ints(fault_rows(found))))
+        if plan.fidelity == "noisy":
+            held.append(("weak", 8 * columns, weak_words(found)))
+            held.append(("noise", SEED, noise[number * each : (number + 1) * each]))
+        yield held

@@ -19,39 +19,73 @@ A row that is remapped to a spare one reads as that one, and has its faults.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model import bits, images, random_bits
-from model.device_images import BYTES, first_stream, streams
+from model.device_images import BYTES, layer_states, streams
 from model.faults import FREE, NO_FAULTS, ArrayPlace, FaultMap
 from model.mapping import LayerMap
 from model.network import HiddenLayer, Int32, Network, OutputLayer, Signs, WeightedLayer
 from model.plan import Plan
 
-CHUNK_BYTES = 2**26
+CHUNK_BYTES = 2**24
 """Random bytes at a time."""
+NO_GENERATORS: random_bits.States = np.zeros((0, 0, 0, 4), dtype=np.uint32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Weak:
+    """Weak cells of some neurons, all of one group, a row each: what holds them, and what they do to their neuron's
+    count where they err and their input is 1; where it is 0, they do the opposite.
+    """
+
+    group: int
+    neuron: npt.NDArray[np.intp]
+    source: npt.NDArray[np.intp]
+    tile: npt.NDArray[np.intp]
+    row: npt.NDArray[np.intp]
+    column: npt.NDArray[np.intp]
+    weak: npt.NDArray[np.uint8]
+    change: npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, eq=False)
 class _Cells:
-    """The cells of a layer, (groups, tiles, rows, columns) each: `weights`, as they read without noise; what those read
-    as where they err that read as 0 (±1, or 0 where that cannot be); and `weak`.
+    """The cells of a layer, (groups, tiles, rows, columns) each: `weights`, as they read without noise; `mismatches`,
+    as those that read as 0 read where they err (±1); and `weak`. `generators` are those of the arrays before their
+    first step, (groups, tiles, streams, 4).
     """
 
     grid: LayerMap
-    first_stream: int
     weights: Signs
     mismatches: Signs
     weak: npt.NDArray[np.uint8]
+    generators: random_bits.States
 
-    @property
-    def erring(self) -> Signs:
-        """As what they read where they err."""
-        other = 0 if self.grid.ternary else -self.weights
-        return np.where(self.weights == 0, self.mismatches, other).astype(np.int8)
+    def changes(self, where: Any) -> Signs:
+        """What is added to the weights of the cells at these places where they err."""
+        weights = self.weights[where]
+        other = 0 if self.grid.ternary else -weights
+        return (np.where(weights == 0, self.mismatches[where], other) - weights).astype(np.int8)
+
+    def weak_cells(self, neurons: slice) -> Iterator[_Weak]:
+        """The weak cells of `neurons`, a range of them, group by group; its first neuron is number 0."""
+        grid, shape = self.grid, self.weights.shape
+        weak = grid.matrix(self.weak)[neurons]
+        neuron, source = np.nonzero(weak)
+        place = grid.matrix(np.arange(self.weights.size).reshape(shape))[neurons][neuron, source]
+        # The amplifiers' count of a binary cell is 0 or 1, of a ternary one 0, 1 or 2.
+        group, *where = np.unravel_index(place, shape)
+        change = self.changes((group, *where)) // (1 if grid.ternary else 2)
+        for each in np.unique(group).tolist():
+            here = group == each
+            held = (neuron, source, *where, weak[neuron, source], change)
+            yield _Weak(each, *(array[here] for array in held))
 
 
 class FaultyArrays:
@@ -198,36 +232,24 @@ class FaultyArrays:
         `shares` is what each presentation counts, `first` the number of words that the layer saw before, and
         `neurons` a range of them from its start to its end.
         """
-        cells = self._cells[layer]
-        grid = cells.grid
+        grid, count = self._cells[layer].grid, presented.shape[1]
         found = np.zeros((len(presented), neurons.stop - neurons.start), dtype=np.int32)
-        if not self.noisy or not cells.weak.any():
-            return found
-        weak, erring = grid.matrix(cells.weak)[neurons], grid.matrix(cells.erring)[neurons]
-        place = grid.matrix(np.arange(cells.weights.size).reshape(cells.weights.shape))[neurons]
-        # A product that is ±1 in place of another adds or takes 1; the amplifiers' count has one scale for all.
-        change = erring.astype(np.int32) - grid.matrix(cells.weights)[neurons]
-        change = change if grid.ternary else change // 2
-        neuron, source = np.nonzero(weak)
-        group, tile, row, column = np.unravel_index(place[neuron, source], cells.weights.shape)
-        count = presented.shape[1]
-        for each in np.unique(group).tolist():
-            here = group == each
-            rows, sources, of = grid.rows_read(each), source[here], neuron[here]
-            stream, which = np.unique(
-                tile[here] * streams(grid.geometry.columns) + column[here] // BYTES, return_inverse=True
-            )
-            size = max(1, CHUNK_BYTES // (4 * count * rows * self.sense * len(stream)))
+        for cells in self._cells[layer].weak_cells(neurons) if self.noisy else ():
+            each, octet = np.divmod(cells.column, BYTES)
+            generators, which = np.unique(cells.tile * streams(grid.geometry.columns) + each, return_inverse=True)
+            cycles = count * grid.rows_read(cells.group) * self.sense
+            size = max(1, CHUNK_BYTES // (4 * cycles * len(generators)))
             for start in range(0, len(presented), size):
                 part = presented[start : start + size]
-                passed = (first + start) * count * rows * self.sense
-                drawn = self._draw(layer, each, stream, passed, len(part) * count * rows * self.sense)
-                reads = drawn[self.sense - 1 :: self.sense].reshape(len(part), count, rows, len(stream))
-                octets = reads[:, :, row[here], which] >> (8 * (column[here] % BYTES)).astype(np.uint32) & 0xFF
-                signs = bits.to_signs(part[:, :, sources])
-                changes = (octets < weak[of, sources]) * signs * change[of, sources]
-                sums = np.einsum("wpk,p->kw", changes, np.array(shares), dtype=np.int32, casting="same_kind")
-                np.add.at(found[start : start + size].T, of, sums)
+                passed = (first + start) * cycles
+                drawn = self._draw(layer, cells.group, generators, passed, len(part) * cycles)[
+                    self.sense - 1 :: self.sense
+                ]
+                octets = drawn.reshape(len(part), count, -1, len(generators))[:, :, cells.row, which]
+                errs = (octets >> (8 * octet).astype(np.uint32) & 0xFF) < cells.weak
+                changes = errs * bits.to_signs(part[:, :, cells.source]) * cells.change
+                sums = np.einsum("wpk,p->kw", changes, np.array(shares, dtype=np.int32))
+                np.add.at(found[start : start + size].T, cells.neuron, sums)
         return found
 
     def _read(self, index: int, grid: LayerMap) -> _Cells:
@@ -240,8 +262,10 @@ class FaultyArrays:
                 where = place.group, place.tile
                 mismatch[where], weak[where] = found.mismatch, found.weak
         weights = self._sensed(index, grid, images.array_bits(self.network, self.plan, index))
-        first = first_stream(self.network.topology, self.plan, ArrayPlace(index, 0, 0))
-        return _Cells(grid, first, weights, bits.to_signs(mismatch), weak)
+        generators = NO_GENERATORS
+        if self.noisy:
+            generators = layer_states(self.network.topology, self.plan, self.faults.seed, index)
+        return _Cells(grid, weights, bits.to_signs(mismatch), weak, generators)
 
     def _sensed(self, layer: int, grid: LayerMap, held: bits.Bits) -> Signs:
         """What the arrays of a layer that hold these bits read as without noise."""
@@ -270,15 +294,16 @@ class FaultyArrays:
             drawn = self._draw(layer, group, np.arange(grid.tiles * each), 0, count * sense)[sense - 1 :: sense]
             mine = drawn.reshape(count, grid.tiles, each)[np.arange(count), tiles]
             octets = np.ascontiguousarray(mine).astype("<u4").view(np.uint8)[:, : grid.geometry.columns]
-            weights = np.where(octets < weak, cells.erring[group, tiles, rows], weights)
+            weights = weights + (octets < weak) * cells.changes((group, tiles, rows))
         self._drawn[layer, group] += count * sense
         return _word_bits(weights, grid.ternary)
 
-    def _draw(self, layer: int, group: int, stream: npt.NDArray[np.intp], passed: int, count: int) -> random_bits.Words:
-        """(count, streams) words that generators of the arrays of a group give after `passed` more than were drawn."""
-        grid = self._cells[layer].grid
-        first = self._cells[layer].first_stream + group * grid.tiles * streams(grid.geometry.columns)
-        return random_bits.words(self.faults.seed, first + stream, self._drawn[layer, group] + passed, count)
+    def _draw(self, layer: int, group: int, chosen: npt.NDArray[np.intp], passed: int, count: int) -> random_bits.Words:
+        """(count, chosen) words that some generators of the arrays of a group give, after as many as were drawn and
+        `passed` more.
+        """
+        states = self._cells[layer].generators[group].reshape(-1, 4)[chosen]
+        return random_bits.words(states, self._drawn[layer, group] + passed, count)
 
 
 def _weights(

@@ -26,7 +26,7 @@ from pydantic import Field, TypeAdapter
 from model import bits
 from model.device_images import DEVICE_KINDS, device_words
 from model.errors import HafnetError
-from model.faults import NO_FAULTS, ArrayPlace, FaultMap
+from model.faults import NO_FAULTS, FaultMap
 from model.files import read_manifest, whole_folder
 from model.formats import FORMATS
 from model.mapping import S2P, Cell, LayerMap, offset_width, threshold_width
@@ -192,20 +192,25 @@ def words(network: Network, plan: Plan, faults: FaultMap = NO_FAULTS) -> Iterato
             assert grid is not None  # a weighted layer has arrays
             count = grid.geometry.rows
             rows = bits.to_ints(array_bits(network, plan, index).reshape(-1, grid.word_width))
-            for number, place in enumerate(_array_places(index, grid)):
+            devices = _device_images(network.topology, plan, faults, index)
+            for number, (place, others) in enumerate(zip(_array_places(index, grid), devices, strict=True)):
                 yield Image(**vars(place), words=rows[number * count : (number + 1) * count])
-                yield from _device_images(network.topology, plan, faults, place)
+                yield from others
             numbers = layer.integers
         if grid is None or not grid.number_bits:
             for place, held in _laid_numbers(network.topology, plan, index, numbers):
                 yield Image(**vars(place), words=held)
 
 
-def _device_images(topology: Topology, plan: Plan, faults: FaultMap, place: Place) -> Iterator[Image]:
-    """What the emulation of one array loads besides its weights."""
-    where = ArrayPlace(place.layer, place.group, place.tile)
-    for kind, width, held in device_words(topology, plan, faults, where):
-        yield Image(kind, *where, width, place.columnwise, held)
+def _device_images(topology: Topology, plan: Plan, faults: FaultMap, layer: int) -> Iterator[list[Image]]:
+    """What the emulation of each array of a layer loads besides its weights."""
+    grid = plan.maps(topology)[layer]
+    assert grid is not None  # the layer has arrays
+    found = device_words(topology, plan, faults, layer)
+    for place, contents in zip(_array_places(layer, grid), found, strict=True):
+        yield [
+            Image(kind, layer, place.group, place.tile, width, place.columnwise, held) for kind, width, held in contents
+        ]
 
 
 def export(
@@ -381,7 +386,7 @@ class _Source:
         count = grid.geometry.rows
         listed = dict(self.files)
         rows = [row for place in _array_places(index, grid) for row in self.read(place, count)]
-        self.check_devices(index, grid)
+        self.check_devices(index)
         arrays = bits.from_ints(rows, grid.word_width).reshape(grid.groups, grid.tiles, count, grid.word_width)
         weights = grid.gather(arrays)
         again = grid.scatter(weights)
@@ -407,10 +412,10 @@ class _Source:
                 raise HafnetError(f"{self.folder / name}: its rows have CRC-32 {crc32}, but {MANIFEST} says {says}")
         return weights
 
-    def check_devices(self, index: int, grid: LayerMap) -> None:
+    def check_devices(self, index: int) -> None:
         """Raise HafnetError where an image of the arrays' devices is not what follows from the fault map."""
-        for place in _array_places(index, grid):
-            for image in _device_images(self.topology, self.plan, self.faults, place):
+        for found in _device_images(self.topology, self.plan, self.faults, index):
+            for image in found:
                 if self.read(image, len(image.words)) != image.words:
                     file = self.folder / f"{image.name}.{self.format}"
                     raise HafnetError(f"{file}: its contents do not follow from plan and fault map")

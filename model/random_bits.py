@@ -59,21 +59,21 @@ def draws(seed: int, stream: int, start: int, count: int) -> Words:
     return _run(_state(seed, stream, start), count)[:, 0]
 
 
-def words(seed: int, streams: npt.NDArray[np.int64], start: int, count: int) -> Words:
-    """Words number `start` to `start + count - 1` of several generators, (n,) numbers of streams: (count, n) uint32.
+def states(seed: int, streams: npt.NDArray[np.int64]) -> States:
+    """The states of several generators before their first step: (n,) numbers of streams to (n, 4).
 
     Raises HafnetError as `state` does.
     """
-    return _run(states(seed, streams, start), count)
-
-
-def states(seed: int, streams: npt.NDArray[np.int64], start: int = 0) -> States:
-    """The states of several generators, (n,) numbers of streams, after `start` steps. Raises HafnetError as `state`."""
     rows = _to_bits(np.repeat(_state(seed, 0, 0), len(streams), axis=0))
     for exponent in range(int(streams.max(initial=0)).bit_length()):
         chosen = (streams >> exponent & 1).astype(np.bool_)
         rows[chosen] = _product(rows[chosen], _steps(64 + exponent))
-    return _advance(_from_bits(rows), start)
+    return _from_bits(rows)
+
+
+def words(states: States, start: int, count: int) -> Words:
+    """Words number `start` to `start + count - 1` of several generators, (n, 4) their states: (count, n) uint32."""
+    return _run(advance(states, start), count)
 
 
 def numbers(seed: int, width: int, each: int, start: int, count: int) -> npt.NDArray[np.uint16]:
@@ -99,7 +99,7 @@ def _run(states: States, count: int) -> Words:
     lanes = max(1, min(1 << count.bit_length() // 2, MOST_STATES // generators))
     length = -(-count // lanes)
     while len(states) < lanes * generators:
-        states = np.concatenate([states, _advance(states, length * (len(states) // generators))])
+        states = np.concatenate([states, advance(states, length * (len(states) // generators))])
     s = np.ascontiguousarray(states[: lanes * generators].T)
     words = np.empty((length, lanes * generators), dtype=np.uint32)
     for row in words:
@@ -128,7 +128,7 @@ def _state(seed: int, stream: int, start: int) -> States:
         if not 0 <= value <= MASK64:
             raise HafnetError(f"random source: {what} {value} is outside 0 … 2^64 - 1")
     seeded = np.array([splitmix64(seed, 2)], dtype="<u8").view("<u4").astype(np.uint32)
-    return _advance(seeded, (stream << 64) + start)
+    return advance(seeded, (stream << 64) + start)
 
 
 def _product(left: bits.Bits, right: bits.Bits) -> bits.Bits:
@@ -148,8 +148,8 @@ def _steps(exponent: int) -> bits.Bits:
     return _to_bits(s.T)
 
 
-def _advance(states: States, steps: int) -> States:
-    """The states after so many steps."""
+def advance(states: States, steps: int) -> States:
+    """The states, (n, 4), after so many steps."""
     rows = _to_bits(states)
     for exponent in range(steps.bit_length()):
         if steps >> exponent & 1:

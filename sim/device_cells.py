@@ -15,6 +15,11 @@ FIRST_STREAM = 3
 """Any stream but the first, so that it is seen to be looked at."""
 
 
+def generators(seed: int, columns: int) -> random_bits.States:
+    """The states of an array's generators before their first step."""
+    return random_bits.states(seed, np.arange(FIRST_STREAM, FIRST_STREAM + device_images.streams(columns)))
+
+
 @dataclass(frozen=True)
 class Chip:
     """What an array starts from: the `words` of its weights, which devices are `formed` (words as in the image), their
@@ -47,7 +52,7 @@ class Chip:
             "_faults": (bits.to_ints(device_images.fault_rows(self.faults)), 5 * columns),
         }
         if noisy:
-            noise = device_images.noise_words(self.seed, FIRST_STREAM, columns)
+            noise = device_images.noise_words(generators(self.seed, columns))
             found |= {
                 "_weak": (device_images.weak_words(self.faults), 8 * columns),
                 "_noise": (noise, device_images.SEED),
@@ -70,7 +75,7 @@ class DeviceCells:
 
     def __init__(self, chip: Chip, columns: int, ternary: bool, noisy: bool) -> None:
         self.columns, self.ternary, self.noisy, self.faults = columns, ternary, noisy, chip.faults
-        self.seed, self.drawn = chip.seed, 0
+        self.generators, self.drawn = generators(chip.seed, columns), 0
         held = bits.from_ints(chip.words, columns * (2 if ternary else 1))
         planes = (held[:, :columns], held[:, columns:] if ternary else 1 - held)
         formed = bits.from_ints(chip.formed, 2 * columns)
@@ -100,8 +105,7 @@ class DeviceCells:
         if not self.ternary:
             weights = np.where(weights == 0, mismatch, weights)
         if self.noisy:
-            streams = np.arange(FIRST_STREAM, FIRST_STREAM + device_images.streams(self.columns))
-            words = random_bits.words(self.seed, streams, self.drawn, 1)
+            words = random_bits.words(self.generators, self.drawn, 1)
             octets = words.astype("<u4").view(np.uint8)[0, : self.columns]
             self.drawn += 1
             errs = octets < self.faults.weak[row]

@@ -38,14 +38,19 @@ class Wish:
     numbers_in_arrays: bool = False
     spare_rows: int | None = None
     signed_arrays: bool = False
+    fidelity: str | None = None
 
     def plan(self, topology: Topology, made: Path | None = None, results: Results = Results()) -> Plan:  # noqa: B008
-        """The plan for `topology`: where nothing is wished, that of what was made of it in the folder `made`.
+        """The plan for `topology`: where nothing is wished but a fidelity, that of what was made of it in the folder
+        `made`.
 
         Raises HafnetError as `model.planner.choose` does, and for options that cannot be read.
         """
-        if made is not None and self == Wish() and (found := _plan_of(made, topology)):
-            return found
+        found = _plan_of(made, topology) if made is not None and replace(self, fidelity=None) == Wish() else None
+        plan = found or self._chosen(topology, results)
+        return plan if self.fidelity is None else replace(plan, fidelity=self.fidelity)  # type: ignore[arg-type]
+
+    def _chosen(self, topology: Topology, results: Results) -> Plan:
         sizes = {"rows": self.rows, "columns": self.columns, "spare_rows": self.spare_rows}
         given = {name: size for name, size in sizes.items() if size is not None}
         geometry = Geometry(**given, signature=self.signed_arrays)
@@ -108,6 +113,7 @@ def plan_options(command: Callable[..., None]) -> Callable[..., None]:
     decorated: Callable[..., None] = wished
     size = Geometry()
     for option in (
+        click.option("--fidelity", help="Emulate bits, devices (pristine, stuck …) or noisy ones.  [default: bits]"),
         click.option(
             "--numbers-in-arrays", is_flag=True, help="Thresholds and offsets live in rows of the arrays themselves."
         ),

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from model.costs import Results
 from model.errors import HafnetError
+from model.faults import FREE, NO_FAULTS, FaultMap, random_faults
 from model.network import Network
 from model.plan import Plan
 from model.samples import Samples
@@ -53,15 +54,33 @@ def train(folder: Path, **options: Any) -> None:
     wrote(folder / NETWORK, folder / SAMPLES)
 
 
-def export(folder: Path, network: Network, plan: Plan, formats: Sequence[str]) -> None:
+def export(folder: Path, network: Network, plan: Plan, formats: Sequence[str], faults: FaultMap = NO_FAULTS) -> None:
     """Write memory images."""
     from model import images
 
     count = sum(grid.arrays for grid in plan.maps(network.topology) if grid is not None)
     with console.status(f"exporting {count} arrays"):
-        manifest = images.export(network, plan, folder / IMAGES, formats)
+        manifest = images.export(network, plan, folder / IMAGES, formats, faults)
     say(f"exported {count} arrays of {plan.geometry}, and the numbers of {len(network.layers)} layers")
+    if faults.arrays:
+        stuck = sum(int((each.stuck != FREE).sum()) for each in faults.arrays.values())
+        weak = sum(int((each.weak != 0).sum()) for each in faults.arrays.values())
+        say(f"with {stuck} stuck devices and {weak} weak cells")
     wrote(manifest)
+
+
+def choose_faults(topology: Topology, plan: Plan, given: Path | None, rate: float | None, seed: int) -> FaultMap:
+    """The faults that are asked for: those of a file, random ones, or none. Raises HafnetError where they cannot be."""
+    if given is not None and rate is not None:
+        raise HafnetError(f"--faults {given} and --random-faults {rate} exclude each other")
+    if given is None and rate is None:
+        return NO_FAULTS
+    if plan.fidelity == "bits":
+        raise HafnetError("arrays of fidelity 'bits' have no faults: they need --fidelity devices or noisy")
+    if given is not None:
+        return FaultMap.load(given)
+    assert rate is not None
+    return random_faults(topology, plan, stuck=rate, weak=rate, seed=seed)
 
 
 def accelerator(topology: Topology, plan: Plan, **options: Any) -> Any:

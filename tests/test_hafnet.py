@@ -133,6 +133,13 @@ def test_a_disagreement_is_exit_code_1_and_names_the_place(project: Path, run: R
         (["generate", "FOLDER", "--sense", "300"], "sense is 300 cycles"),
         (["verify", "FOLDER", "--simulator", "spice", "--random", "3"], "simulator 'spice' is not known"),
         (["verify", "FOLDER"], r"samples\.safetensors: no such file"),
+        (["generate", "FOLDER", "--fidelity", "high"], "fidelity 'high' is not one of bits, devices, noisy"),
+        (["export", "FOLDER", "--random-faults", "0.1"], "arrays of fidelity 'bits' have no faults"),
+        (["export", "FOLDER", "--fidelity", "noisy", "--random-faults", "1.5"], "a rate of 1.5 .* must be 0 … 1"),
+        (["export", "FOLDER", "--fidelity", "noisy", "--random-faults", "0.5", "--fault-seed", "-1"], "seed -1 is"),
+        (["export", "FOLDER", "--fidelity", "noisy", "--faults", "nowhere"], "nowhere: no such file"),
+        (["export", "FOLDER", "--fidelity", "noisy", "--faults", "FOLDER/network.safetensors"], "but no fault map"),
+        (["export", "FOLDER", "--faults", "x", "--random-faults", "0.5"], "exclude each other"),
         (["verify", "FOLDER", "--random", "0"], "--random 0 is not possible"),
         (["verify", "FOLDER", "--random", "3", "--samples", "x"], "exclude each other"),
         (["train", "FOLDER", "--hidden", "a,b"], "--hidden 'a,b' is not numbers"),
@@ -158,6 +165,36 @@ def test_mistakes_end_in_one_sentence(arguments: list[str], pattern: str, projec
 def test_a_network_wider_than_the_manifest_is_refused(project: Path, run: Run) -> None:
     random_network((16, 7, 3), seed=1).save(project / "network.safetensors")
     refused(run("verify", project, "--random", 3, "--simulator", "icarus"), "the network is 16-7-3, but .* 12-7-3")
+
+
+def test_a_faulty_chip_from_its_map_to_its_verification(project: Path, run: Run, require_simulator: Require) -> None:
+    """`verify` is told nothing of fidelity and faults."""
+    require_simulator("icarus")
+    assert run("generate", project, "--fidelity", "noisy")[0] == 0
+    code, out, err = run("export", project, "--random-faults", 0.25, "--fault-seed", 3)
+    assert code == 0, err
+    assert re.search(r"with \d\d stuck devices and \d\d weak cells", out)
+    for program in ([], ["--program"]):
+        code, out, err = run("verify", project, "--random", 9, "--simulator", "icarus", *program)
+        assert code == 0, err
+        assert "RTL and golden agree" in out
+    again = project / "again.safetensors"
+    shutil.copy(project / "images" / "faults.safetensors", again)
+    before = {path.name: path.read_bytes() for path in (project / "images").iterdir()}
+    assert run("export", project, "--faults", again)[0] == 0
+    assert {path.name: path.read_bytes() for path in (project / "images").iterdir()} == before
+    assert run("export", project, "--fidelity", "bits")[0] == 0
+    refused(run("verify", project, "--random", 3), "different plans: emulations of fidelity 'bits' and 'noisy'")
+
+
+def test_faults_of_other_arrays_are_refused(project: Path, run: Run) -> None:
+    from model.faults import ArrayPlace, CellFaults, FaultMap
+
+    FaultMap({ArrayPlace(0, 0, 0): CellFaults.none(5, 5)}).save(project / "map")
+    options = ("--fidelity", "devices", "--faults", project / "map", "--rows", 4, "--columns", 5)
+    refused(run("export", project, *options), "layer0_g0_t0 has 5 x 5 cells, but the plan's arrays have 4 x 5")
+    FaultMap({ArrayPlace(0, 9, 0): CellFaults.none(4, 5)}).save(project / "map")
+    refused(run("export", project, *options), "layer0_g9_t0 is none of the arrays of 12-7-3 under this plan")
 
 
 def test_a_changed_image_is_refused_by_name(project: Path, run: Run) -> None:

@@ -18,7 +18,7 @@ from model import bits, images
 from model.golden import infer
 from model.mapping import Geometry
 from model.network import DenseLayer
-from model.plan import Plan
+from model.plan import Fidelity, Plan
 from model.random_network import random_network
 
 
@@ -122,6 +122,29 @@ def test_a_ternary_weight_0_leaves_both_outputs_high() -> None:
             positive, negative = (x & plus) | (~x & minus), (x & minus) | (~x & plus)
             assert await sense(ctx, array, 1, x) == (ONES ^ negative, ONES ^ positive)
             assert await sense(ctx, array, 2, x) == (ONES, ONES)
+
+    simulate(array, bench)
+
+
+@pytest.mark.parametrize("fidelity", ["devices", "noisy"])
+def test_devices_must_be_formed_before_they_can_be_set(fidelity: Fidelity) -> None:
+    """Here, where memories begin as zeros, they are pristine and without faults."""
+    array = Array(ROWS, COLUMNS, fidelity=fidelity).create()
+    words = (0b110010, 0b001110, 0b101010)
+
+    async def bench(ctx: Any) -> None:
+        for row, word in enumerate(words):
+            await write(ctx, array, row, word)
+            assert await sense(ctx, array, row, ONES) == (0, ONES)  # equal devices, whose mismatch is -1
+            for side in (Side.BL, Side.BLB):
+                await pulse(ctx, array, row, Operation.FORM, side, ONES)
+            assert await sense(ctx, array, row, ONES) == (0, ONES)
+        for row, word in enumerate(words):
+            await write(ctx, array, row, word)
+            await pulse(ctx, array, row, Operation.FORM, Side.BL, ONES)  # once is enough
+        for (row, word), x in itertools.product(enumerate(words), (0, ONES, 0b010011)):
+            q, qb = await sense(ctx, array, row, x)
+            assert (q, qb) == (~(word ^ x) & ONES, word ^ x)
 
     simulate(array, bench)
 

@@ -16,22 +16,28 @@ from amaranth.lib.wiring import In, Out
 from simulators import Require
 
 from hdl.accelerator import Accelerator
+from hdl.arrays.array import level
 from hdl.block import Hardware
 from hdl.emit import Emission, emit
 from hdl.generate import WAIVERS, Manifest, generate
 from model import images
 from model.mapping import P2S, S2P, Dataflow, Geometry
-from model.plan import LayerPlan, Plan
+from model.plan import Fidelity, LayerPlan, Plan
 from model.random_network import random_network
 from model.topology import Topology
 from sim.tools import Tool
 
 
 def accelerator(
-    text: str, size: tuple[int, int] = (32, 32), *layers: tuple[Dataflow, int], in_arrays: bool = False, **options: Any
+    text: str,
+    size: tuple[int, int] = (32, 32),
+    *layers: tuple[Dataflow, int],
+    in_arrays: bool = False,
+    fidelity: Fidelity = "bits",
+    **options: Any,
 ) -> Accelerator:
     """A topology on arrays of rows × columns, with a dataflow and lanes for each layer (none: all P2S, 1 lane)."""
-    plan = Plan(Geometry(*size), tuple(LayerPlan(*each) for each in layers), in_arrays)
+    plan = Plan(Geometry(*size), tuple(LayerPlan(*each) for each in layers), in_arrays, fidelity)
     return Accelerator(Topology.parse(text), plan, **options)
 
 
@@ -47,6 +53,8 @@ ACCELERATORS = {
     "convolution by planes": accelerator("5x4x2b3-4c3p1-m2-4c2g2t-3", (4, 7), P1, P1, P2, S2, top=0),
     "stochastic, averaged": accelerator("3x4x2r3x4d2e2-3c1x2-avg-4-3", (4, 7), P1, P1, S2, P2),
     "numbers in arrays": accelerator("20-9t-5-3", (4, 7), P1, P2, P1, in_arrays=True),
+    "devices": accelerator("9-5-3t", (4, 7), P1, S1, fidelity="devices"),
+    "noisy": accelerator("9-5-3t", (4, 7), P1, S1, fidelity="noisy"),
 }
 
 # Faults, with what Yosys says of them and the rule that Verilator names.
@@ -170,8 +178,9 @@ def test_each_waiver_has_its_reason_and_its_use(tmp_path: Path, require_simulato
         assert f"%Warning-{rule}:" in verilator(tool, tmp_path / "verilog", manifest.top, files, "fewer.vlt")
 
 
-def test_a_small_one_can_be_synthesized(tmp_path: Path) -> None:
-    small = accelerator("3-2-2", (2, 2))
+@pytest.mark.parametrize("fidelity", ["bits", "devices", "noisy"])
+def test_a_small_one_can_be_synthesized(fidelity: Fidelity, tmp_path: Path) -> None:
+    small = accelerator("3-2-2", (2, 2), fidelity=fidelity)
     manifest = generate(small, tmp_path / "verilog")
     images.export(random_network(small.topology, seed=1), small.plan, tmp_path / "verilog" / "images")
     files = [listed.file for listed in manifest.files if listed.file.endswith(".sv")]
@@ -224,8 +233,9 @@ def test_instances_are_as_many_as_arrays(generated: Generated) -> None:
 
     geometry = generated.accelerator.plan.geometry
     everything = list(below(generated.manifest.top))
-    arrays = f"hafnet_array_{geometry.rows}x{geometry.columns}"
-    assert sum(everything.count(name) for name in (arrays, f"{arrays}_ternary")) == generated.manifest.arrays
+    arrays, kind = f"hafnet_array_{geometry.rows}x{geometry.columns}", level(generated.manifest.plan.fidelity)
+    names = (f"{arrays}{kind}", f"{arrays}_ternary{kind}")
+    assert sum(everything.count(name) for name in names) == generated.manifest.arrays
     assert set(everything) == set(tree)  # nothing is written that is not used
 
 

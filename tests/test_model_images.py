@@ -4,6 +4,7 @@ import json
 import tempfile
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model import formats, images
+from model import formats, images, random_bits
 from model.encoding import Thermometer
 from model.errors import HafnetError
+from model.faults import HRS, LRS, ArrayPlace, CellFaults, FaultMap, random_faults
 from model.formats import FORMATS
 from model.mapping import P2S, S2P, Dataflow, Geometry, Synapse
 from model.network import DenseLayer, MaxPoolLayer, Network, OutputLayer, WeightedLayer
-from model.plan import LayerPlan, Plan
+from model.plan import Fidelity, LayerPlan, Plan
 from model.random_network import random_network
 
 NETWORK = random_network((13, 9, 4), seed=7)
@@ -101,6 +103,64 @@ def returns(network: Network, plan: Plan) -> None:
 def test_every_kind_of_layer_is_given_back(text: str, plans: list[tuple[Dataflow, int]]) -> None:
     for rows, columns in ((1, 1), (3, 4), (32, 32)):
         returns(random_network(text, seed=5), Plan(Geometry(rows, columns), tuple(LayerPlan(*each) for each in plans)))
+
+
+@pytest.mark.parametrize("fidelity", ["devices", "noisy"])
+def test_images_of_faulty_devices_give_back_network_and_faults(fidelity: Fidelity) -> None:
+    network, plan = random_network("13-9t-4", seed=5), Plan(Geometry(3, 7), numbers_in_arrays=True, fidelity=fidelity)
+    faults = random_faults(network.topology, plan, stuck=0.2, weak=0.2, seed=2**64 - 1)
+    with tempfile.TemporaryDirectory() as folder:
+        images.export(network, plan, folder, tuple(FORMATS), faults)
+        assert images.load_faults(folder) == faults
+        for format in FORMATS:
+            assert images.load(folder, format) == (network, plan.of(network.topology))
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Path:
+    """An export of NETWORK with faults in one of its arrays."""
+    stuck, none = np.full((2, 5, 6), -1), np.zeros((5, 6), dtype=np.uint8)
+    stuck[0, 1, 2], stuck[1, 1, 3], stuck[0, 4, 0], stuck[1, 4, 5] = LRS, LRS, HRS, HRS
+    mismatch, weak = none.copy(), none.copy()
+    mismatch[0, 4], weak[2, 1] = 1, 0xAB
+    faults = FaultMap({ArrayPlace(0, 1, 2): CellFaults(stuck, mismatch, weak)}, seed=3)
+    images.export(NETWORK, replace(PLAN, fidelity="noisy"), tmp_path / "images", faults=faults)
+    return tmp_path / "images"
+
+
+def test_images_of_devices_hold_what_the_map_says(faulty: Path) -> None:
+    words = {path.stem: [int(line, 16) for line in path.read_text().split()] for path in faulty.glob("*.hex")}
+    assert words["layer0_g1_t2_formed"] == words["layer0_g0_t0_formed"] == [0xFFF] * 5
+    assert words["layer0_g0_t0_faults"] == words["layer0_g0_t0_weak"] == [0] * 5
+    lrs_bl, lrs_blb, hrs_bl, hrs_blb, mismatch = (6 * part for part in range(5))
+    right = [0] * 5
+    right[0] = 1 << mismatch + 4
+    right[1] = 1 << lrs_bl + 2 | 1 << lrs_blb + 3
+    right[4] = 1 << hrs_bl + 0 | 1 << hrs_blb + 5
+    assert words["layer0_g1_t2_faults"] == right
+    assert words["layer0_g1_t2_weak"] == [0, 0, 0xAB << 8, 0, 0]
+    # NETWORK has 2 x 3 arrays in layer 0, of 2 generators each.
+    for file, array in (("layer0_g0_t0", 0), ("layer0_g1_t2", 5), ("layer1_g0_t1", 7)):
+        for word, stream in zip(words[f"{file}_noise"], (2 * array, 2 * array + 1), strict=True):
+            state = [word >> 32 * index & 0xFFFFFFFF for index in range(5)]
+            assert state == [*random_bits.state(3, stream, 1), random_bits.draws(3, stream, 0, 1)[0]]
+
+
+@pytest.mark.parametrize("kind", ["formed", "faults", "weak", "noise"])
+def test_images_of_devices_that_the_map_does_not_say_are_named(faulty: Path, kind: str) -> None:
+    file = f"layer0_g1_t2_{kind}.hex"
+    text = (faulty / file).read_text()
+    replace_file(faulty, file, (("0" if text[0] != "0" else "1") + text[1:]).encode())
+    assert file in refusal(lambda: images.load(faulty))
+
+
+def test_a_changed_or_missing_fault_map_is_found(faulty: Path) -> None:
+    path = faulty / images.FAULTS
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert "faults.safetensors is missing or was changed" in refusal(lambda: images.check(faulty))
+    path.unlink()
+    assert "faults.safetensors is missing or was changed" in refusal(lambda: images.load(faulty))
 
 
 @given(

@@ -1,5 +1,7 @@
 """Where weights lie: the formulas for one cell against the rearrangement of whole layers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -72,6 +74,20 @@ def test_every_row_of_the_matrix_is_read_once_and_lanes_read_together(grid: Laye
         lane, block = divmod(cell.group, grid.blocks)
         assert lane == along % grid.lanes
         assert block * grid.geometry.rows + cell.row == along // grid.lanes
+
+
+@given(grids(), st.integers(0, 5))
+def test_rows_are_read_from_the_first_on(grid: LayerMap, number_bits: int) -> None:
+    """Those of numbers, behind them, are not; nor, sequential_to_parallel, is a lane that has no input left."""
+    grid = replace(grid, number_bits=number_bits)
+    read = [0] * grid.groups
+    for step in range(grid.reads):
+        for lane in range(grid.lanes):
+            if grid.dataflow == P2S or step * grid.lanes + lane < grid.matrix_rows:
+                read[lane * grid.blocks + step // grid.geometry.rows] += 1
+    assert [grid.rows_read(group) for group in range(grid.groups)] == read
+    assert grid.number_words * grid.geometry.columns >= grid.numbers * number_bits
+    assert (grid.number_words - 1) * grid.geometry.columns < grid.numbers * number_bits
 
 
 @given(grids(), st.integers(0, 2**32))

@@ -81,6 +81,14 @@ def test_a_layer_is_told_by_the_name_that_it_has() -> None:
         Plan(Geometry(), (LayerPlan(), LayerPlan(P2S, 3))).of(topology)
 
 
+def test_a_plan_keeps_its_fidelity_and_knows_all_there_are() -> None:
+    topology = Topology.parse(TEXT)
+    assert Plan().of(topology).fidelity == "bits"
+    assert Plan(fidelity="noisy").of(topology).fidelity == "noisy"
+    with pytest.raises(HafnetError, match=r"^fidelity 'exact' is not one of bits, devices, noisy$"):
+        Plan(fidelity="exact")  # type: ignore[arg-type]
+
+
 def test_impossible_members_are_refused() -> None:
     with pytest.raises(HafnetError, match=r"^dataflow 'zigzag' is neither parallel_to_sequential nor sequential_to_"):
         LayerPlan("zigzag")  # type: ignore[arg-type]

@@ -112,3 +112,17 @@ def test_numbers_are_consecutive_bits_of_the_generators_side_by_side(width: int,
 def test_a_seed_out_of_range_is_refused(seed: int, stream: int, value: str) -> None:
     with pytest.raises(HafnetError, match=f"random source: {value}.* is outside 0 … 2\\^64 - 1"):
         random_bits.draws(seed, stream, 0, 1)
+
+
+def test_generators_side_by_side_are_those_of_their_streams() -> None:
+    streams = np.array([5, 0, 2**40 + 3, 5])
+    states = random_bits.states(9, streams)
+    assert [tuple(each) for each in states.tolist()] == [random_bits.state(9, stream) for stream in streams.tolist()]
+    assert [tuple(each) for each in random_bits.advance(states, 3).tolist()] == [
+        random_bits.state(9, stream, 3) for stream in streams.tolist()
+    ]
+    found = random_bits.words(states, 7, 20)
+    assert found.shape == (20, 4)
+    for column, stream in enumerate(streams.tolist()):
+        assert np.array_equal(found[:, column], random_bits.draws(9, stream, 7, 20))
+    assert random_bits.states(9, streams[:0]).shape == (0, 4)

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from hdl.accelerator import Accelerator
 from hdl.generate import generate
 from model import images
 from model.errors import HafnetError
+from model.faults import NO_FAULTS, FaultMap, random_faults
 from model.mapping import Geometry
 from model.network import Network
 from model.plan import Plan
@@ -31,10 +33,10 @@ from sim.verify import Verification, verify
 SHAPE, PLAN = (12, 7, 3), Plan(Geometry(4, 5))
 
 
-def prepare(folder: Path, network: Network, plan: Plan) -> None:
+def prepare(folder: Path, network: Network, plan: Plan, faults: FaultMap = NO_FAULTS) -> None:
     """Everything that `hafnet synth` and `hafnet verify` need."""
     network.save(folder / steps.NETWORK)
-    images.export(network, plan, folder / steps.IMAGES)
+    images.export(network, plan, folder / steps.IMAGES, faults=faults)
     generate(Accelerator(network.topology, plan), folder / steps.VERILOG)
 
 
@@ -75,6 +77,17 @@ def test_the_netlist_equals_golden(template: Path, tmp_path: Path, require_simul
 
 
 @pytest.mark.slow
+def test_a_noisy_chip_as_a_netlist_equals_golden(tmp_path: Path, require_simulator: Require) -> None:
+    """What an FPGA that emulates a faulty chip would do."""
+    network, plan = random_network("10-4t-3", seed=1), replace(PLAN, fidelity="noisy")
+    prepare(tmp_path, network, plan, random_faults(network.topology, plan, stuck=0.2, weak=0.5, seed=2))
+    make(tmp_path)
+    samples = some_samples(10, 40)
+    result = simulate(require_simulator("icarus"), tmp_path, samples, tmp_path / steps.NETLIST, tmp_path / "work")
+    assert result.mismatches == 0, str(result.first[0])
+    assert result.values == (40 + 32) * (4 + 3 + 1)
+
+
 @pytest.mark.parametrize("target", sorted(set(TARGETS) - {"ecp5"}))
 def test_other_targets_equal_golden(target: str, project: Path, tmp_path: Path, require_simulator: Require) -> None:
     tool = require_simulator("icarus")

@@ -1,6 +1,7 @@
 """How a user asks for a plan, and how it is shown and shared."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,8 @@ def test_verilog_follows_the_plan_of_images_and_the_other_way_round(project: Pat
     assert other != plan
     assert run("export", project)[0] == 0
     assert check(project / "images").plan == other
+    # A fidelity is a wish of its own, which changes nothing else.
+    assert Wish(fidelity="noisy").plan(Topology.parse(SHAPE), project / "images") == replace(other, fidelity="noisy")
     # That of another topology, or of something damaged, is nobody's.
     network = Network.load(project / "network.safetensors")
     assert Wish().plan(Topology.parse("12-9-3"), project / "images").geometry == Geometry()

@@ -1,0 +1,54 @@
+"""What the emulations of an array of 32 × 32 cost on an FPGA, at each level of fidelity.
+
+Run: .venv/bin/python benchmarks/fidelity.py
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+from hdl.arrays.array import Array
+from hdl.emit import TOP_IMAGE, emit
+from model.formats import FORMATS
+from model.plan import Fidelity
+from sim.device_cells import Chip
+from sim.netlist import run_yosys
+
+ROWS, COLUMNS, SEED = 32, 32, 1
+LEVELS: tuple[Fidelity, ...] = ("bits", "devices", "noisy")
+FLOW = "synth_ecp5 -nobram -nowidelut"
+SCRIPT = """\
+read_verilog -sv {sources}
+{flow} -top {top}
+tee -q -o cells.json stat -json
+"""
+
+
+def cells(block: Array) -> dict[str, int]:
+    """How many cells of each kind Yosys makes of an array whose chip is drawn at random: a third of the devices stuck,
+    half of the cells weak.
+    """
+    chip = Chip.random(block.rows, block.columns, block.ternary, SEED)
+    with tempfile.TemporaryDirectory() as parent:
+        folder, texts = Path(parent), emit(block)
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+        (folder / TOP_IMAGE).mkdir()
+        for part, (words, width) in chip.memories(block.columns, block.ternary, block.fidelity == "noisy").items():
+            (folder / f"{TOP_IMAGE}{part}.hex").write_bytes(FORMATS["hex"].write(words, width))
+        run_yosys(SCRIPT.format(sources=" ".join(texts), flow=FLOW, top=block.name), folder)
+        found: dict[str, int] = json.loads((folder / "cells.json").read_text())["design"]["num_cells_by_type"]
+    return found
+
+
+def main() -> None:
+    print(f"{FLOW}\n\n| weights | fidelity | LUT4 | CCU2C | TRELLIS_DPR16X4 | TRELLIS_FF |\n|{' --- |' * 6}")
+    for ternary in (False, True):
+        for fidelity in LEVELS:
+            found = cells(Array(ROWS, COLUMNS, ternary, fidelity))
+            numbers = [found.get(kind, 0) for kind in ("LUT4", "CCU2C", "TRELLIS_DPR16X4", "TRELLIS_FF")]
+            print(f"| {'ternary' if ternary else 'binary'} | {fidelity} | {' | '.join(f'{n:,}' for n in numbers)} |")
+
+
+if __name__ == "__main__":
+    main()
