@@ -176,7 +176,7 @@ def synth(folder: Path, target: str) -> None:
 @click.option("--samples", type=click.Path(path_type=Path), help="Samples, if not FOLDER/samples.safetensors.")
 @click.option("--count", type=int, help="Only so many of the samples.")
 @click.option("--random", "random_count", type=int, help="So many random samples instead.")
-@click.option("--program", is_flag=True, help="Program and read back all arrays through AXI4-Lite first.")
+@click.option("--program", is_flag=True, help="Program all arrays from a stream, and read them back, first.")
 @click.option("--scrub", is_flag=True, help="Read back all arrays against the CRCs of their images meanwhile.")
 @click.option("--netlist", is_flag=True, help="Simulate FOLDER/netlist in place of FOLDER/verilog.")
 @waves_option

@@ -4,19 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.block import Hardware, place
 from hdl.storage import Storage
 
-PLACE = data.StructLayout({"layer": 16, "group": 16, "tile": 16, "row": 16})
-"""A row of an array."""
-
 
 @dataclass(frozen=True)
 class FailureList:
-    """A list of `depth` rows, a power of two.
+    """A list of `depth` rows, a power of two, each named by `width` bits.
 
     Ports: `push` adds `row`; where the list is full the row is lost, and `overflow` tells so until the next `pop`,
     which takes the oldest row off, if there is one; `count`, how many there are; `first`, the oldest, valid 2 cycles
@@ -24,21 +21,22 @@ class FailureList:
     """
 
     depth: int
+    width: int
 
     @property
     def name(self) -> str:
-        return f"hafnet_failure_list_{self.depth}"
+        return f"hafnet_failure_list_{self.depth}x{self.width}"
 
     @property
     def signature(self) -> wiring.Signature:
         return wiring.Signature(
             {
                 "push": In(1),
-                "row": In(PLACE),
+                "row": In(self.width),
                 "pop": In(1),
                 "count": Out(range(self.depth + 1)),
                 "overflow": Out(1),
-                "first": Out(PLACE),
+                "first": Out(self.width),
             }
         )
 
@@ -50,11 +48,11 @@ class FailureListHardware(Hardware):
     """A ring in a memory."""
 
     push: Signal
-    row: Any
+    row: Signal
     pop: Signal
     count: Signal
     overflow: Signal
-    first: Any
+    first: Signal
 
     def __init__(self, block: FailureList) -> None:
         self.block = block
@@ -63,7 +61,7 @@ class FailureListHardware(Hardware):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         depth = self.block.depth
-        ring = place(m, platform, "ring", Storage(PLACE.size, depth, image=False))
+        ring = place(m, platform, "ring", Storage(self.block.width, depth, image=False))
         write, read = Signal(range(depth)), Signal(range(depth))
         pushed, popped = Signal(), Signal()
         m.d.comb += [

@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hdl.arrays.host_access import LayerCommand, host_layout
 from hdl.arrays.programmer import CONFIGURATION, Programmer, RowCommand
 from hdl.arrays.reserve import Reserve
-from hdl.block import Hardware, place
-from hdl.failures import PLACE, FailureList
+from hdl.block import Hardware, index_width, place
+from hdl.failures import FailureList
 from hdl.neurons.popcount import tree_or
 from hdl.row_crc import BYTE, RowCrc
 from hdl.streams.packets import axi_stream, beats
@@ -139,6 +139,13 @@ class Programming:
         return self.reserve.geometry(self.rows, self.columns)
 
     @property
+    def place(self) -> data.StructLayout:
+        """A row of an array, in as few bits as there are rows."""
+        groups, tiles = (max(1, *(getattr(layer, name) for layer in self.layers)) for name in ("groups", "tiles"))
+        counts = {"layer": len(self.layers), "group": groups, "tile": tiles, "row": self.rows}
+        return data.StructLayout({name: index_width(count) for name, count in counts.items()})
+
+    @property
     def signature(self) -> wiring.Signature:
         members: dict[str, wiring.Member] = {
             "start": In(1),
@@ -163,7 +170,7 @@ class Programming:
             "pop": In(1),
             "count": Out(range(FAILURES + 1)),
             "overflow": Out(1),
-            "first": Out(PLACE),
+            "first": Out(self.place),
             "amplitude": Out(8),
             "resting": Out(1),
         }
@@ -269,7 +276,7 @@ class ProgrammingHardware(Hardware):
             programmer.word.eq(self.word),
             receiver.open.eq(self.busy & is_array),
             receiver.o.ready.eq(state == State.FETCH),
-            self.load.eq((programmer.read & ~scrubs) | (receiver.o.valid & receiver.o.ready)),
+            self.load.eq(programmer.read | (receiver.o.valid & receiver.o.ready)),
             self.loaded.eq(Mux(state == State.FETCH, receiver.o.payload.bits, programmer.bits)),
             crc.clear.eq(self.start),
             crc.load.eq(programmer.read & scrubs),
@@ -299,6 +306,10 @@ class ProgrammingHardware(Hardware):
             else:
                 m.d.sync += state.eq(State.SIGN)
 
+        why_cut = [
+            self.outcome.supply_lost.eq(programmer.cut & lost),
+            self.outcome.too_long.eq(programmer.cut & ~lost),
+        ]
         takes_spare = Signal()
         fails = Signal()  # a row, for good
         is_whole = Signal()  # all rows of the array have been programmed, and the signature has not
@@ -346,8 +357,7 @@ class ProgrammingHardware(Hardware):
                 m.d.sync += [
                     self.outcome.failed.eq(self.outcome.failed | fails | programmer.unstable),
                     self.outcome.unstable.eq(self.outcome.unstable | programmer.unstable),
-                    self.outcome.supply_lost.eq(programmer.cut & lost),
-                    self.outcome.too_long.eq(programmer.cut & ~lost),
+                    *why_cut,
                 ]
                 if block.reserve.spare_rows:
                     writes = Cat(under_way == each for each in WRITING).any()
@@ -404,8 +414,7 @@ class ProgrammingHardware(Hardware):
                         m.d.sync += [
                             self.outcome.failed.eq(1),
                             self.outcome.unsigned.eq(~programmer.cut),
-                            self.outcome.supply_lost.eq(programmer.cut & lost),
-                            self.outcome.too_long.eq(programmer.cut & ~lost),
+                            *why_cut,
                         ]
         return m
 
@@ -473,13 +482,15 @@ class ProgrammingHardware(Hardware):
 
     def _failures(self, m: Module, platform: Any, programmer: Any, row: Value, is_failure: Value) -> None:
         """Count and list the rows that fail."""
-        listed = place(m, platform, "failure_list", FailureList(FAILURES))
+        listed = place(m, platform, "failure_list", FailureList(FAILURES, self.block.place.size))
+        here: Any = Signal(self.block.place, name="here")
         m.d.comb += [
             listed.push.eq(is_failure),
-            listed.row.layer.eq(self.layer),
-            listed.row.group.eq(self.group),
-            listed.row.tile.eq(self.tile),
-            listed.row.row.eq(row),
+            here.layer.eq(self.layer),
+            here.group.eq(self.group),
+            here.tile.eq(self.tile),
+            here.row.eq(row),
+            listed.row.eq(here),
             listed.pop.eq(self.pop),
             self.count.eq(listed.count),
             self.overflow.eq(listed.overflow),

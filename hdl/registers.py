@@ -14,7 +14,6 @@ from hdl.arrays.programmer import CONFIGURATION, PULSED
 from hdl.arrays.reserve import Reserve
 from hdl.arrays.signature_check import VALIDITY
 from hdl.block import Hardware, place
-from hdl.failures import PLACE
 from hdl.neurons.popcount import tree_sum
 from hdl.programming import ON_ROWS, PULSING, WRITING, HostCommand, LayerSize, Programming, layer_side
 from hdl.streams.axi_lite import AxiLiteBridge, axi_lite
@@ -139,7 +138,7 @@ class Register(IntEnum):
     """Bit 0: images are taken even if signatures are not VALID."""
     DATA = 0x200
     """First of the words that a command writes from or reads to, bit 0 = column 0; as many as the widest word needs.
-    PROGRAM_ARRAY leaves its last row here."""
+    PROGRAM_ARRAY and SCRUB leave the last row here."""
     FAILED_COLUMNS = 0x400
     """Read-only: first of the words that tell which columns of the row that failed last did not read right."""
 
@@ -365,16 +364,16 @@ class HostRegistersHardware(Hardware):
         layers: list[tuple[int, Any]] = [(index, getattr(self, f"validity{index}")) for index in self.block.signed]
         m.d.comb += [getattr(self, f"trusted{index}").eq(trust) for index, _ in layers]
         count = tree_sum(m, [each.invalid for _, each in layers]) if layers else Const(0)
-        first: Any = Signal(PLACE, name="first_invalid")
+        first = {name: Signal(16, name=f"invalid_{name}") for name in ("layer", "group", "tile")}
         found: Value = Const(0)
         for index, each in layers:
             with m.If(~found & each.invalid.any()):
-                m.d.comb += [first.layer.eq(index), first.group.eq(each.group), first.tile.eq(each.tile)]
+                m.d.comb += [first["layer"].eq(index), first["group"].eq(each.group), first["tile"].eq(each.tile)]
             found = found | each.invalid.any()
         registers: dict[int, Value] = {
             Register.INVALID: count,
-            Register.INVALID_ARRAY: Cat(first.layer, first.group),
-            Register.INVALID_TILE: first.tile,
+            Register.INVALID_ARRAY: Cat(first["layer"], first["group"]),
+            Register.INVALID_TILE: first["tile"],
         }
         return registers, found & ~trust, Cat(each.checking for _, each in layers).any()
 
@@ -410,8 +409,8 @@ class HostRegistersHardware(Hardware):
             Register.IMAGES_OUT: images_out,
             Register.PROGRESS: programming.progress.as_value(),
             Register.FAILED_COUNT: listed,
-            Register.FAILED_ARRAY: Cat(first.layer, first.group),
-            Register.FAILED_ROW: Cat(first.tile, first.row),
+            Register.FAILED_ARRAY: _halves(first.layer, first.group),
+            Register.FAILED_ROW: _halves(first.tile, first.row),
             **{
                 Register.FAILED_COLUMNS + 4 * word: columns[32 * word : 32 * word + 32]
                 for word in range(-(-len(columns) // 32))
@@ -478,3 +477,8 @@ class HostRegistersHardware(Hardware):
             with m.Case(HostCommand.READ_NUMBER.value):
                 m.d.comb += allowed.eq(number)
         return allowed
+
+
+def _halves(low: Value, high: Value) -> Value:
+    """A register of two numbers."""
+    return Cat(low, Const(0, 16 - len(low)), high)

@@ -71,7 +71,8 @@ class _Cells:
         """What is added to the weights of the cells at these places where they err."""
         weights = self.weights[where]
         other = 0 if self.grid.ternary else -weights
-        return (np.where(weights == 0, self.mismatches[where], other) - weights).astype(np.int8)
+        found: Signs = np.where(weights == 0, self.mismatches[where], other) - weights
+        return found
 
     def weak_cells(self, neurons: slice) -> Iterator[_Weak]:
         """The weak cells of `neurons`, a range of them, group by group; its first neuron is number 0."""

@@ -6,7 +6,7 @@ Job: as `sim.edges` takes it. Answer: `cycles` per image with precharge 2 and se
 from typing import Any
 
 import cocotb
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiResp
 
 from hdl.programming import HostCommand
@@ -14,10 +14,10 @@ from hdl.registers import ADDRESS, DATA_WORDS, Register
 from sim import clocking, job
 from sim.edges import CONFIGURATION, Edges, raw_write
 
-PACKET_ERROR = 4
+FAILED, PACKET_ERROR, NO_SUPPLY, SUPPLY_LOST = 2, 4, 8, 16
 COMMANDS = [command.value for command in HostCommand if command is not HostCommand.NONE]
 ON_NUMBERS = [HostCommand.WRITE_NUMBER.value, HostCommand.READ_NUMBER.value]
-NO_COMMANDS = [0, max(COMMANDS) + 1, 8 | min(COMMANDS), 0x100 | min(COMMANDS), 1 << 31 | min(COMMANDS), 0xFFFF_FFFF]
+NO_COMMANDS = [0, max(COMMANDS) + 1, 16 | min(COMMANDS), 0x100 | min(COMMANDS), 1 << 31 | min(COMMANDS), 0xFFFF_FFFF]
 READ_ONLY = [
     Register.ID,
     Register.VERSION,
@@ -28,6 +28,12 @@ READ_ONLY = [
     Register.FAILURES,
     Register.RETRIES,
     Register.LIMITS,
+    Register.CRC,
+    Register.KEPT,
+    Register.SPARES,
+    Register.INVALID,
+    Register.INVALID_ARRAY,
+    Register.INVALID_TILE,
     Register.PROGRESS,
     Register.FAILED_ARRAY,
     Register.FAILED_ROW,
@@ -83,7 +89,8 @@ async def commands_that_make_no_sense_are_refused(dut: Any) -> None:
     for layer, (groups, tiles, lanes, numbers) in enumerate(layers):
         nowhere += [(layer, group, 0, 0, on_rows) for group in (groups, 0x100, 0xFFFF)]
         nowhere += [(layer, 0, tile, 0, on_rows) for tile in (tiles, 0x100, 0xFFFF)]
-        nowhere += [(layer, 0, 0, row, on_rows) for row in (rows, 0x1000, 0xFFFF)]
+        of_one_row = [command for command in on_rows if command != HostCommand.SCRUB.value]
+        nowhere += [(layer, 0, 0, row, of_one_row) for row in (rows, 0x1000, 0xFFFF)]
         nowhere += [(layer, lane, 0, 0, on_numbers) for lane in (lanes, 0x100, 0xFFFF)]
         nowhere += [(layer, 0, 0, number, on_numbers) for number in (numbers, 0xFFFF)]
         nowhere.append((layer, 0, 0, 0, NO_COMMANDS))
@@ -136,7 +143,7 @@ async def addresses_without_a_register_are_refused(dut: Any) -> None:
     columns = [Register.FAILED_COLUMNS + 4 * word for word in range(-(-edges.task["columns"] // 32))]
     read_only, write_only = {*READ_ONLY, *columns}, {Register.COMMAND, Register.UNLOCK}
     registers = {int(register) for register in Register} | data | read_only
-    around = {*range(0, 0x90, 4), *range(0x1F0, 0x210, 4), max(data) + 4, Register.DATA + 4 * DATA_WORDS, 0xFFC}
+    around = {*range(0, 0xB0, 4), *range(0x1F0, 0x210, 4), max(data) + 4, Register.DATA + 4 * DATA_WORDS, 0xFFC}
     around.add(max(columns) + 4)
     around |= {address | 1 << bit for address in registers for bit in range(6, 12)}
     before = await edges.registers(*READ_ONLY)
@@ -194,10 +201,10 @@ async def memories_change_between_images(dut: Any) -> None:
 
     source = cocotb.start_soon(keep_sending())
     await ClockCycles(dut.clk, edges.drain)
-    for change in changes:
+    for number, change in enumerate(changes):
         assert edges.results
-        await edges.put(change, "new")
-        await ClockCycles(dut.clk, edges.drain)
+        await (edges.put_array if change["array"] else edges.put)(change, "new")
+        await ClockCycles(dut.clk, edges.drain + 37 * number)  # anywhere within an image
     stop = True
     await source
     await edges.send(packets)
@@ -240,6 +247,55 @@ async def a_reset_forgets_the_images_under_way_and_nothing_else(dut: Any) -> Non
         await edges.put(change, "old")
         assert await edges.intact()
         await edges.check()
+
+
+@test
+async def pins_tell_what_goes_on(dut: Any) -> None:
+    edges = await Edges.begin(dut)
+    host, change, packets = edges.host, edges.task["changes"][0], edges.task["beats"]
+    await ClockCycles(dut.clk, edges.drain)
+    assert int(dut.idle.value)
+    # From the first beat to the last result, alone and one behind the other.
+    for sent in (packets[:1], packets):
+        source = cocotb.start_soon(edges.send(sent))
+        await RisingEdge(dut.s_axis_tvalid)
+        await ClockCycles(dut.clk, 2)
+        while len(edges.results) < len(sent):
+            assert not int(dut.idle.value), f"idle with {len(edges.results)} of {len(sent)} results"
+            await RisingEdge(dut.clk)
+        await source
+        await ClockCycles(dut.clk, edges.drain)
+        assert int(dut.idle.value)
+        edges.results.clear()
+    await edges.send([packets[0] * 2])  # dropped
+    await ClockCycles(dut.clk, edges.drain)
+    assert int(dut.idle.value)
+    await host.write(Register.STATUS, PACKET_ERROR)
+
+    await host.write(Register.PULSES, 20 | 30 << 16)
+    await host.write(Register.AMPLITUDES, 5 << 8 | 9 << 16)
+    await host.write(Register.IRQ_ENABLE, 2)
+    for drops in (False, True):
+        await edges.start_programming(change)
+        codes = set()
+        while await host.read(Register.STATUS) & 1:
+            assert not int(dut.idle.value)
+            codes.add(int(dut.amplitude.value))
+            if drops and codes & {5, 9}:
+                dut.supply_ok.value = 0
+        assert codes & {5, 9}
+        assert codes <= {0, 5, 9}
+        assert await host.read(Register.STATUS) == (NO_SUPPLY | SUPPLY_LOST | FAILED) * drops
+        assert int(dut.irq.value) == drops
+        assert not int(dut.amplitude.value)
+    await edges.refused(Register.COMMAND, HostCommand.PROGRAM_ROW.value)
+    dut.supply_ok.value = 1
+    await edges.put(change, "old")
+    await host.write(Register.IRQ_STATUS, 3)
+    await ClockCycles(dut.clk, edges.drain)
+    assert int(dut.idle.value)
+    assert not int(dut.irq.value)
+    assert await edges.intact()
 
 
 @test

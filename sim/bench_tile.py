@@ -39,7 +39,9 @@ class WeightCells:
         self.words, self.columns, self.ternary = words, columns, ternary
 
     def pulse(self, row: int, operation: Operation, side: Side, mask: int) -> None:
-        """SET makes a device 1, RESET 0. A binary cell is one bit: BL's, of which BLb's is the complement."""
+        """SET makes a device 1, RESET 0; FORM does nothing, because all are formed. A binary cell is one bit: BL's, of
+        which BLb's is the complement.
+        """
         if operation == Operation.FORM:
             return
         is_blb = side == Side.BLB

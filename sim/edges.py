@@ -117,6 +117,13 @@ class Edges:
         assert await self.host.put(put, change["index"], change[word], change["width"])
         assert await self.host.get(get, change["index"], change["width"]) == change[word]
 
+    async def put_array(self, change: Any, word: str) -> None:
+        """Program the whole array of a change, in which it is `old` or `new`, from a stream."""
+        rows = [change[word] if index == change["index"] else row for index, row in enumerate(change["words"])]
+        await self.host.address(change["layer"], change["group"], change["tile"])
+        assert await self.host.put_array(rows, change["width"])
+        assert await self.host.read(Register.PROGRESS) == len(rows)
+
     async def start_programming(self, change: Any) -> None:
         """Order that the row of a change becomes `new`, and do not wait."""
         await self.host.address(change["layer"], change["group"], change["tile"])

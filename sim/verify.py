@@ -185,8 +185,8 @@ def verify(
 ) -> Verification:
     """Simulate every sample on the RTL and compare every hidden bit, score and class with golden.
 
-    `folder` keeps the build and the run. With `program` the arrays start from images of zeros and are programmed, and
-    read back, through AXI4-Lite. With `scrub` the host reads back all arrays against the CRCs of their images while the
+    `folder` keeps the build and the run. With `program` the arrays start from images of zeros and are programmed from a
+    stream, and read back. With `scrub` the host reads back all arrays against the CRCs of their images while the
     samples pass a second time. `netlist` are the files that stand for the RTL, if any; their memories hold the images
     already. `progress` is told what is being done, and how much of how much. Raises HafnetError
     where files do not fit each other, SimulationError where the simulator or the bench fails.

@@ -170,6 +170,7 @@ MUTANTS = (
     Mutant("tile", DEVICES, DevicesEmulation, "_weights", "(states | faults[: 2 * columns])", "states"),
     Mutant("tile", TERNARY_NOISY, DevicesEmulation, "_weights", "(guess & mismatch)", "guess"),
     Mutant("tile", NOISY, NoiseHardware, ELABORATE, "word_select(column, BYTE) <", "word_select(column, BYTE) <="),
+    Mutant("tile", ARRAY, ArrayEmulation, ELABORATE, " & (self.operation != Operation.FORM)", ""),
     Mutant(
         "controller", CONTROLLER, ControllerHardware, ELABORATE, "with m.If(overdue | ~self.supply_ok)", "with m.If(0)"
     ),

@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import Require
 
-from hdl.accelerator import Accelerator
+from hdl.accelerator import Accelerator, AcceleratorHardware
+from hdl.arrays.host_access import HostAccessHardware
 from hdl.generate import generate
+from hdl.layers.layer import LayerHardware
+from hdl.layers.pooling import PoolLayerHardware
 from model import images
 from model.golden import Trace, infer
 from model.mapping import P2S, S2P, Geometry
@@ -19,6 +23,7 @@ from model.plan import LayerPlan, Plan
 from model.random_network import random_network
 from model.topology import Topology
 from sim import records
+from sim.tools import Tool
 from sim.verify import build_accelerator, code_bits
 
 SAMPLES = 12
@@ -115,20 +120,16 @@ def drawn(accelerator: Accelerator, seed: int) -> tuple[list[Network], Any, list
     return (networks, values, results) if shows else None
 
 
-@pytest.mark.parametrize(("name", "simulator"), [*((name, "icarus") for name in ACCELERATORS), ("padded", "verilator")])
-def test_misuse_changes_nothing_and_is_told(
-    name: str, simulator: str, tmp_path: Path, require_simulator: Require
-) -> None:
-    accelerator, tool = ACCELERATORS[name], require_simulator(simulator)
+def on_bench(tool: Tool, accelerator: Accelerator, folder: Path) -> Any:
     plan = accelerator.plan
-    manifest = generate(accelerator, tmp_path / "verilog")
+    manifest = generate(accelerator, folder / "verilog")
     networks, values, results = next(filter(None, (drawn(accelerator, seed) for seed in range(100))))
-    images.export(networks[0], plan, tmp_path / "run" / manifest.image_default)
-    design = build_accelerator(tool, tmp_path / "verilog", manifest, tmp_path / "build")
+    images.export(networks[0], plan, folder / "run" / manifest.image_default)
+    design = build_accelerator(tool, folder / "verilog", manifest, folder / "build")
     codes = code_bits(infer(networks[0], values).inputs, accelerator.topology.input.depth)
-    answer = design.run(
+    return design.run(
         "sim.bench_edges",
-        tmp_path / "run",
+        folder / "run",
         {
             "beats": records.packet_beats(codes, manifest.input_width),
             "stages": results,
@@ -141,4 +142,39 @@ def test_misuse_changes_nothing_and_is_told(
             "data_words": -(-accelerator.host_width // 32),
         },
     )
-    assert answer == {"cycles": CYCLES[name]}
+
+
+@pytest.mark.parametrize(("name", "simulator"), [*((name, "icarus") for name in ACCELERATORS), ("padded", "verilator")])
+def test_misuse_changes_nothing_and_is_told(
+    name: str, simulator: str, tmp_path: Path, require_simulator: Require
+) -> None:
+    assert on_bench(require_simulator(simulator), ACCELERATORS[name], tmp_path) == {"cycles": CYCLES[name]}
+
+
+PADDED, PLANES = ACCELERATORS["padded"], ACCELERATORS["convolution by planes"]
+MUTANTS = (Mutant("edges", PADDED, HostAccessHardware, ELABORATE, "~busy & ~self.claim)", "~busy)"),)
+MORE_MUTANTS = (
+    Mutant("edges", PLANES, LayerHardware, "_host_between_maps", "between.eq(word == 0)", "between.eq(1)"),
+    Mutant("edges", PLANES, LayerHardware, "_host_between_maps", "self.claim & between", "self.claim"),
+    Mutant("edges", PLANES, PoolLayerHardware, "_between_maps", "(word != 0) | offered", "offered"),
+    Mutant("edges", PADDED, AcceleratorHardware, "_idle", "(images != 0) | ", ""),
+    Mutant("edges", PADDED, AcceleratorHardware, "_idle", " - packets.wrong", ""),
+    Mutant("edges", PADDED, AcceleratorHardware, "_idle", " & registers.resting", ""),
+    Mutant(
+        "edges",
+        PADDED,
+        AcceleratorHardware,
+        "_join_host",
+        "layer.supply_ok.eq(self.supply_ok)",
+        "layer.supply_ok.eq(1)",
+    ),
+)
+
+
+@each_mutant(MUTANTS, MORE_MUTANTS)
+def test_a_defect_is_caught(
+    mutant: Mutant, tmp_path: Path, require_simulator: Require, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant.apply(monkeypatch)
+    with found_by(mutant.bench):
+        on_bench(require_simulator("icarus"), mutant.block, tmp_path)

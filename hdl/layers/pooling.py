@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -103,8 +103,8 @@ class PoolLayer:
     """Max-pooling as a layer of the accelerator: its modes are numbers for the host, one a channel, in lane 0.
 
     Ports: `i`, `o` as in `MaxPool`; those of the host, see `hdl.arrays.host_access.host_ports`. There are no arrays to
-    pulse or to wait for. A mode that the host writes holds at once, for the map that is passing too. Throughput and
-    latency are those of `MaxPool`.
+    pulse or to wait for. A command waits until the map that is passing has passed, and the next map waits for it.
+    Throughput and latency are those of `MaxPool`.
     """
 
     pool: MaxPool
@@ -129,6 +129,7 @@ class PoolLayerHardware(Hardware):
     i: Any
     o: Any
     host: Any
+    claim: Signal
     done: Signal
     read_bits: Signal
     resting: Signal
@@ -141,10 +142,10 @@ class PoolLayerHardware(Hardware):
         m = Module()
         pool = place(m, platform, "pool", self.block.pool)
         connect(m, flipped(self.i), pool.i)
-        connect(m, pool.o, flipped(self.o))
+        passing = self._between_maps(m, pool)
         order, taken = self.host.payload, self.host.valid & self.host.ready
         m.d.comb += [
-            self.host.ready.eq(1),
+            self.host.ready.eq(~passing),
             pool.read_en.eq(taken),
             pool.read_addr.eq(order.index),
             pool.write_en.eq(taken & (order.command == LayerCommand.WRITE_NUMBER)),
@@ -155,3 +156,21 @@ class PoolLayerHardware(Hardware):
         ]
         m.d.sync += self.done.eq(taken)
         return m
+
+    def _between_maps(self, m: Module, pool: Any) -> Value:
+        """Pass on the pixels; returns whether a map is passing. Where none is, the next one waits for the host."""
+        height, width = self.block.pool.window.sliding.output
+        word = Signal(range(max(2, height * width)))  # of the map
+        offered = Signal()  # a pixel stands on `o`: it must stay there
+        passing, held = Signal(), Signal()
+        m.d.comb += [
+            passing.eq((word != 0) | offered),
+            held.eq(~passing & (self.host.valid | self.claim)),
+            self.o.payload.eq(pool.o.payload),
+            self.o.valid.eq(pool.o.valid & ~held),
+            pool.o.ready.eq(self.o.ready & ~held),
+        ]
+        m.d.sync += offered.eq(self.o.valid & ~self.o.ready)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += word.eq(Mux(word == height * width - 1, 0, word + 1))
+        return passing

@@ -24,7 +24,7 @@ class RowReceiver:
       `last_beat` beats of a row but one; it stands still while `open` is high
       `o`         stream of {bits, last}: a row, and whether the packet ends with it. Bits of beats that a row does not
                   have are left over from other rows. There is room for one row: the next one comes when it is taken
-      `wrong`     high for one cycle when a packet has ended within a row
+      `wrong`     a packet has ended within a row: nothing more is taken while `open` stays high
 
     Throughput: one row in last_beat + 2 cycles. Latency from the last beat of a row to `o.valid` 1 cycle.
     """
@@ -77,11 +77,10 @@ class RowReceiverHardware(Hardware):
         dropping = Signal()
         taken = Signal()
         m.d.comb += [
-            self.axis.tready.eq((self.open & ~self.o.valid) | dropping),
+            self.axis.tready.eq((self.open & ~self.o.valid & ~self.wrong) | dropping),
             taken.eq(self.axis.tvalid & self.axis.tready),
             self.o.payload.bits.eq(Cat(words)),
         ]
-        m.d.sync += self.wrong.eq(0)
         with m.If(taken):
             m.d.sync += begun.eq(~self.axis.tlast)
         with m.If(self.o.valid & self.o.ready):
@@ -99,7 +98,7 @@ class RowReceiverHardware(Hardware):
         with m.If(dropping & taken & self.axis.tlast):
             m.d.sync += dropping.eq(0)
         with m.If(~self.open):
-            m.d.sync += [beat.eq(0), self.o.valid.eq(0)]
+            m.d.sync += [beat.eq(0), self.o.valid.eq(0), self.wrong.eq(0)]
             with m.If(begun & ~(taken & self.axis.tlast)):
                 m.d.sync += dropping.eq(1)
         return m
