@@ -7,7 +7,8 @@ write and read back before anything else, with the registers `read_timing` and `
 pauses of `loading` cycles, in which numbers are read from arrays, before and between the two. The words of a pass are
 in the files that `sim.records` reads and writes; `scrub`, arrays with the CRC-32 that is `expected` of each, which are
 read back while the images of the last pass pass. Answer: `program`, for each memory the `words` that were read back,
-how many rows were `finished`, how many `failed`, and the `rows` of those that the accelerator's list has room for;
+how many rows were `finished`, how many `failed`, the `rows` of those that the accelerator's list has room for, and
+what `status` says of signature and spare rows;
 `signatures`, how many are `invalid`, the `first` of these, and how many `spares` were taken; `scrub`, for each array
 the `crc` and whether there was a `mismatch`.
 """
@@ -21,7 +22,7 @@ from hdl.programming import HostCommand
 from hdl.registers import Register
 from sim import clocking, job
 from sim.harness import CONTROLS, DUT
-from sim.host import CHECKING, FAILED, MISMATCH, NOT_VALID, Host
+from sim.host import CHECKING, FAILED, MISMATCH, NO_SPARE, NOT_VALID, SPARED, UNSIGNED, Host
 
 PROGRESS_EVERY = 2000 * clocking.PERIOD_NS
 """Nanoseconds after which the bench says how far it is."""
@@ -58,12 +59,13 @@ async def program(host: Host, dut: Any, task: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for memory in task["program"]:
         await host.address(memory["layer"], memory["group"], memory["tile"])
-        answer: dict[str, Any] = {"finished": 0, "failed": 0, "rows": []}
+        answer: dict[str, Any] = {"finished": 0, "failed": 0, "rows": [], "status": 0}
         if memory["array"]:
             ended_well = await host.put_array(memory["words"][:used], memory["width"])
             progress = await host.read(Register.PROGRESS)
             rows = [place.row for place in await host.failed_rows()]
-            answer = {"finished": progress & 0xFFFF, "failed": progress >> 16, "rows": rows}
+            status = await host.read(Register.STATUS) & (UNSIGNED | SPARED | NO_SPARE)
+            answer = {"finished": progress & 0xFFFF, "failed": progress >> 16, "rows": rows, "status": status}
             assert ended_well == (not answer["failed"])
         else:
             for index, word in enumerate(memory["words"]):

@@ -32,6 +32,7 @@ from model.topology import StochasticInput, Topology
 from sim import harness, records
 from sim.cells import TARGETS, models
 from sim.compare import Disagreement, Found, compare
+from sim.host import NO_SPARE, SPARED, UNSIGNED
 from sim.raw import Entropy
 from sim.runner import Design, SimulationError, build
 from sim.tools import Tool
@@ -252,12 +253,11 @@ def verify(
                 raise SimulationError(
                     f"{tool.name}: {memory['name']}, word {index}: read {read:#x} in place of {right:#x}"
                 )
-        rows = (answer.finished, len(answer.failed), answer.failed[:FAILURES])
-        told = (found["finished"], found["failed"], found["rows"])
+        rows = (answer.finished, len(answer.failed), answer.failed[:FAILURES], answer.status)
+        told = (found["finished"], found["failed"], found["rows"], found["status"])
         if rows != told:
-            raise SimulationError(
-                f"{tool.name}: {memory['name']}: rows finished, failed and listed are {told}, but should be {rows}"
-            )
+            what = "rows finished, failed and listed, and the status,"
+            raise SimulationError(f"{tool.name}: {memory['name']}: {what} are {told}, but should be {rows}")
     _judge_arrays(tool.name, faults, scrubs, result)
     return _judge(
         tool,
@@ -331,10 +331,11 @@ def _lay_images(target: Path, images_folder: Path, names: Mapping[str, str], bla
 @dataclass(frozen=True)
 class Answer:
     """What the host finds out while it programs a memory and reads it back: rows that were `finished`, those that
-    failed, and the words that it reads."""
+    failed, what STATUS says of signature and spare rows, and the words that it reads."""
 
     finished: int
     failed: list[int]
+    status: int
     words: list[int]
 
 
@@ -350,7 +351,7 @@ def programmed(faults: FaultyArrays, memories: Sequence[Mapping[str, Any]], retr
     written = [
         _Writer(faults, (memory["layer"], memory["group"], memory["tile"]), retries).put_array(memory["words"])
         if memory["array"]
-        else (0, [])
+        else (0, [], 0)
         for memory in memories
     ]
     for layer in sorted({memory["layer"] for memory in memories if memory["array"]}):
@@ -377,22 +378,24 @@ class _Writer:
     place: tuple[int, int, int]
     retries: int
 
-    def put_array(self, words: Sequence[int]) -> tuple[int, list[int]]:
+    def put_array(self, words: Sequence[int]) -> tuple[int, list[int], int]:
         """Program all rows but those that are kept back, and the signature, if there is one; returns how many rows were
-        finished, and those that failed.
+        finished, those that failed, and what STATUS says of signature and spare rows.
         """
         geometry = self.faults.plan.geometry
         grid = self.faults.plan.maps(self.faults.network.topology)[self.place[0]]
         assert grid is not None  # it has arrays
         if geometry.signature and not self.put(geometry.rows - 1, grid.signatures.invalid, verify_first=True):
-            return 0, [geometry.rows - 1]
+            return 0, [geometry.rows - 1], UNSIGNED
+        taken = self.faults.taken
         failed = [row for row in range(geometry.used_rows) if not self.put_somewhere(row, words[row])]
+        status = SPARED * (self.faults.taken > taken) | NO_SPARE * bool(failed and geometry.spare_rows)
         if geometry.signature and not failed:
             spared = self.faults.has_spares(*self.place)
             word = grid.signatures.spared if spared else grid.signatures.valid
             if not self.put(geometry.rows - 1, word, verify_first=True):
-                failed = [geometry.rows - 1]
-        return geometry.used_rows, failed
+                return geometry.used_rows, [geometry.rows - 1], UNSIGNED | status
+        return geometry.used_rows, failed, status
 
     def put_somewhere(self, row: int, word: int) -> bool:
         """Program a row, or a spare one in its place."""
