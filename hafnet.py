@@ -131,6 +131,9 @@ def export(
 @click.option(
     "--longest-pulse", default=10_000, show_default=True, help="Cycles after which a watchdog cuts any pulse."
 )
+@click.option(
+    "--spare-entries", default=8, show_default=True, help="Rows of a layer that can be remapped to spare ones."
+)
 @click.option("--pulsed-at-once", default=32, show_default=True, help="Devices of a row that are pulsed together.")
 def generate(
     folder: Path,
@@ -176,6 +179,7 @@ def synth(folder: Path, target: str) -> None:
 @click.option("--count", type=int, help="Only so many of the samples.")
 @click.option("--random", "random_count", type=int, help="So many random samples instead.")
 @click.option("--program", is_flag=True, help="Program all arrays from a stream, and read them back, first.")
+@click.option("--scrub", is_flag=True, help="Read back all arrays against the CRCs of their images meanwhile.")
 @click.option("--netlist", is_flag=True, help="Simulate FOLDER/netlist in place of FOLDER/verilog.")
 @waves_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random samples and of stalls.")

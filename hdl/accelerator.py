@@ -10,6 +10,8 @@ from amaranth.lib.wiring import Flow, In, Out, connect
 from hdl.arrays.columns import Columns
 from hdl.arrays.controller import Limits
 from hdl.arrays.grid import Grid
+from hdl.arrays.reserve import Reserve
+from hdl.arrays.spare_table import ENTRY
 from hdl.block import Hardware, place
 from hdl.inputs.encoder import PlaneSplitter, StochasticEncoder
 from hdl.inputs.whitening import Whitener
@@ -35,6 +37,8 @@ from model.pipeline import WIDEST_BUS, Pipeline, Results
 from model.plan import Plan
 from model.topology import PlaneInput, StochasticInput, Topology
 
+LARGEST_TABLE = 64
+"""Most rows of a layer that can be remapped at a time: each of its arrays compares with all of them."""
 LARGEST_INDEX = 2**16 - 1
 """The host addresses groups, tiles, rows and numbers with 16 bits."""
 
@@ -50,7 +54,8 @@ class Accelerator:
     `input_width`, TDATA bits of the input (a multiple of 8 up to 1024; None chooses the narrowest of 32, 64 … 1024 that
     does not slow the pipeline down); `timing`, how arrays are read and pulsed after reset; `target`, what the popcounts
     of P2S layers are built of: "generic" of gates, else an FPGA's own primitives (see `hdl.neurons.targets`); `limits`,
-    what no pulse can exceed (see `hdl.arrays.controller.Limits`). Raises HafnetError where a member breaks its rule.
+    what no pulse can exceed (see `hdl.arrays.controller.Limits`); `spare_entries`, rows of a layer that can be remapped
+    at a time, if the plan has spare ones (1 … 64). Raises HafnetError where a member breaks its rule.
 
     Ports: `clk`, `rst` (synchronous, active high); `s_axis_*`, AXI4-Stream, one image a packet, its codes packed
     without gaps, bit 0 of value 0 in bit 0 of the first beat; `m_axis_*`, AXI4-Stream of 32-bit beats, one result a
@@ -75,12 +80,17 @@ class Accelerator:
     timing: Timing = field(default_factory=Timing)
     target: Target = "generic"
     limits: Limits = field(default_factory=Limits)
+    spare_entries: int = 8
 
     name = "hafnet_accelerator"
 
     def __post_init__(self) -> None:
         check_target(self.target)
         self.timing.check(self.limits)
+        if not 1 <= self.spare_entries <= LARGEST_TABLE:
+            raise HafnetError(
+                f"a table of {self.spare_entries} remapped rows is not possible, only of 1 … {LARGEST_TABLE}"
+            )
         object.__setattr__(self, "plan", self.plan.of(self.topology))
         classes = self.topology.output.fan_out
         if not 0 <= self.top <= classes:
@@ -138,9 +148,15 @@ class Accelerator:
         return width
 
     @property
+    def reserve(self) -> Reserve:
+        """What is kept back of each array; one table of remapped rows for each layer, if there are spare ones."""
+        geometry = self.plan.geometry
+        return Reserve(geometry.spare_rows, geometry.signature, self.spare_entries if geometry.spare_rows else 0)
+
+    @property
     def host_width(self) -> int:
         """Bits of the widest word that the host exchanges with a layer."""
-        widths = [1]
+        widths = [ENTRY.size if self.reserve.entries else 1]
         for index, grid in enumerate(self.maps):
             if grid is not None:
                 top, last = self.topology.top(index), index == len(self.maps) - 1
@@ -211,6 +227,7 @@ class Accelerator:
             self.target,
             self.plan.fidelity,
             self.limits,
+            self.reserve,
         )
         return Classifier(block, self.scores, self.top) if last else Dense(block, streamed=self.zigzag(index))
 
@@ -220,8 +237,18 @@ class Accelerator:
         last, streamed = index == len(self.maps) - 1, self.zigzag(index - 1)
         size = (shape.fan_in, shape.fan_out, geometry.rows, geometry.columns)
         numbers: Literal["thresholds", "offsets"] = "offsets" if last else "thresholds"
-        rest = (self.host_width, self.plan.numbers_in_arrays, self.plan.fidelity, self.limits)
-        sink = Columns(*size, grid.lanes, presentations, shape.ternary, numbers, *rest)
+        sink = Columns(
+            *size,
+            grid.lanes,
+            presentations,
+            shape.ternary,
+            numbers,
+            self.host_width,
+            self.plan.numbers_in_arrays,
+            self.plan.fidelity,
+            self.limits,
+            self.reserve,
+        )
         if last:
             return SequentialClassifier(sink, self.scores, self.top, streamed)
         if streamed:
@@ -250,6 +277,7 @@ class Accelerator:
             self.host_width,
             self.timing,
             self.limits,
+            self.reserve,
         )
 
     def _numbers(self, grid: LayerMap) -> tuple[int, int]:
@@ -364,6 +392,11 @@ class AcceleratorHardware(Hardware):
         """A layer and the host's side of it."""
         connect(m, getattr(registers, f"host{index}"), layer.host)
         m.d.comb += layer.supply_ok.eq(self.supply_ok)
+        if index in self.block.registers.signed:
+            m.d.comb += [
+                layer.trusted.eq(getattr(registers, f"trusted{index}")),
+                getattr(registers, f"validity{index}").eq(layer.validity),
+            ]
         for name, member in layer_side(1).items():
             here: Any = getattr(registers, f"{name}{index}")
             if name != "host":

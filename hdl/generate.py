@@ -25,7 +25,7 @@ from model.files import read_manifest, whole_folder
 from model.plan import Plan
 from model.topology import Convolution, Dense, MaxPool, Topology
 
-VERSION = 3
+VERSION = 4
 MANIFEST = "manifest.json"
 WAIVERS = Path(__file__).with_name("hafnet.vlt")
 
@@ -102,6 +102,7 @@ class Manifest:
     timing: Timing
     target: Target
     limits: Limits
+    spare_entries: int
     arrays: int
     layers: tuple[Layer, ...]
     ports: tuple[Port, ...]
@@ -112,7 +113,7 @@ class Manifest:
     def accelerator(self) -> Accelerator:
         """The block that the folder was generated from."""
         topology = Topology.parse(self.topology)
-        rest = (self.input_width, self.timing, self.target, self.limits)
+        rest = (self.input_width, self.timing, self.target, self.limits, self.spare_entries)
         return Accelerator(topology, self.plan, self.scores, self.top_classes, *rest)
 
 
@@ -192,6 +193,7 @@ def _describe(accelerator: Accelerator, version: str, files: tuple[File, ...]) -
         timing=accelerator.timing,
         target=accelerator.target,
         limits=accelerator.limits,
+        spare_entries=accelerator.spare_entries,
         arrays=accelerator.arrays,
         layers=tuple(layers),
         ports=tuple(ports),

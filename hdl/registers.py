@@ -11,8 +11,11 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.arrays.controller import TIMING, Limits
 from hdl.arrays.programmer import CONFIGURATION, PULSED
+from hdl.arrays.reserve import Reserve
+from hdl.arrays.signature_check import VALIDITY
 from hdl.block import Hardware, place
-from hdl.programming import ON_ROWS, PULSING, HostCommand, LayerSize, Programming, layer_side
+from hdl.neurons.popcount import tree_sum
+from hdl.programming import ON_ROWS, PULSING, WRITING, HostCommand, LayerSize, Programming, layer_side
 from hdl.streams.axi_lite import AxiLiteBridge, axi_lite
 from hdl.streams.packets import axi_stream
 from hdl.streams.row_receiver import ROW_BEAT
@@ -22,7 +25,7 @@ IDENTIFICATION = int.from_bytes(b"TNFH", "little")
 """What ID reads as: "HFNT", most significant byte first."""
 KEY = int.from_bytes(b"MROF", "little")
 """What unlocks FORM_ROW: "FORM", most significant byte first."""
-MAP_VERSION = 2
+MAP_VERSION = 3
 ADDRESS_WIDTH = 12
 DATA_WORDS = 128
 """Words of the DATA window: enough for a row of the widest array, 4,096 columns."""
@@ -48,23 +51,29 @@ class Register(IntEnum):
     ARRAY = 0x014
     """Read-only: rows in bits 15:0, columns in bits 31:16."""
     STATUS = 0x018
-    """Bit 0 BUSY: a command is under way. Bit 1 FAILED: the last command failed; where bits 4 … 7 do not tell why, a
-    row did not read as it should. Bit 2 PACKET_ERROR: an input packet of wrong length was dropped; write 1 to clear.
-    Bit 3 NO_SUPPLY: the programming voltage is not stable. Bit 4 SUPPLY_LOST: nor was it during a pulse of the last
-    command. Bit 5 TOO_LONG: a pulse of the last command was cut at the longest one of LIMITS. Bit 6 UNSTABLE: two reads
-    of the last READ_ROW differed. Bit 7 BAD_PACKET: the packet of the last PROGRAM_ARRAY ended within a row, or went on
-    behind the last one. Bit 8 UNLOCKED: the next command may be FORM_ROW."""
+    """Bit 0 BUSY: a command is under way. Bit 1 FAILED: the last command failed; where bits 4 … 7, 9, 10 and 12 do not
+    tell why, a row did not read as it should. Bit 2 PACKET_ERROR: an input packet of wrong length was dropped; write 1
+    to clear. Bit 3 NO_SUPPLY: the programming voltage is not stable. Bit 4 SUPPLY_LOST: nor was it during a pulse of
+    the last command. Bit 5 TOO_LONG: a pulse of the last command was cut at the longest one of LIMITS. Bit 6 UNSTABLE:
+    two reads of the last READ_ROW differed. Bit 7 BAD_PACKET: the packet of the last PROGRAM_ARRAY ended within a row,
+    or went on behind the last one. Bit 8 UNLOCKED: the next command may be FORM_ROW. Of the last command: bit 9
+    MISMATCH: SCRUB found another CRC-32 than EXPECTED; bit 10 UNSIGNED: the array's signature could not be written, and
+    nothing was done after that; bit 11 SPARED: a row failed and was written into a spare row, which is no failure; bit
+    12 NO_SPARE: a row failed for which there was no spare row or no entry in the table. Bit 13 NOT_VALID: images are
+    not taken, because signatures are not VALID, see INVALID. Bit 14 CHECKING: signatures are still to be read."""
     COMMAND = 0x01C
     """Write-only: 1 PROGRAM_ROW, 2 READ_ROW, 3 WRITE_NUMBER, 4 READ_NUMBER, 5 FORM_ROW, 6 VERIFY_ROW, 7 PROGRAM_ARRAY,
-    on what LAYER … INDEX address. Refused while BUSY, and for an address that does not exist; what would pulse also
-    while NO_SUPPLY; what would write also where PROTECT says so; and FORM_ROW where it is not unlocked."""
+    8 COMMIT, 9 SCRUB, 10 WRITE_SPARE, 11 READ_SPARE, on what LAYER … INDEX address. Refused while BUSY, and for an
+    address that does not exist; what would pulse also while NO_SUPPLY; what would write also where PROTECT says so; and
+    FORM_ROW where it is not unlocked."""
     LAYER = 0x020
     """What a command acts on. LAYER to INDEX hold 16 bits: the upper half of what is written is ignored."""
     GROUP = 0x024
     TILE = 0x028
     INDEX = 0x02C
     """Row of the array (of PROGRAM_ARRAY the first one), or place of a number (threshold, offset, mode) in its lane,
-    which is then GROUP."""
+    which is then GROUP, or entry of the table of remapped rows. PROGRAM_ROW and PROGRAM_ARRAY only take rows for
+    weights and numbers; others also spare rows and the signature, which have no other place."""
     FAILURES = 0x030
     """Read-only: rows that failed since reset (wraps at 2^32)."""
     RETRIES = 0x034
@@ -109,13 +118,33 @@ class Register(IntEnum):
     """Read-only: the oldest row in the list: its layer in bits 15:0, group in bits 31:16."""
     FAILED_ROW = 0x07C
     """Read-only: its tile in bits 15:0, row in bits 31:16."""
+    CRC = 0x080
+    """Read-only: the CRC-32 that the last SCRUB found; see `model.signatures.contents_crc32`."""
+    EXPECTED = 0x084
+    """The CRC-32 that SCRUB is to find."""
+    KEPT = 0x088
+    """Read-only: rows of an array that hold weights and numbers in bits 15:0, spare rows behind them in 30:16. Bit 31:
+    the last row is the array's signature."""
+    SPARES = 0x08C
+    """Read-only: entries of each layer's table of remapped rows in bits 15:0; spare rows taken since reset in bits
+    31:16 (wraps at 2^16)."""
+    INVALID = 0x090
+    """Read-only: arrays whose signature was not VALID when it was last read, the number of all layers."""
+    INVALID_ARRAY = 0x094
+    """Read-only: the first of them: its layer in bits 15:0, group in bits 31:16."""
+    INVALID_TILE = 0x098
+    """Read-only: its tile."""
+    TRUST = 0x09C
+    """Bit 0: images are taken even if signatures are not VALID."""
     DATA = 0x200
     """First of the words that a command writes from or reads to, bit 0 = column 0; as many as the widest word needs.
-    PROGRAM_ARRAY leaves its last row here."""
+    PROGRAM_ARRAY and SCRUB leave the last row here."""
     FAILED_COLUMNS = 0x400
     """Read-only: first of the words that tell which columns of the row that failed last did not read right."""
 
 
+OF_LAST_COMMAND = ("mismatch", "unsigned", "spared", "no_spare")
+"""Bits 9 … 12 of STATUS."""
 ADDRESS = (Register.LAYER, Register.GROUP, Register.TILE, Register.INDEX)
 ACTING = (Register.STATUS, Register.IRQ_STATUS, Register.FAILED_COUNT, Register.UNLOCK)
 """Registers in which a write does not leave what is written."""
@@ -171,7 +200,8 @@ class HostRegisters:
     Ports: `axil`; `prog`, packets of rows for PROGRAM_ARRAY; `supply_ok`; `timing`, the phase lengths of reads;
     `amplitude`, code for the DAC; `irq`, an interrupt that is enabled has its status bit set, one cycle after it;
     `resting`, no command is under way and nothing in the layers; `image_in`, `image_out`, `wrong_packet`, high for one
-    cycle at each such event; for each layer k the ports of `hdl.programming.layer_side`.
+    cycle at each such event; for each layer k the ports of `hdl.programming.layer_side`, and of each with arrays that
+    are signed (`reserve`) `validity{k}` and `trusted{k}`, see `hdl.arrays.host_access.host_ports`.
     """
 
     input_bits: int
@@ -182,12 +212,13 @@ class HostRegisters:
     host_width: int
     timing: Timing
     limits: Limits = field(default_factory=Limits)
+    reserve: Reserve = field(default_factory=Reserve)
 
     name = "hafnet_registers"
 
     @property
     def programming(self) -> Programming:
-        return Programming(self.rows, self.columns, self.host_width, self.layers)
+        return Programming(self.rows, self.columns, self.host_width, self.layers, self.reserve)
 
     @property
     def signature(self) -> wiring.Signature:
@@ -205,7 +236,14 @@ class HostRegisters:
         }
         for index in range(len(self.layers)):
             members |= {f"{name}{index}": member for name, member in layer_side(self.host_width).items()}
+        for index in self.signed:
+            members |= {f"validity{index}": In(VALIDITY), f"trusted{index}": Out(1)}
         return wiring.Signature(members)
+
+    @property
+    def signed(self) -> list[int]:
+        """Layers whose arrays have signatures."""
+        return [index for index, layer in enumerate(self.layers) if layer.groups and self.reserve.signed]
 
     def create(self) -> "HostRegistersHardware":
         return HostRegistersHardware(self)
@@ -257,15 +295,23 @@ class HostRegistersHardware(Hardware):
 
         outcome = programming.outcome
         why = (outcome.supply_lost, outcome.too_long, outcome.unstable, outcome.bad_packet)
-        status = Cat(programming.busy, outcome.failed, packet_error, ~self.supply_ok, *why, unlocked)
-        readable = self._constants() | self._results(m, programming)
+        trust, expected = Signal(), Signal(32, name="expected")
+        invalid, blocked, checking = self._validity(m, trust)
+        status = Cat(
+            *(programming.busy, outcome.failed, packet_error, ~self.supply_ok, *why, unlocked),
+            *(outcome[name] for name in OF_LAST_COMMAND),
+            *(blocked, checking),
+        )
+        readable = self._constants() | self._results(m, programming) | invalid
         readable |= {Register.STATUS: status, Register.IRQ_STATUS: irq_status}
         # What a command is made of stays as it is until the command is done.
         held = self._configuration(m, programming) | dict(zip(ADDRESS, address.values(), strict=True))
+        held[Register.EXPECTED] = expected
+        m.d.comb += programming.expected.eq(expected)
         held |= {Register.DATA + 4 * number: word for number, word in enumerate(words)}
         refusals = dict.fromkeys(held, programming.busy)
-        refusals |= {Register.PROTECT: protect[-1], Register.IRQ_ENABLE: Const(0)}
-        writable = held | {Register.PROTECT: protect, Register.IRQ_ENABLE: irq_enable}
+        refusals |= {Register.PROTECT: protect[-1], Register.IRQ_ENABLE: Const(0), Register.TRUST: Const(0)}
+        writable = held | {Register.PROTECT: protect, Register.IRQ_ENABLE: irq_enable, Register.TRUST: trust}
         with m.Switch(bus.read_word):
             for place_, value in (readable | writable).items():
                 with m.Case(place_ // 4):
@@ -312,6 +358,26 @@ class HostRegistersHardware(Hardware):
                 else:
                     m.d.comb += outside.eq(inside) if member.flow is Out else inside.eq(outside)
 
+    def _validity(self, m: Module, trust: Signal) -> tuple[dict[int, Value], Value, Value]:
+        """What the layers say of their arrays: registers, whether images are not taken, and whether signatures are
+        still to be read.
+        """
+        layers: list[tuple[int, Any]] = [(index, getattr(self, f"validity{index}")) for index in self.block.signed]
+        m.d.comb += [getattr(self, f"trusted{index}").eq(trust) for index, _ in layers]
+        count = tree_sum(m, [each.invalid for _, each in layers]) if layers else Const(0)
+        first = {name: Signal(16, name=f"invalid_{name}") for name in ("layer", "group", "tile")}
+        found: Value = Const(0)
+        for index, each in layers:
+            with m.If(~found & each.invalid.any()):
+                m.d.comb += [first["layer"].eq(index), first["group"].eq(each.group), first["tile"].eq(each.tile)]
+            found = found | each.invalid.any()
+        registers: dict[int, Value] = {
+            Register.INVALID: count,
+            Register.INVALID_ARRAY: Cat(first["layer"], first["group"]),
+            Register.INVALID_TILE: first["tile"],
+        }
+        return registers, found & ~trust, Cat(each.checking for _, each in layers).any()
+
     def _constants(self) -> dict[int, Value]:
         block = self.block
         return {
@@ -321,6 +387,11 @@ class HostRegistersHardware(Hardware):
             Register.INPUT_BITS: Const(block.input_bits, 32),
             Register.CLASSES: Const(block.classes, 32),
             Register.ARRAY: Cat(Const(block.rows, 16), Const(block.columns, 16)),
+            Register.KEPT: Cat(
+                Const(block.programming.geometry.used_rows, 16),
+                Const(block.reserve.spare_rows, 15),
+                Const(int(block.reserve.signed), 1),
+            ),
             Register.LIMITS: Cat(Const(block.limits.longest_pulse, 16), Const(block.limits.pulsed_at_once, 16)),
         }
 
@@ -331,6 +402,8 @@ class HostRegistersHardware(Hardware):
         columns, first = programming.failed_columns, programming.first
         listed = Cat(programming.count, Const(0, 31 - len(programming.count)), programming.overflow)
         return {
+            Register.CRC: programming.crc,
+            Register.SPARES: Cat(Const(self.block.reserve.entries, 16), programming.spares_taken),
             Register.FAILURES: programming.failures,
             Register.RETRIES: programming.retries,
             Register.IMAGES_IN: images_in,
@@ -367,8 +440,8 @@ class HostRegistersHardware(Hardware):
 
     def _allowed(self, m: Module, command: Value, address: Any, protect: Value, unlocked: Value) -> Value:
         """Whether a command is one, what it addresses exists, and nothing forbids it."""
-        row, number, protected, allowed = (
-            Signal(name=name) for name in ("row_exists", "number_exists", "is_protected", "is_allowed")
+        array, number, has_arrays, protected, allowed = (
+            Signal(name=name) for name in ("array_exists", "number_exists", "has_arrays", "is_protected", "is_allowed")
         )
         group, index = address["group"], address["index"]
         with m.Switch(address["layer"]):
@@ -377,16 +450,29 @@ class HostRegistersHardware(Hardware):
                     m.d.comb += protected.eq(protect[min(layer, PROTECTED - 1)])
                     # A comparison with 0 would be a slip to a linter.
                     if size.groups:
-                        there = (group < size.groups) & (address["tile"] < size.tiles) & (index < self.block.rows)
-                        m.d.comb += row.eq(there)
+                        m.d.comb += array.eq((group < size.groups) & (address["tile"] < size.tiles))
+                        m.d.comb += has_arrays.eq(1)
                     if size.lanes * size.numbers:
                         m.d.comb += number.eq((group < size.lanes) & (index < size.numbers))
-        pulses = row & ~protected & self.supply_ok
+        rows, reserve = self.block.programming.geometry, self.block.reserve
+        pulses, entry = array & ~protected & self.supply_ok, has_arrays & (index < reserve.entries)
         with m.Switch(command):
             for each in ON_ROWS:
                 with m.Case(each.value):
+                    there: Value = index < (rows.used_rows if each in WRITING else rows.rows)
+                    if each is HostCommand.SCRUB:  # of all rows
+                        there = Const(1)
                     forms = each is HostCommand.FORM_ROW
-                    m.d.comb += allowed.eq((pulses & unlocked if forms else pulses) if each in PULSING else row)
+                    may = (pulses & unlocked if forms else pulses) if each in PULSING else array
+                    m.d.comb += allowed.eq(may & there)
+            if reserve.signed:
+                with m.Case(HostCommand.COMMIT.value):
+                    m.d.comb += allowed.eq(pulses)
+            if reserve.entries:
+                with m.Case(HostCommand.WRITE_SPARE.value):
+                    m.d.comb += allowed.eq(entry & ~protected)
+                with m.Case(HostCommand.READ_SPARE.value):
+                    m.d.comb += allowed.eq(entry)
             with m.Case(HostCommand.WRITE_NUMBER.value):
                 m.d.comb += allowed.eq(number & ~protected)
             with m.Case(HostCommand.READ_NUMBER.value):

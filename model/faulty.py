@@ -8,23 +8,27 @@ other sign, or in a ternary array as 0; one that reads as 0 reads as its mismatc
 the array's generators (see `model.device_images`), and every cycle in which the array is sensed draws one, whoever
 asked:
 
-- after reset the loader of numbers that live in arrays reads word after word of each lane in turn;
+- after reset the signature of each array is read where there are any, group by group, then tile by tile; and then the
+  loader of numbers that live in arrays reads word after word of each lane in turn;
 - a host's read, and the verify read of a programmed row, senses all arrays of a group;
 - an image senses, for each of its windows and each of their presentations, `LayerMap.rows_read` rows of every array.
 
 A read takes as many cycles of sensing as the phase is long, and the last one counts.
+
+A row that is remapped to a spare one reads as that one, and has its faults.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model import bits, images, random_bits
 from model.device_images import BYTES, layer_states, streams
-from model.faults import FREE, NO_FAULTS, FaultMap
+from model.faults import FREE, NO_FAULTS, ArrayPlace, FaultMap
 from model.mapping import LayerMap
 from model.network import HiddenLayer, Int32, Network, OutputLayer, Signs, WeightedLayer
 from model.plan import Plan
@@ -52,16 +56,23 @@ class _Weak:
 
 @dataclass(frozen=True, eq=False)
 class _Cells:
-    """The cells of a layer, (groups, tiles, rows, columns) each: `weights`, as they read without noise; `erring`, as
-    they read where they err; and `weak`. `generators` are those of the arrays before their first step, (groups, tiles,
-    streams, 4).
+    """The cells of a layer, (groups, tiles, rows, columns) each: `weights`, as they read without noise; `mismatches`,
+    as those that read as 0 read where they err (±1); and `weak`. `generators` are those of the arrays before their
+    first step, (groups, tiles, streams, 4).
     """
 
     grid: LayerMap
     weights: Signs
-    erring: Signs
+    mismatches: Signs
     weak: npt.NDArray[np.uint8]
     generators: random_bits.States
+
+    def changes(self, where: Any) -> Signs:
+        """What is added to the weights of the cells at these places where they err."""
+        weights = self.weights[where]
+        other = 0 if self.grid.ternary else -weights
+        found: Signs = np.where(weights == 0, self.mismatches[where], other) - weights
+        return found
 
     def weak_cells(self, neurons: slice) -> Iterator[_Weak]:
         """The weak cells of `neurons`, a range of them, group by group; its first neuron is number 0."""
@@ -70,8 +81,8 @@ class _Cells:
         neuron, source = np.nonzero(weak)
         place = grid.matrix(np.arange(self.weights.size).reshape(shape))[neurons][neuron, source]
         # The amplifiers' count of a binary cell is 0 or 1, of a ternary one 0, 1 or 2.
-        change = (self.erring.reshape(-1)[place] - self.weights.reshape(-1)[place]) // (1 if grid.ternary else 2)
         group, *where = np.unravel_index(place, shape)
+        change = self.changes((group, *where)) // (1 if grid.ternary else 2)
         for each in np.unique(group).tolist():
             here = group == each
             held = (neuron, source, *where, weak[neuron, source], change)
@@ -80,25 +91,34 @@ class _Cells:
 
 class FaultyArrays:
     """The arrays of `network` under `plan` with the faults of `faults`, after reset; a read senses for `sense` cycles.
+    Where there are spare rows, `spare_entries` rows of a layer can be remapped.
 
-    What the host reads after that is to be told by `read_row`. Raises HafnetError where the fault map is not one for
-    network and plan.
+    What the host reads and writes after that is to be told by `read_row`, `write_row` and so on; `invalid` are the
+    arrays of each layer, (group, tile), whose signatures were not right when they were last read. Raises HafnetError
+    where the fault map is not one for network and plan.
     """
 
-    def __init__(self, network: Network, plan: Plan, faults: FaultMap = NO_FAULTS, sense: int = 1) -> None:
-        self.network, self.plan, self.seed = network, plan.of(network.topology), faults.seed
-        self.sense = max(1, sense)
+    def __init__(
+        self, network: Network, plan: Plan, faults: FaultMap = NO_FAULTS, sense: int = 1, spare_entries: int = 0
+    ) -> None:
+        self.network, self.plan, self.faults = network, plan.of(network.topology), faults
+        self.sense, self.spare_entries = max(1, sense), spare_entries
         faults.check(network.topology, self.plan)
         self._cells = {
-            index: self._read(index, grid, faults)
+            index: self._read(index, grid)
             for index, grid in enumerate(self.plan.maps(network.topology))
             if grid is not None
         }
         self._numbers: dict[int, Int32] = {}
         self._drawn: Counter[tuple[int, int]] = Counter()
         """Bytes that each array of a group has drawn a column, by layer and group."""
+        self._spares: dict[int, dict[tuple[int, int, int], int]] = {index: {} for index in self._cells}
+        """The spare row that each remapped row of a layer, {group, tile, row}, is."""
+        self.taken = 0
+        """Spare rows that have taken another one's place, those included that have failed themselves."""
+        self.invalid: dict[int, list[tuple[int, int]]] = {}
         for index in self._cells:
-            self.load_numbers(index, self.sense)
+            self.walk(index, self.sense)
 
     @property
     def noisy(self) -> bool:
@@ -124,7 +144,71 @@ class FaultyArrays:
         rows, tiles = np.array([row]), np.array([tile])
         return bits.to_int(self._host_reads(layer, group, rows, tiles, sense)[0])
 
-    def load_numbers(self, layer: int, sense: int) -> None:
+    def contents(self, layer: int, group: int, tile: int) -> list[int]:
+        """The words that an array's rows read as without noise, but those that are kept back."""
+        cells = self._cells[layer]
+        used = cells.weights[group, tile, : cells.grid.geometry.used_rows]
+        return bits.to_ints(_word_bits(used, cells.grid.ternary))
+
+    def erase(self) -> None:
+        """Let all arrays hold words of zeros, as images of zeros make them."""
+        for layer, cells in self._cells.items():
+            shape = (*cells.weights.shape[:3], cells.grid.word_width)
+            cells.weights[:] = self._sensed(layer, cells.grid, np.zeros(shape, dtype=np.uint8))
+
+    def write_row(self, layer: int, group: int, tile: int, row: int, word: int, columns: int | None = None) -> None:
+        """Program a row of one array, in the `columns` whose bits are 1 (None: all)."""
+        cells, grid = self._cells[layer], self._cells[layer].grid
+        width = grid.geometry.columns
+        held = bits.from_int(word, grid.word_width)
+        selected = bits.from_int((1 << width) - 1 if columns is None else columns, width).astype(bool)
+        place = self._spares[layer].get((group, tile, row), row)
+        found = self.faults.arrays.get(ArrayPlace(layer, group, tile))
+        weights = _weights(held, grid.ternary)
+        if found is not None:
+            weights = _weights(held, grid.ternary, found.stuck[:, place], found.mismatch[place])
+        cells.weights[group, tile, place, selected] = weights[selected]
+        self._mirror(layer, group, tile, row)
+
+    def take_spare(self, layer: int, group: int, tile: int, row: int) -> bool:
+        """Remap a row to the array's next spare one; False where there is none, or no entry in the table."""
+        geometry, taken, key = self.plan.geometry, self._spares[layer], (group, tile, row)
+        rows = [spare for (*array, _), spare in taken.items() if (group, tile) == tuple(array)]
+        spare = max(rows, default=geometry.used_rows - 1) + 1
+        if spare >= geometry.used_rows + geometry.spare_rows or len({*taken, key}) > self.spare_entries:
+            return False
+        taken[key] = spare
+        self.taken += 1
+        self._mirror(layer, group, tile, row)
+        return True
+
+    def has_spares(self, layer: int, group: int, tile: int) -> bool:
+        """Whether rows of an array are remapped."""
+        return any((group, tile) == key[:2] for key in self._spares[layer])
+
+    def walk(self, layer: int, sense: int) -> None:
+        """Let the layer read its signatures, if there are any, and then its numbers, if they live in arrays."""
+        cells = self._cells[layer]
+        grid, tiles = cells.grid, np.arange(cells.grid.tiles)
+        self.invalid[layer] = []
+        if grid.geometry.signature:
+            rows = np.full(grid.tiles, grid.geometry.rows - 1)
+            right = {False: grid.signatures.valid, True: grid.signatures.spared}
+            for group in range(grid.groups):
+                words = bits.to_ints(self._host_reads(layer, group, rows, tiles, sense))
+                for tile, word in enumerate(words):
+                    if word != right[self.has_spares(layer, group, tile)]:
+                        self.invalid[layer].append((group, tile))
+        self._load_numbers(layer, sense)
+
+    def _mirror(self, layer: int, group: int, tile: int, row: int) -> None:
+        """Let a row that is remapped be as the spare one is."""
+        spare = self._spares[layer].get((group, tile, row))
+        if spare is not None:
+            for each in (self._cells[layer].weights, self._cells[layer].mismatches, self._cells[layer].weak):
+                each[group, tile, row] = each[group, tile, spare]
+
+    def _load_numbers(self, layer: int, sense: int) -> None:
         """Let the layer's loader read its numbers from the arrays, if they live there."""
         cells = self._cells[layer]
         grid = cells.grid
@@ -132,7 +216,7 @@ class FaultyArrays:
             return
         words = np.arange(grid.number_words)
         step, tile = np.divmod(words, grid.tiles)
-        block, row = np.divmod(grid.reads + step, grid.geometry.rows)
+        block, row = np.divmod(grid.reads + step, grid.geometry.used_rows)
         lanes = []
         for lane in range(grid.number_lanes):
             parts = [
@@ -169,26 +253,29 @@ class FaultyArrays:
                 np.add.at(found[start : start + size].T, cells.neuron, sums)
         return found
 
-    def _read(self, index: int, grid: LayerMap, faults: FaultMap) -> _Cells:
+    def _read(self, index: int, grid: LayerMap) -> _Cells:
         """The cells of a layer: their devices are set as the weights need them, but for those that are stuck."""
         size, columns = grid.geometry, grid.geometry.columns
-        arrays = images.array_bits(self.network, self.plan, index)
-        devices = [arrays[..., :columns], arrays[..., columns:] if grid.ternary else 1 - arrays]
         mismatch = np.zeros((grid.groups, grid.tiles, size.rows, columns), dtype=np.uint8)
         weak = np.zeros_like(mismatch)
-        for place, found in faults.arrays.items():
+        for place, found in self.faults.arrays.items():
             if place.layer == index:
                 where = place.group, place.tile
                 mismatch[where], weak[where] = found.mismatch, found.weak
-                for device, stuck in zip(devices, found.stuck, strict=True):
-                    device[where] = np.where(stuck == FREE, device[where], stuck)
-        weights = devices[0].astype(np.int8) - devices[1].astype(np.int8)
-        mismatches = bits.to_signs(mismatch)
-        if not grid.ternary:
-            weights = np.where(weights == 0, mismatches, weights).astype(np.int8)
-        erring = np.where(weights == 0, mismatches, 0 if grid.ternary else -weights).astype(np.int8)
-        generators = layer_states(self.network.topology, self.plan, self.seed, index) if self.noisy else NO_GENERATORS
-        return _Cells(grid, weights, erring, weak, generators)
+        weights = self._sensed(index, grid, images.array_bits(self.network, self.plan, index))
+        generators = NO_GENERATORS
+        if self.noisy:
+            generators = layer_states(self.network.topology, self.plan, self.faults.seed, index)
+        return _Cells(grid, weights, bits.to_signs(mismatch), weak, generators)
+
+    def _sensed(self, layer: int, grid: LayerMap, held: bits.Bits) -> Signs:
+        """What the arrays of a layer that hold these bits read as without noise."""
+        weights = _weights(held, grid.ternary)
+        for place, found in self.faults.arrays.items():
+            if place.layer == layer:
+                where = place.group, place.tile
+                weights[where] = _weights(held[where], grid.ternary, found.stuck, found.mismatch)
+        return weights
 
     def _host_reads(
         self,
@@ -208,10 +295,9 @@ class FaultyArrays:
             drawn = self._draw(layer, group, np.arange(grid.tiles * each), 0, count * sense)[sense - 1 :: sense]
             mine = drawn.reshape(count, grid.tiles, each)[np.arange(count), tiles]
             octets = np.ascontiguousarray(mine).astype("<u4").view(np.uint8)[:, : grid.geometry.columns]
-            weights = np.where(octets < weak, cells.erring[group, tiles, rows], weights)
+            weights = weights + (octets < weak) * cells.changes((group, tiles, rows))
         self._drawn[layer, group] += count * sense
-        planes = [weights > 0, weights < 0] if grid.ternary else [weights > 0]
-        return np.concatenate(planes, axis=1).astype(np.uint8)
+        return _word_bits(weights, grid.ternary)
 
     def _draw(self, layer: int, group: int, chosen: npt.NDArray[np.intp], passed: int, count: int) -> random_bits.Words:
         """(count, chosen) words that some generators of the arrays of a group give, after as many as were drawn and
@@ -219,3 +305,26 @@ class FaultyArrays:
         """
         states = self._cells[layer].generators[group].reshape(-1, 4)[chosen]
         return random_bits.words(states, self._drawn[layer, group] + passed, count)
+
+
+def _weights(
+    held: bits.Bits,
+    ternary: bool,
+    stuck: npt.NDArray[np.int8] | None = None,
+    mismatch: npt.NDArray[np.uint8] | None = None,
+) -> Signs:
+    """What cells that hold (…, word_width) bits read as without noise, with these faults: (…, columns) weights."""
+    columns = held.shape[-1] // 2 if ternary else held.shape[-1]
+    devices = [held[..., :columns], held[..., columns:] if ternary else 1 - held]
+    if stuck is not None:
+        devices = [np.where(each == FREE, device, each) for each, device in zip(stuck, devices, strict=True)]
+    weights = devices[0].astype(np.int8) - devices[1].astype(np.int8)
+    if mismatch is not None and not ternary:
+        weights = np.where(weights == 0, bits.to_signs(mismatch), weights)
+    return weights.astype(np.int8)
+
+
+def _word_bits(weights: Signs, ternary: bool) -> bits.Bits:
+    """(…, columns) weights to the (…, word_width) bits of an image's words."""
+    planes = [weights > 0, weights < 0] if ternary else [weights > 0]
+    return np.concatenate(planes, axis=-1).astype(np.uint8)

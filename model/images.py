@@ -8,7 +8,8 @@ Parallel_to_sequential, lane l holds those of neurons l, l + lanes, … and fill
 Where the plan keeps numbers in arrays, they are in the images of these.
 Emulations that know of devices load more, named after the array's image: see `model.device_images`.
 `manifest.json` says what the network is and lists every file with its CRC-32, so that a folder of images is the whole
-network: reading it back yields the identical `Network`.
+network: reading it back yields the identical `Network`. Of each array it says the CRC-32 of the rows that hold weights
+and numbers, too (see `model.signatures.contents_crc32`), which the accelerator computes from what it reads back.
 """
 
 import re
@@ -32,9 +33,10 @@ from model.mapping import S2P, Cell, LayerMap, offset_width, threshold_width
 from model.network import MaxPoolLayer, Network, Signs, WeightedLayer
 from model.network_file import ENCODINGS, assemble, describe, describe_layers, understand, understand_layers
 from model.plan import Plan
+from model.signatures import contents_crc32
 from model.topology import AveragePool, MaxPool, Topology
 
-VERSION = 2
+VERSION = 3
 MANIFEST = "manifest.json"
 
 # Only files of these names are ever written, read or replaced.
@@ -46,6 +48,7 @@ FAULTS = "faults.safetensors"
 Kind: TypeAlias = Literal["array", "formed", "faults", "weak", "noise", "thresholds", "offsets", "modes"]
 Size: TypeAlias = Annotated[int, Field(ge=1)]
 Index: TypeAlias = Annotated[int, Field(ge=0)]
+Crc32: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{8}$")]
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,15 @@ class Image(Place):
 
 @dataclass(frozen=True)
 class ImageFile(Place):
-    """One file of the manifest: it holds `words` words; `crc32` is of the file's bytes, in 8 hexadecimal digits."""
+    """One file of the manifest: it holds `words` words; `crc32` is of the file's bytes, in 8 hexadecimal digits, and
+    `contents_crc32`, of an array's image, that of the rows that hold weights and numbers.
+    """
 
     words: Size
     file: Annotated[str, Field(pattern=f"^{FILE}$")]
     format: str
-    crc32: Annotated[str, Field(pattern="^[0-9a-f]{8}$")]
+    crc32: Crc32
+    contents_crc32: Crc32 | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class ImageManifest:
     origin: dict[str, str | int | float | bool]
     plan: Plan
     images: Annotated[tuple[ImageFile, ...], Field(min_length=1)]
-    faults_crc32: Annotated[str, Field(pattern="^[0-9a-f]{8}$")] | None = None
+    faults_crc32: Crc32 | None = None
 
 
 _MANIFEST = TypeAdapter(ImageManifest)
@@ -227,12 +233,13 @@ def export(
     listed = []
     with whole_folder(folder, rf"{re.escape(MANIFEST)}|{re.escape(FAULTS)}|{FILE}") as partial:
         for image in words(network, plan, faults):
+            held = array_crc32(image.words, image.width, plan) if image.kind == "array" else None
             for format in dict.fromkeys(formats):
                 data = FORMATS[format].write(image.words, image.width)
                 file = f"{image.name}.{format}"
                 (partial / file).write_bytes(data)
                 described = {**vars(image), "words": len(image.words)}
-                listed.append(ImageFile(**described, file=file, format=format, crc32=_crc32(data)))
+                listed.append(ImageFile(**described, file=file, format=format, crc32=_crc32(data), contents_crc32=held))
         map_bytes = faults.to_bytes() if faults != NO_FAULTS else None
         if map_bytes is not None:
             (partial / FAULTS).write_bytes(map_bytes)
@@ -309,6 +316,11 @@ def _crc32(data: bytes) -> str:
     return f"{zlib.crc32(data):08x}"
 
 
+def array_crc32(words: Sequence[int], width: int, plan: Plan) -> str:
+    """The CRC-32 of an array whose image these words are, without the rows that are kept back."""
+    return f"{contents_crc32(words[: plan.geometry.used_rows], width):08x}"
+
+
 def _checked(folder: Path) -> tuple[ImageManifest, dict[str, bytes]]:
     """The manifest and the bytes of every file that it lists."""
     path = folder / MANIFEST
@@ -372,6 +384,7 @@ class _Source:
         grid = self.plan.maps(self.topology)[index]
         assert grid is not None  # only a layer of neurons has weights
         count = grid.geometry.rows
+        listed = dict(self.files)
         rows = [row for place in _array_places(index, grid) for row in self.read(place, count)]
         self.check_devices(index)
         arrays = bits.from_ints(rows, grid.word_width).reshape(grid.groups, grid.tiles, count, grid.word_width)
@@ -386,9 +399,17 @@ class _Source:
             place = list(_array_places(index, grid))[group * grid.tiles + tile]
             file = self.folder / f"{place.name}.{self.format}"
             column = bit % grid.geometry.columns
+            if grid.geometry.signature and row == grid.geometry.rows - 1:
+                raise HafnetError(f"{file}: row {row} is not the signature of an array that is whole")
             if grid.synapse(Cell(group, tile, row, column)) is not None:
                 raise HafnetError(f"{file}: row {row}, column {column} is both +1 and -1")
             raise HafnetError(f"{file}: row {row}, column {column} holds 1, but is padding and must be 0")
+        for number, place in enumerate(_array_places(index, grid)):
+            crc32 = array_crc32(rows[number * count : (number + 1) * count], grid.word_width, self.plan)
+            name = f"{place.name}.{self.format}"
+            if crc32 != listed[name].contents_crc32:
+                says = listed[name].contents_crc32
+                raise HafnetError(f"{self.folder / name}: its rows have CRC-32 {crc32}, but {MANIFEST} says {says}")
         return weights
 
     def check_devices(self, index: int) -> None:

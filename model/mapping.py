@@ -15,6 +15,10 @@ Where the numbers of the neurons (thresholds or offsets) live in the arrays too,
 (S2P: lane 0) has, from the step after its last read on, its numbers of `number_bits` bits each, one behind the other,
 lowest bit first, in the columns of tile 0, tile 1 and so on, row after row.
 
+An array may keep rows back, so that fewer than R hold weights and numbers, and R is the number of these above: its last
+row is then its signature (see `model.signatures`), and those before it are spare, to take the place of rows that fail.
+Spare rows are written as 0.
+
 A cell of an image is one bit, 1 = +1, or in ternary layers two: whether the device on BL is LRS (+1), and, `columns`
 bits further up in the word, whether the one on BLb is (-1); neither for 0.
 """
@@ -26,10 +30,12 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from model import bits
 from model.bits import Bits
 from model.encoding import integer
 from model.errors import HafnetError
 from model.network import Signs
+from model.signatures import Signatures
 
 LARGEST = 4096
 
@@ -40,14 +46,17 @@ S2P: Dataflow = "sequential_to_parallel"
 
 @dataclass(frozen=True)
 class Geometry:
-    """The size of the arrays.
+    """The size of the arrays, and which of their rows are kept back.
 
     Members: `rows` and `columns` of one array, 1 … 4096 each; the default is the published kilobit test chip.
-    Raises HafnetError for any other size.
+    `signature`: the last row of each is its signature. `spare_rows`: so many before it are spare. Raises HafnetError
+    for any other size, where no row is left, and where one column is to tell of spare rows.
     """
 
     rows: int = 32
     columns: int = 32
+    spare_rows: int = 0
+    signature: bool = False
 
     def __post_init__(self) -> None:
         for name in ("rows", "columns"):
@@ -55,6 +64,25 @@ class Geometry:
             object.__setattr__(self, name, size)
             if not 1 <= size <= LARGEST:
                 raise HafnetError(f"an array with {size} {name} is not possible: {name} must be 1 … {LARGEST}")
+        object.__setattr__(self, "spare_rows", integer("the number of spare rows of an array", self.spare_rows))
+        if self.spare_rows < 0:
+            raise HafnetError(f"{self.spare_rows} spare rows are not possible, only 0 or more")
+        if self.used_rows < 1:
+            kept = f"{self.spare_rows} spare rows" + " and a signature row" * self.signature
+            raise HafnetError(f"an array of {self.rows} rows with {kept} has no row left for weights")
+        if self.signature and self.spare_rows and self.columns < 2:
+            raise HafnetError("a signature that tells of spare rows needs arrays of at least 2 columns, not of 1")
+
+    def __str__(self) -> str:
+        """32 x 32, or, where rows are kept back, 32 x 32 (2 spare rows, signed)."""
+        spare = f"{self.spare_rows} spare row" + "s" * (self.spare_rows > 1) if self.spare_rows else ""
+        kept = ", ".join(filter(None, (spare, "signed" * self.signature)))
+        return f"{self.rows} x {self.columns}" + f" ({kept})" * bool(kept)
+
+    @property
+    def used_rows(self) -> int:
+        """Rows that hold weights and numbers: the first ones."""
+        return self.rows - self.spare_rows - self.signature
 
 
 class Cell(NamedTuple):
@@ -111,7 +139,7 @@ class LayerMap:
     @property
     def blocks(self) -> int:
         """Arrays in the stack of a lane."""
-        return -(-(self.reads + self.number_rows) // self.geometry.rows)
+        return -(-(self.reads + self.number_rows) // self.geometry.used_rows)
 
     @property
     def number_lanes(self) -> int:
@@ -152,6 +180,11 @@ class LayerMap:
         """Bits of a row of an array in an image."""
         return self.geometry.columns * (2 if self.ternary else 1)
 
+    @property
+    def signatures(self) -> Signatures:
+        """What may be in the last row of each array, where it is a signature."""
+        return Signatures(self.geometry.columns, self.ternary)
+
     def used_columns(self, tile: int) -> int:
         """Columns of a tile that hold weights; the others are padding."""
         return min(self.geometry.columns, self.matrix_columns - tile * self.geometry.columns)
@@ -162,9 +195,9 @@ class LayerMap:
         P2S senses all lanes in the last step, S2P only those that have an input left.
         """
         lane, block = divmod(group, self.blocks)
-        rows = min(self.geometry.rows, max(0, self.reads - block * self.geometry.rows))
+        rows = min(self.geometry.used_rows, max(0, self.reads - block * self.geometry.used_rows))
         left = self.matrix_rows - (self.reads - 1) * self.lanes
-        last = block == (self.reads - 1) // self.geometry.rows
+        last = block == (self.reads - 1) // self.geometry.used_rows
         return rows - (self.dataflow == S2P and last and lane >= left)
 
     @property
@@ -178,7 +211,7 @@ class LayerMap:
             raise HafnetError(f"{synapse} is not in a layer of fan-in {self.fan_in} and fan-out {self.fan_out}")
         along, across = synapse if self.dataflow == P2S else reversed(synapse)
         step, lane = divmod(along, self.lanes)
-        block, row = divmod(step, self.geometry.rows)
+        block, row = divmod(step, self.geometry.used_rows)
         tile, column = divmod(across, self.geometry.columns)
         return Cell(lane * self.blocks + block, tile, row, column)
 
@@ -188,18 +221,22 @@ class LayerMap:
         if not all(0 <= index < size for index, size in zip(cell, shape, strict=True)):
             raise HafnetError(f"{cell} is not in a grid of {shape} groups, tiles, rows and columns")
         lane, block = divmod(cell.group, self.blocks)
-        along = (block * self.geometry.rows + cell.row) * self.lanes + lane
+        along = (block * self.geometry.used_rows + cell.row) * self.lanes + lane
         across = cell.tile * self.geometry.columns + cell.column
-        if along >= self.matrix_rows or across >= self.matrix_columns:
+        if cell.row >= self.geometry.used_rows or along >= self.matrix_rows or across >= self.matrix_columns:
             return None
         return Synapse(along, across) if self.dataflow == P2S else Synapse(across, along)
 
     def scatter(self, weights: Signs) -> Bits:
-        """(fan_out, fan_in) weights to (groups, tiles, rows, word_width) of bits, padding 0."""
+        """(fan_out, fan_in) weights to (groups, tiles, rows, word_width) of bits, padding 0, signatures VALID."""
         planes = [self._scatter(weights > 0)]
         if self.ternary:
             planes.append(self._scatter(weights < 0))
-        return np.concatenate(planes, axis=3)
+        arrays = np.concatenate(planes, axis=3)
+        kept = np.zeros((*arrays.shape[:2], self.geometry.rows - self.geometry.used_rows, self.word_width), np.uint8)
+        if self.geometry.signature:
+            kept[:, :, -1] = bits.from_int(self.signatures.valid, self.word_width)
+        return np.concatenate([arrays, kept], axis=2)
 
     def scatter_numbers(self, arrays: Bits, numbers: Bits) -> None:
         """Write (number_lanes, numbers, number_bits) bits, lowest first, into arrays as `scatter` gives them."""
@@ -222,7 +259,7 @@ class LayerMap:
         columns = self.geometry.columns
         place = np.arange(self.number_rows * self.tiles * columns)
         step, across = np.divmod(place, self.tiles * columns)
-        block, row = np.divmod(self.reads + step, self.geometry.rows)
+        block, row = np.divmod(self.reads + step, self.geometry.used_rows)
         tile, column = np.divmod(across, columns)
         for lane in range(self.number_lanes):
             yield lane * self.blocks + block, tile, row, column
@@ -236,7 +273,7 @@ class LayerMap:
         return signs
 
     def _scatter(self, marked: npt.NDArray[np.bool_]) -> Bits:
-        rows, columns = self.geometry.rows, self.geometry.columns
+        rows, columns = self.geometry.used_rows, self.geometry.columns
         matrix = marked if self.dataflow == P2S else marked.T
         padded = np.zeros((self.blocks * rows * self.lanes, self.tiles * columns), dtype=np.uint8)
         padded[: matrix.shape[0], : matrix.shape[1]] = matrix
@@ -245,8 +282,9 @@ class LayerMap:
 
     def matrix(self, arrays: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """(groups, tiles, rows, columns) of whatever belongs to cells, to (fan_out, fan_in), padding left out."""
-        rows, columns = self.geometry.rows, self.geometry.columns
-        parts = arrays.reshape(self.lanes, self.blocks, self.tiles, rows, columns).transpose(1, 3, 0, 2, 4)
+        rows, columns = self.geometry.used_rows, self.geometry.columns
+        used = arrays[:, :, :rows]
+        parts = used.reshape(self.lanes, self.blocks, self.tiles, rows, columns).transpose(1, 3, 0, 2, 4)
         flat = parts.reshape(self.blocks * rows * self.lanes, self.tiles * columns)
         matrix = flat[: self.matrix_rows, : self.matrix_columns]
         return matrix if self.dataflow == P2S else matrix.T

@@ -64,7 +64,7 @@ def choose(
         while _fewest(ways) > arrays:
             larger = _larger(ways.geometry)
             if larger is None:
-                size = f"{ways.geometry.rows} x {ways.geometry.columns}"
+                size = ways.geometry
                 raise HafnetError(
                     f"{arrays} arrays are not enough for {topology}: the fewest are {_fewest(ways)}, of {size}"
                 )

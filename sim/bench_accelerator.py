@@ -5,8 +5,12 @@ the input and in the taking of results; `result_beats`, beats of a result packet
 must pass; `drain`, cycles in which the last image has left every layer after its result; `seed`; `program`, memories to
 write and read back before anything else, with the registers `read_timing` and `pulses` as they are to be meanwhile, and
 pauses of `loading` cycles, in which numbers are read from arrays, before and between the two. The words of a pass are
-in the files that `sim.records` reads and writes. Answer: `program`, for each memory the `words` that were read back,
-how many rows `failed`, and the `rows` of those that the accelerator's list has room for.
+in the files that `sim.records` reads and writes; `scrub`, arrays with the CRC-32 that is `expected` of each, which are
+read back while the images of the last pass pass. Answer: `program`, for each memory the `words` that were read back,
+how many rows were `finished`, how many `failed`, the `rows` of those that the accelerator's list has room for, and
+what `status` says of signature and spare rows;
+`signatures`, how many are `invalid`, the `first` of these, and how many `spares` were taken; `scrub`, for each array
+the `crc` and whether there was a `mismatch`.
 """
 
 from typing import Any
@@ -18,7 +22,7 @@ from hdl.programming import HostCommand
 from hdl.registers import Register
 from sim import clocking, job
 from sim.harness import CONTROLS, DUT
-from sim.host import Host
+from sim.host import CHECKING, FAILED, MISMATCH, NO_SPARE, NOT_VALID, SPARED, UNSIGNED, Host
 
 PROGRESS_EVERY = 2000 * clocking.PERIOD_NS
 """Nanoseconds after which the bench says how far it is."""
@@ -51,15 +55,17 @@ async def program(host: Host, dut: Any, task: Any) -> list[dict[str, Any]]:
     timing = {register: await host.read(register) for register in (Register.READ_TIMING, Register.PULSES)}
     await host.write(Register.READ_TIMING, task["read_timing"])
     await host.write(Register.PULSES, task["pulses"])
+    used = await host.read(Register.KEPT) & 0xFFFF
     found: list[dict[str, Any]] = []
     for memory in task["program"]:
         await host.address(memory["layer"], memory["group"], memory["tile"])
-        answer: dict[str, Any] = {"failed": 0, "rows": []}
+        answer: dict[str, Any] = {"finished": 0, "failed": 0, "rows": [], "status": 0}
         if memory["array"]:
-            ended_well = await host.put_array(memory["words"], memory["width"])
+            ended_well = await host.put_array(memory["words"][:used], memory["width"])
             progress = await host.read(Register.PROGRESS)
-            answer = {"failed": progress >> 16, "rows": [place.row for place in await host.failed_rows()]}
-            assert progress & 0xFFFF == len(memory["words"])
+            rows = [place.row for place in await host.failed_rows()]
+            status = await host.read(Register.STATUS) & (UNSIGNED | SPARED | NO_SPARE)
+            answer = {"finished": progress & 0xFFFF, "failed": progress >> 16, "rows": rows, "status": status}
             assert ended_well == (not answer["failed"])
         else:
             for index, word in enumerate(memory["words"]):
@@ -76,6 +82,30 @@ async def program(host: Host, dut: Any, task: Any) -> list[dict[str, Any]]:
     return found
 
 
+async def signatures_of(host: Host) -> dict[str, Any]:
+    """How many signatures are not right, and the first of these, once all have been read; where any is, images are to
+    be taken all the same.
+    """
+    while await host.read(Register.STATUS) & CHECKING:
+        pass
+    invalid, array = await host.read(Register.INVALID), await host.read(Register.INVALID_ARRAY)
+    first = [array & 0xFFFF, array >> 16, await host.read(Register.INVALID_TILE)]
+    assert bool(await host.read(Register.STATUS) & NOT_VALID) == bool(invalid)
+    if invalid:
+        await host.write(Register.TRUST, 1)
+    return {"invalid": invalid, "first": first, "spares": await host.read(Register.SPARES) >> 16}
+
+
+async def scrub(host: Host, arrays: Any) -> list[dict[str, Any]]:
+    """Read back one array after the other."""
+    found = []
+    for array in arrays:
+        await host.address(array["layer"], array["group"], array["tile"])
+        matches = await host.scrub(array["expected"])
+        found.append({"crc": await host.read(Register.CRC), "mismatch": not matches})
+    return found
+
+
 @cocotb.test()
 async def accelerator(dut: Any) -> None:
     task = job.load()
@@ -85,12 +115,17 @@ async def accelerator(dut: Any) -> None:
     await clocking.start(dut)
     await host.identify()
     programmed = await program(host, dut, task) if task["program"] else []
+    signatures = await signatures_of(host)
+    scrubbed: list[dict[str, int]] = []
     for number, each in enumerate(task["passes"]):
+        last = number == len(task["passes"]) - 1
+        scrubbing = cocotb.start_soon(scrub(host, task["scrub"] if last else []))
         await run_pass(dut, number, each["images"], each["gaps"], task)
+        scrubbed = await scrubbing
     total = sum(each["images"] for each in task["passes"])
     assert await host.read(Register.IMAGES_IN) == total
     assert await host.read(Register.IMAGES_OUT) == total
-    assert await host.read(Register.STATUS) == 0
+    assert (await host.read(Register.STATUS)) & ~(FAILED | MISMATCH) == 0
     # What nobody drives is X on Icarus and 0 on Verilator, so that the two might see different hardware. A channel's
     # payload may be X until its first word: after this write all channels have had theirs.
     await host.address(0)
@@ -98,4 +133,4 @@ async def accelerator(dut: Any) -> None:
         inside = getattr(dut, DUT)
         undriven = [name for name in task["inputs"] if not getattr(inside, name).value.is_resolvable]
         assert not undriven, f"inputs that the bench does not drive: {', '.join(undriven)}"
-    job.answer({"program": programmed})
+    job.answer({"program": programmed, "signatures": signatures, "scrub": scrubbed})

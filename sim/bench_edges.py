@@ -17,7 +17,7 @@ from sim.edges import CONFIGURATION, Edges, raw_write
 FAILED, PACKET_ERROR, NO_SUPPLY, SUPPLY_LOST = 2, 4, 8, 16
 COMMANDS = [command.value for command in HostCommand if command is not HostCommand.NONE]
 ON_NUMBERS = [HostCommand.WRITE_NUMBER.value, HostCommand.READ_NUMBER.value]
-NO_COMMANDS = [0, max(COMMANDS) + 1, 8 | min(COMMANDS), 0x100 | min(COMMANDS), 1 << 31 | min(COMMANDS), 0xFFFF_FFFF]
+NO_COMMANDS = [0, max(COMMANDS) + 1, 16 | min(COMMANDS), 0x100 | min(COMMANDS), 1 << 31 | min(COMMANDS), 0xFFFF_FFFF]
 READ_ONLY = [
     Register.ID,
     Register.VERSION,
@@ -28,6 +28,12 @@ READ_ONLY = [
     Register.FAILURES,
     Register.RETRIES,
     Register.LIMITS,
+    Register.CRC,
+    Register.KEPT,
+    Register.SPARES,
+    Register.INVALID,
+    Register.INVALID_ARRAY,
+    Register.INVALID_TILE,
     Register.PROGRESS,
     Register.FAILED_ARRAY,
     Register.FAILED_ROW,
@@ -83,7 +89,8 @@ async def commands_that_make_no_sense_are_refused(dut: Any) -> None:
     for layer, (groups, tiles, lanes, numbers) in enumerate(layers):
         nowhere += [(layer, group, 0, 0, on_rows) for group in (groups, 0x100, 0xFFFF)]
         nowhere += [(layer, 0, tile, 0, on_rows) for tile in (tiles, 0x100, 0xFFFF)]
-        nowhere += [(layer, 0, 0, row, on_rows) for row in (rows, 0x1000, 0xFFFF)]
+        of_one_row = [command for command in on_rows if command != HostCommand.SCRUB.value]
+        nowhere += [(layer, 0, 0, row, of_one_row) for row in (rows, 0x1000, 0xFFFF)]
         nowhere += [(layer, lane, 0, 0, on_numbers) for lane in (lanes, 0x100, 0xFFFF)]
         nowhere += [(layer, 0, 0, number, on_numbers) for number in (numbers, 0xFFFF)]
         nowhere.append((layer, 0, 0, 0, NO_COMMANDS))
@@ -136,7 +143,7 @@ async def addresses_without_a_register_are_refused(dut: Any) -> None:
     columns = [Register.FAILED_COLUMNS + 4 * word for word in range(-(-edges.task["columns"] // 32))]
     read_only, write_only = {*READ_ONLY, *columns}, {Register.COMMAND, Register.UNLOCK}
     registers = {int(register) for register in Register} | data | read_only
-    around = {*range(0, 0x90, 4), *range(0x1F0, 0x210, 4), max(data) + 4, Register.DATA + 4 * DATA_WORDS, 0xFFC}
+    around = {*range(0, 0xB0, 4), *range(0x1F0, 0x210, 4), max(data) + 4, Register.DATA + 4 * DATA_WORDS, 0xFFC}
     around.add(max(columns) + 4)
     around |= {address | 1 << bit for address in registers for bit in range(6, 12)}
     before = await edges.registers(*READ_ONLY)

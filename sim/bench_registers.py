@@ -19,9 +19,10 @@ from hdl.arrays.host_access import LayerCommand, host_layout
 from hdl.arrays.programmer import CONFIGURATION
 from hdl.programming import FAILURES, HostCommand
 from hdl.registers import KEY, HostRegisters, Register
+from model.signatures import contents_crc32
 from sim import clocking, job
 from sim.device_rows import STRONGEST, Devices, Foretold, Order, Place, settings_of
-from sim.host import Host, Refused
+from sim.host import MISMATCH, Host, Refused
 from sim.streams import stalls
 
 NO_SUPPLY, SUPPLY_LOST, TOO_LONG, UNSTABLE, BAD_PACKET, UNLOCKED = (1 << bit for bit in range(3, 9))
@@ -80,7 +81,8 @@ class Layer:
             if not (taking and int(valid.value)):
                 continue
             ready.value = 0
-            assert int(self.port("claim").value), "a layer is not claimed by its orders"
+            claimed = bool(int(self.port("claim").value))
+            assert claimed != self.bench.scrubs, "a layer is claimed for scrubbing, or not claimed by other orders"
             payload = self.layout.from_bits(int(getattr(self.bench.dut, f"host{self.number}__payload").value))
             between = await self.obey(payload)
 
@@ -132,6 +134,7 @@ class Bench:
         self.layers = [Layer(self, number) for number in range(len(self.block.layers))]
         self.settings = {str(name): 0 for name, _ in CONFIGURATION}
         self.failures = self.retries = 0
+        self.scrubs = False
         self.failed: list[tuple[int, Place]] = []
 
     @classmethod
@@ -286,6 +289,26 @@ class Bench:
         assert await self.host.read(Register.FAILED_COUNT) == await self.host.read(Register.FAILED_ARRAY) == 0
         return found, bool(count & OVERFLOW)
 
+    async def scrub(self, layer: int, place: Place, right: bool) -> None:
+        """Read back the array of `place`, and compare everything."""
+        group, tile, _ = place
+        future, held = self.foretell(layer, {}), []
+        for row in range(self.block.rows):
+            future.run(HostCommand.READ_ROW, (group, tile, row), 0)
+            assert future.data is not None
+            held.append(future.data)
+        crc = contents_crc32(held, self.layers[layer].devices.width)
+        await self.host.address(layer, group, tile)
+        self.scrubs, unstable = True, future.unstable
+        ended_well = await self.host.scrub(crc if right else crc ^ 1 << self.source.randrange(32))
+        self.scrubs = False
+        assert ended_well == (right and not unstable)
+        await self.check_results(layer, future, not ended_well, UNSTABLE * unstable | MISMATCH * (not right))
+        assert await self.host.read(Register.CRC) == crc
+        assert await self.host.read(Register.PROGRESS) == self.block.rows
+        assert await self.host.words(Register.DATA, self.layers[layer].devices.width) == held[-1]
+        counts.update(scrubbed=1, unstable=unstable)
+
 
 def first_difference(found: list[Order], expected: list[Order]) -> str:
     for number, (one, other) in enumerate(zip(found, expected, strict=False)):
@@ -326,6 +349,15 @@ async def rows_are_formed_programmed_verified_and_read(dut: Any) -> None:
     layer, place = bench.place()
     bench.layers[layer].devices.add(place, stuck=0.9)
     await bench.row(HostCommand.PROGRAM_ROW, layer, place, bench.word(layer))
+
+
+@test
+async def arrays_are_scrubbed(dut: Any) -> None:
+    bench = await Bench.begin(dut)
+    for number in range(12):
+        await bench.configure()
+        layer, place = bench.place()
+        await bench.scrub(layer, place, right=number % 4 != 3)
 
 
 @test

@@ -7,7 +7,7 @@ takes for an image; `rows` and `columns` of an array; `data_words`, registers of
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import cocotb
 from cocotb.task import Task
@@ -42,7 +42,7 @@ class Edges:
         self.drain = 8 * self.task["reads"] + 50
 
     @classmethod
-    async def begin(cls, dut: Any) -> "Edges":
+    async def begin(cls, dut: Any) -> Self:
         """The accelerator after a reset, its result packets being taken as they come."""
         dut.s_axis_tvalid.value = 0
         await clocking.start(dut)

@@ -10,7 +10,9 @@ from hdl.registers import IDENTIFICATION, KEY, Register
 from hdl.streams.row_receiver import ROW_BEAT
 from sim.streams import Stall, never, send
 
-BUSY, FAILED = 1, 2
+BUSY, FAILED, MISMATCH, UNSIGNED, SPARED, NO_SPARE, NOT_VALID, CHECKING = (
+    1 << bit for bit in (0, 1, 9, 10, 11, 12, 13, 14)
+)
 """Bits of STATUS."""
 
 
@@ -124,6 +126,11 @@ class Host:
         await self.start(HostCommand.PROGRAM_ARRAY, first)
         await self.send_rows(rows, width)
         return await self.end()
+
+    async def scrub(self, expected: int) -> bool:
+        """Read an array back; whether it has this CRC-32."""
+        await self.write(Register.EXPECTED, expected)
+        return await self.command(HostCommand.SCRUB, 0)
 
 
 def _parts(word: int, width: int) -> list[int]:

@@ -33,7 +33,7 @@ class Paced:
 
     @property
     def signature(self) -> wiring.Signature:
-        ports = layer_ports(self.columns.fan_in, self.columns.host_width)
+        ports = layer_ports(self.columns.fan_in, self.columns.host_width, self.columns.reserve.signed)
         return wiring.Signature(
             {**ports, "o": Out(stream.Signature(self.columns.result_width)), "lost": Out(1)},
         )

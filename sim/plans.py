@@ -38,6 +38,8 @@ class Wish:
     dataflow: tuple[str, ...] = ()
     lanes: tuple[str, ...] = ()
     numbers_in_arrays: bool = False
+    spare_rows: int | None = None
+    signed_arrays: bool = False
     fidelity: str | None = None
 
     def plan(self, topology: Topology, made: Path | None = None, results: Results = Results()) -> Plan:  # noqa: B008
@@ -51,10 +53,9 @@ class Wish:
         return plan if self.fidelity is None else replace(plan, fidelity=self.fidelity)  # type: ignore[arg-type]
 
     def _chosen(self, topology: Topology, results: Results) -> Plan:
-        default = Geometry()
-        geometry = Geometry(
-            default.rows if self.rows is None else self.rows, default.columns if self.columns is None else self.columns
-        )
+        sizes = {"rows": self.rows, "columns": self.columns, "spare_rows": self.spare_rows}
+        given = {name: size for name, size in sizes.items() if size is not None}
+        geometry = Geometry(**given, signature=self.signed_arrays)
         return choose(
             topology,
             geometry,
@@ -118,6 +119,14 @@ def plan_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--numbers-in-arrays", is_flag=True, help="Thresholds and offsets live in rows of the arrays themselves."
         ),
+        click.option(
+            "--signed-arrays",
+            is_flag=True,
+            help="The last row of each array tells whether its contents are whole; if not, no image is taken.",
+        ),
+        click.option(
+            "--spare-rows", type=int, metavar="N", help="Rows of each array that may replace others.  [default: 0]"
+        ),
         click.option("--lanes", multiple=True, metavar="LAYER=N", help="Rows read at once; may be repeated."),
         click.option("--dataflow", multiple=True, metavar="LAYER=p2s|s2p", help="May be repeated."),
         click.option("--arrays", type=int, metavar="N", help="At most N arrays, if need be larger ones."),
@@ -135,7 +144,7 @@ def plan_table(topology: Topology, plan: Plan, results: Results, bus: int = WIDE
     size = plan.geometry
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"{topology} on arrays of {size.rows} x {size.columns}",
+        title=f"{topology} on arrays of {size}",
         title_justify="left",
         title_style="bold",
         caption="registers and memory in bits; a cycle a row read"

@@ -63,8 +63,7 @@ def export(folder: Path, network: Network, plan: Plan, formats: Sequence[str], f
     count = sum(grid.arrays for grid in plan.maps(network.topology) if grid is not None)
     with console.status(f"exporting {count} arrays"):
         manifest = images.export(network, plan, folder / IMAGES, formats, faults)
-    size = f"{plan.geometry.rows} x {plan.geometry.columns}"
-    say(f"exported {count} arrays of {size}, and the numbers of {len(network.layers)} layers")
+    say(f"exported {count} arrays of {plan.geometry}, and the numbers of {len(network.layers)} layers")
     if faults.arrays:
         stuck = sum(int((each.stuck != FREE).sum()) for each in faults.arrays.values())
         weak = sum(int((each.weak != 0).sum()) for each in faults.arrays.values())

@@ -21,15 +21,18 @@ from hdl.registers import Timing
 from hdl.streams.packets import RESULT_WIDTH
 from model import bits, images
 from model.errors import HafnetError
+from model.faults import ArrayPlace
 from model.faulty import FaultyArrays
 from model.golden import Trace, infer
 from model.network import Network
 from model.plan import Plan
 from model.samples import Samples
+from model.signatures import contents_crc32
 from model.topology import StochasticInput, Topology
 from sim import harness, records
 from sim.cells import TARGETS, models
 from sim.compare import Disagreement, Found, compare
+from sim.host import NO_SPARE, SPARED, UNSIGNED
 from sim.raw import Entropy
 from sim.runner import Design, SimulationError, build
 from sim.tools import Tool
@@ -109,8 +112,7 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[
 def _difference(one: Plan, other: Plan) -> str:
     """What differs first, for whoever must make one of them anew."""
     if one.geometry != other.geometry:
-        ours, theirs = one.geometry, other.geometry
-        return f"arrays of {ours.rows} x {ours.columns} and of {theirs.rows} x {theirs.columns}"
+        return f"arrays of {one.geometry} and of {other.geometry}"
     if one.numbers_in_arrays != other.numbers_in_arrays:
         return "the numbers of one are in its arrays, those of the other are not"
     if one.fidelity != other.fidelity:
@@ -177,6 +179,7 @@ def verify(
     *,
     waves: bool = False,
     program: bool = False,
+    scrub: bool = False,
     netlist: Sequence[Path] = (),
     seed: int = 0,
     progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
@@ -184,7 +187,8 @@ def verify(
     """Simulate every sample on the RTL and compare every hidden bit, score and class with golden.
 
     `folder` keeps the build and the run. With `program` the arrays start from images of zeros and are programmed from a
-    stream, and read back. `netlist` are the files that stand for the RTL, if any; their memories hold the images
+    stream, and read back. With `scrub` the host reads back all arrays against the CRCs of their images while the
+    samples pass a second time. `netlist` are the files that stand for the RTL, if any; their memories hold the images
     already. `progress` is told what is being done, and how much of how much. Raises HafnetError
     where files do not fit each other, SimulationError where the simulator or the bench fails.
     """
@@ -192,9 +196,13 @@ def verify(
     count = len(samples)
     given = network.topology.input
     entropy = Entropy(given) if isinstance(given, StochasticInput) and given.external else None
-    faults = FaultyArrays(network, manifest.plan, images.load_faults(images_folder), manifest.timing.sense)
+    given_faults = images.load_faults(images_folder)
+    faults = FaultyArrays(network, manifest.plan, given_faults, manifest.timing.sense, manifest.spare_entries)
     memories = [_memory(image) for image in contents if image.kind in HELD] if program else []
+    if scrub and faults.noisy:
+        raise HafnetError(f"--scrub needs arrays that always read the same, but {images_folder} has noisy ones")
     answers = programmed(faults, memories, manifest.timing.retries)
+    scrubs = [_scrub(image, manifest.plan) for image in contents if scrub and image.kind == "array"]
     expected = [infer(network, samples.values, entropy=entropy, faults=faults)]
     # A generator of random bits runs on, so that the same samples are no longer the same bits.
     expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy, faults=faults))
@@ -233,6 +241,7 @@ def verify(
             "read_timing": PROGRAMMING.precharge | PROGRAMMING.sense << 8,
             "pulses": PROGRAMMING.set_pulse | PROGRAMMING.reset_pulse << 16,
             "loading": _loading(manifest) if program else 0,
+            "scrub": scrubs,
         },
         lambda done: progress("simulating", done, count),
         plusargs=[f"+{IMAGES_PLUSARG}={TOP_IMAGE}"] if shared else [],
@@ -244,12 +253,12 @@ def verify(
                 raise SimulationError(
                     f"{tool.name}: {memory['name']}, word {index}: read {read:#x} in place of {right:#x}"
                 )
-        listed = answer.failed[:FAILURES]
-        if (len(answer.failed), listed) != (found["failed"], found["rows"]):
-            raise SimulationError(
-                f"{tool.name}: {memory['name']}: {found['failed']} rows failed, of which {found['rows']} are listed, "
-                f"not {len(answer.failed)} and {listed}"
-            )
+        rows = (answer.finished, len(answer.failed), answer.failed[:FAILURES], answer.status)
+        told = (found["finished"], found["failed"], found["rows"], found["status"])
+        if rows != told:
+            what = "rows finished, failed and listed, and the status,"
+            raise SimulationError(f"{tool.name}: {memory['name']}: {what} are {told}, but should be {rows}")
+    _judge_arrays(tool.name, faults, scrubs, result)
     return _judge(
         tool,
         network,
@@ -321,45 +330,128 @@ def _lay_images(target: Path, images_folder: Path, names: Mapping[str, str], bla
 
 @dataclass(frozen=True)
 class Answer:
-    """What the host finds out while it programs a memory and reads it back: the rows whose verify reads fail, and the
-    words that it reads."""
+    """What the host finds out while it programs a memory and reads it back: rows that were `finished`, those that
+    failed, what STATUS says of signature and spare rows, and the words that it reads."""
 
+    finished: int
     failed: list[int]
+    status: int
     words: list[int]
 
 
 def programmed(faults: FaultyArrays, memories: Sequence[Mapping[str, Any]], retries: int) -> list[Answer]:
-    """What comes of programming the memories, row by row, each once and again up to `retries` times, and then of
-    reading them back; `faults` goes on from there.
+    """What comes of programming the memories, from zeros, array by array, and of reading them back; `faults` goes on
+    from there. Rows that do not read right are pulsed again up to `retries` times.
 
     Of memories that are no arrays the host reads what it wrote. A row takes it some 30 cycles and 4 for each word of 32
     bits, so that numbers that live in arrays are read again only after the last row of their layer.
     """
-
-    def read(memory: Mapping[str, Any], row: int) -> int:
-        return faults.read_row(memory["layer"], memory["group"], memory["tile"], row, PROGRAMMING.sense)
-
-    failed = [
-        [
-            row
-            for row, word in enumerate(memory["words"])
-            if memory["array"] and all(read(memory, row) != word for _ in range(1 + retries))
-        ]
+    if not memories:
+        return []
+    faults.erase()
+    written = [
+        _Writer(faults, (memory["layer"], memory["group"], memory["tile"]), retries).put_array(memory["words"])
+        if memory["array"]
+        else (0, [], 0)
         for memory in memories
     ]
     for layer in sorted({memory["layer"] for memory in memories if memory["array"]}):
-        faults.load_numbers(layer, PROGRAMMING.sense)
+        faults.walk(layer, PROGRAMMING.sense)
     return [
-        Answer(rows, [read(memory, row) for row in range(len(memory["words"]))] if memory["array"] else memory["words"])
-        for memory, rows in zip(memories, failed, strict=True)
+        Answer(
+            *found,
+            [
+                faults.read_row(memory["layer"], memory["group"], memory["tile"], row, PROGRAMMING.sense)
+                for row in range(len(memory["words"]))
+            ]
+            if memory["array"]
+            else memory["words"],
+        )
+        for memory, found in zip(memories, written, strict=True)
     ]
 
 
+@dataclass(frozen=True)
+class _Writer:
+    """The programming of one array, as `hdl.programming.Programming` does it."""
+
+    faults: FaultyArrays
+    place: tuple[int, int, int]
+    retries: int
+
+    def put_array(self, words: Sequence[int]) -> tuple[int, list[int], int]:
+        """Program all rows but those that are kept back, and the signature, if there is one; returns how many rows were
+        finished, those that failed, and what STATUS says of signature and spare rows.
+        """
+        geometry = self.faults.plan.geometry
+        grid = self.faults.plan.maps(self.faults.network.topology)[self.place[0]]
+        assert grid is not None  # it has arrays
+        if geometry.signature and not self.put(geometry.rows - 1, grid.signatures.invalid, verify_first=True):
+            return 0, [geometry.rows - 1], UNSIGNED
+        taken = self.faults.taken
+        failed = [row for row in range(geometry.used_rows) if not self.put_somewhere(row, words[row])]
+        status = SPARED * (self.faults.taken > taken) | NO_SPARE * bool(failed and geometry.spare_rows)
+        if geometry.signature and not failed:
+            spared = self.faults.has_spares(*self.place)
+            word = grid.signatures.spared if spared else grid.signatures.valid
+            if not self.put(geometry.rows - 1, word, verify_first=True):
+                return geometry.used_rows, [geometry.rows - 1], UNSIGNED | status
+        return geometry.used_rows, failed, status
+
+    def put_somewhere(self, row: int, word: int) -> bool:
+        """Program a row, or a spare one in its place."""
+        while not self.put(row, word):
+            if not self.faults.take_spare(*self.place, row):
+                return False
+        return True
+
+    def put(self, row: int, word: int, verify_first: bool = False) -> bool:
+        """Program a row, in the columns that do not read right."""
+        wrong = self._wrong(row, word) if verify_first else -1
+        attempts = 1 + self.retries
+        while wrong and attempts:
+            width = self.faults.plan.geometry.columns
+            columns = (wrong | wrong >> width) & ((1 << width) - 1)
+            self.faults.write_row(*self.place, row, word, columns)
+            wrong = self._wrong(row, word)
+            attempts -= 1
+        return not wrong
+
+    def _wrong(self, row: int, word: int) -> int:
+        return self.faults.read_row(*self.place, row, PROGRAMMING.sense) ^ word
+
+
+def _scrub(image: images.Image, plan: Plan) -> dict[str, Any]:
+    """What the host asks of an array that holds the image."""
+    crc = int(images.array_crc32(image.words, image.width, plan), 16)
+    return {"layer": image.layer, "group": image.group, "tile": image.tile, "width": image.width, "expected": crc}
+
+
+def _judge_arrays(tool: str, faults: FaultyArrays, scrubs: Sequence[Mapping[str, Any]], result: Any) -> None:
+    """Raise SimulationError where signatures, remapped rows or CRCs of arrays are not what they should be."""
+    invalid = [[layer, *array] for layer, arrays in sorted(faults.invalid.items()) for array in arrays]
+    right = {"invalid": len(invalid), "first": invalid[0] if invalid else [0, 0, 0], "spares": faults.taken}
+    if right != result["signatures"]:
+        raise SimulationError(f"{tool}: signatures are {result['signatures']}, but should be {right}")
+    for array, found in zip(scrubs, result["scrub"], strict=True):
+        place = array["layer"], array["group"], array["tile"]
+        crc = contents_crc32(faults.contents(*place), array["width"])
+        if found != {"crc": crc, "mismatch": crc != array["expected"]}:
+            raise SimulationError(f"{tool}: {ArrayPlace(*place)} was read back as {found}, but its CRC-32 is {crc:#x}")
+
+
 def _loading(manifest: Manifest) -> int:
-    """Cycles after which all numbers that live in arrays have been read from there, whatever rows were programmed."""
-    maps = [grid for grid in manifest.accelerator.maps if grid is not None and grid.number_bits]
+    """Cycles after which all signatures, and all numbers that live in arrays, have been read from there, whatever rows
+    were programmed.
+    """
+    maps = [grid for grid in manifest.accelerator.maps if grid is not None]
+    maps = [grid for grid in maps if grid.number_bits or grid.geometry.signature]
     row = max(1, PROGRAMMING.precharge, manifest.timing.precharge) + max(PROGRAMMING.sense, manifest.timing.sense)
-    words = [grid.number_lanes * grid.number_words * (row + LOAD_CYCLES + grid.geometry.columns) for grid in maps]
+    words = [
+        grid.arrays * (row + LOAD_CYCLES) * grid.geometry.signature
+        + grid.number_lanes * grid.number_words * (row + LOAD_CYCLES + grid.geometry.columns) * bool(grid.number_bits)
+        for grid in maps
+    ]
     return PATIENCE_OF_LOADER + max(words) if words else 0
 
 

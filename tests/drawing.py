@@ -130,7 +130,8 @@ def draw_input(random: np.random.Generator, width: int, first: LayerShape) -> In
 
 def draw_accelerator(random: np.random.Generator, topology: Topology) -> Accelerator:
     """Any plan that is possible for the topology, and any options."""
-    geometry = Geometry(one_of(random, 1, 9, 41), one_of(random, 1, 9, 41))
+    spare, signed = one_of(random, 1, 3) if chance(random, 0.25) else 0, chance(random, 0.25)
+    geometry = Geometry(one_of(random, 1, 9, 41) + spare + signed, one_of(random, 1, 9, 41), spare, signed)
     plans: list[LayerPlan] = []
     for layer in topology.layers:
         if not isinstance(layer, Dense | Convolution):
@@ -154,7 +155,8 @@ def draw_accelerator(random: np.random.Generator, topology: Topology) -> Acceler
     top = int(random.integers(not scores, min(classes, 4), endpoint=True)) if chance(random, 0.4) else 1
     width = None if chance(random, 0.7) else int(random.choice([8, 24, 64]))
     timing = Timing(precharge=int(random.choice([0, 0, 0, 1, 3])), sense=int(random.choice([1, 1, 1, 2])))
-    return Accelerator(topology, plan, scores, top, width, timing)
+    entries = one_of(random, 1, 3, 9)
+    return Accelerator(topology, plan, scores, top, width, timing, spare_entries=entries)
 
 
 def draw_faults(random: np.random.Generator, topology: Topology, plan: Plan) -> FaultMap:

@@ -93,7 +93,8 @@ class ControllerClaims(Claims):
         return Cat(self.state == state.value for state in states).any()
 
     def _taken(self) -> Value:
-        return self.host.valid & self.host.ready
+        taken: Value = self.host.valid & self.host.ready
+        return taken
 
     def _place(self, lines: Any) -> Value:
         return Cat(lines.group, lines.tile, lines.row)

@@ -11,6 +11,7 @@ from hdl.arrays.programmer import ProgrammerHardware
 from hdl.failures import FailureListHardware
 from hdl.programming import LayerSize, ProgrammingHardware
 from hdl.registers import HostRegisters, HostRegistersHardware, Timing
+from hdl.row_crc import RowCrcHardware
 from hdl.streams.row_receiver import RowReceiverHardware
 from sim.blocks import build_block, run_block
 from sim.tools import Tool
@@ -44,8 +45,9 @@ def test_commands_do_what_was_foretold(
 # One defect of each block in every run.
 MUTANTS = (
     Mutant("registers", NARROW, ProgrammerHardware, ELABORATE, "Mux(again, self.wrong, 0) | is_wrong", "is_wrong"),
-    Mutant("registers", NARROW, ProgrammingHardware, ELABORATE, "last_row | programmer.cut", "last_row"),
+    Mutant("registers", NARROW, ProgrammingHardware, ELABORATE, "m.If(programmer.cut)", "m.If(0)"),
     Mutant("registers", NARROW, HostRegistersHardware, "_allowed", "pulses & unlocked", "pulses"),
+    Mutant("registers", NARROW, RowCrcHardware, ELABORATE, "self.busy.eq(left != 0)", "self.busy.eq(left > 1)"),
 )
 MORE_MUTANTS = (
     Mutant("registers", NARROW, ProgrammerHardware, ELABORATE, "| configuration.verify_first", ""),
@@ -109,20 +111,47 @@ MORE_MUTANTS = (
         NARROW,
         ProgrammingHardware,
         ELABORATE,
-        "self.outcome.failed | programmer.failed",
-        "programmer.failed",
+        "self.outcome.failed | fails | programmer.unstable",
+        "fails | programmer.unstable",
     ),
-    Mutant("registers", NARROW, ProgrammingHardware, ELABORATE, "self.index + self.progress.rows", "self.index"),
+    Mutant(
+        "registers",
+        NARROW,
+        ProgrammingHardware,
+        ELABORATE,
+        "Mux(scrubs, 0, self.index) + self.progress.rows",
+        "self.index",
+    ),
     Mutant("registers", NARROW, ProgrammingHardware, ELABORATE, "self.progress.eq(0), ", ""),
     Mutant("registers", NARROW, ProgrammingHardware, ELABORATE, "self.outcome.eq(0), ", ""),
-    Mutant("registers", NARROW, ProgrammingHardware, ELABORATE, "programmer.read | ", ""),
-    Mutant("registers", NARROW, ProgrammingHardware, "_layers", "self.busy & here)", "(order.valid | number) & here)"),
+    Mutant("registers", NARROW, ProgrammingHardware, ELABORATE, "programmer.read | (", "("),
     Mutant(
-        "registers", NARROW, ProgrammingHardware, "_layers", "(order.valid | number) & here", "order.valid | number"
+        "registers",
+        NARROW,
+        ProgrammingHardware,
+        "_layers",
+        "self.busy & here & ~scrubs",
+        "(order.valid | asks) & here & ~scrubs",
     ),
+    Mutant("registers", NARROW, ProgrammingHardware, "_layers", "(order.valid | asks) & here", "order.valid | asks"),
     Mutant("registers", NARROW, ProgrammingHardware, "_layers", ".all() & ~self.busy", ".all()"),
-    Mutant("registers", WIDE, ProgrammingHardware, "_shapes", "beats(2 * columns", "beats(columns"),
-    Mutant("registers", NARROW, ProgrammingHardware, "_failures", " & (command != HostCommand.READ_ROW)", ""),
+    Mutant("registers", WIDE, ProgrammingHardware, "_shapes", "beats(2 * columns, ROW_BEAT", "beats(columns, ROW_BEAT"),
+    Mutant("registers", WIDE, ProgrammingHardware, "_shapes", "beats(2 * columns, BYTE", "beats(columns, BYTE"),
+    Mutant(
+        "registers", NARROW, ProgrammingHardware, ELABORATE, "(state == State.ROW) & ~crc.busy", "(state == State.ROW)"
+    ),
+    Mutant(
+        "registers",
+        NARROW,
+        ProgrammingHardware,
+        ELABORATE,
+        "m.Elif(scrubs), m.If(~crc.busy)",
+        "m.Elif(scrubs), m.If(1)",
+    ),
+    Mutant("registers", NARROW, ProgrammingHardware, ELABORATE, "crc.clear.eq(self.start)", "crc.clear.eq(0)"),
+    Mutant("registers", NARROW, ProgrammingHardware, "_layers", "self.busy & here & ~scrubs", "self.busy & here"),
+    Mutant("registers", WIDE, RowCrcHardware, ELABORATE, "rest >> BYTE", "rest"),
+    Mutant("registers", NARROW, ProgrammingHardware, ELABORATE, " & (under_way != HostCommand.READ_ROW)", ""),
     Mutant("registers", WIDE, RowReceiverHardware, ELABORATE, " & ~self.wrong", ""),
     Mutant("registers", NARROW, RowReceiverHardware, ELABORATE, "begun & ~(taken & self.axis.tlast)", "0"),
     Mutant(
@@ -134,15 +163,20 @@ MORE_MUTANTS = (
     Mutant("registers", NARROW, FailureListHardware, ELABORATE, "self.count != depth", "1"),
     Mutant("registers", NARROW, FailureListHardware, ELABORATE, " & (self.count != 0)", ""),
     Mutant(
-        "registers", NARROW, HostRegistersHardware, "_allowed", "row & ~protected & self.supply_ok", "row & ~protected"
+        "registers",
+        NARROW,
+        HostRegistersHardware,
+        "_allowed",
+        "array & ~protected & self.supply_ok",
+        "array & ~protected",
     ),
     Mutant(
         "registers",
         NARROW,
         HostRegistersHardware,
         "_allowed",
-        "row & ~protected & self.supply_ok",
-        "row & self.supply_ok",
+        "array & ~protected & self.supply_ok",
+        "array & self.supply_ok",
     ),
     Mutant("registers", NARROW, HostRegistersHardware, "_allowed", "number & ~protected", "number"),
     Mutant("registers", NARROW, HostRegistersHardware, ELABORATE, "protect[-1]", "Const(0)"),

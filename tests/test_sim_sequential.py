@@ -183,7 +183,7 @@ MORE_MUTANTS = (
     Mutant(BENCH, WALK, ColumnsHardware, "_offer", "full & (~self.o.valid | self.o.ready)", "full"),
     Mutant(BENCH, WALK, ColumnsHardware, "_admit", "images == self.o.valid + full", "1", paced=True),
     Mutant(BENCH, WALK, ColumnsHardware, "_admit", "self.o.valid + full", "self.o.valid"),
-    Mutant(BENCH, WALK, HostAccessHardware, ELABORATE, "clear.eq(~self.host.valid", "clear.eq(1", paced=True),
+    Mutant(BENCH, WALK, HostAccessHardware, ELABORATE, "settled.eq(~self.host.valid", "settled.eq(1", paced=True),
     Mutant(BENCH, WALK, HostAccessHardware, ELABORATE, "~self.host.valid & ~busy &", "~self.host.valid &", paced=True),
     Mutant(BENCH, WALK, ColumnsHardware, "_admit", "(images != 2) & ~changed", "(images != 2)", paced=True),
     Mutant(BENCH, WALK, ColumnsHardware, "_admit", "images != 2", "images == 0"),

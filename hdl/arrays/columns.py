@@ -15,11 +15,13 @@ from hdl.arrays.array import level, same_row
 from hdl.arrays.controller import TIMING, ArrayController, Limits
 from hdl.arrays.grid import join_access, layer_ports
 from hdl.arrays.host_access import HostAccess
+from hdl.arrays.reserve import Reserve
+from hdl.arrays.spare_table import each
 from hdl.arrays.stack import Stack
 from hdl.bank import Bank
 from hdl.block import Hardware, place
 from hdl.neurons.popcount import tree_or
-from model.mapping import S2P, Geometry, LayerMap, offset_width, threshold_width
+from model.mapping import S2P, LayerMap, offset_width, threshold_width
 from model.plan import Fidelity
 from model.topology import Presentations
 
@@ -67,16 +69,23 @@ class Columns:
     numbers_in_arrays: bool = False
     fidelity: Fidelity = "bits"
     limits: Limits = field(default_factory=Limits)
+    reserve: Reserve = field(default_factory=Reserve)
 
     @property
     def name(self) -> str:
         size = f"{self.fan_in}x{self.fan_out}_{self.rows}x{self.columns}_l{self.lanes}_{self.stack(0).times}"
         rows = "_rows" * self.numbers_in_arrays + level(self.fidelity)
-        return f"hafnet_columns_{size}_{self.numbers}" + "_ternary" * self.ternary + rows + self.limits.suffix
+        return (
+            f"hafnet_columns_{size}_{self.numbers}"
+            + "_ternary" * self.ternary
+            + rows
+            + self.limits.suffix
+            + self.reserve.suffix
+        )
 
     @property
     def map(self) -> LayerMap:
-        geometry = Geometry(self.rows, self.columns)
+        geometry = self.reserve.geometry(self.rows, self.columns)
         top = self.fan_in * (2 if self.ternary else 1) * self.presentations.total
         width = threshold_width(top) if self.numbers == "thresholds" else offset_width(top)
         bits = width if self.numbers_in_arrays else 0
@@ -86,7 +95,7 @@ class Columns:
         """The arrays and neurons of this place; the last one may have padding columns."""
         neurons, shape = self.map.used_columns(tile), (self.rows, self.columns, self.lanes)
         kind, rows = (self.ternary, self.numbers), self.map.number_rows
-        return Stack(self.fan_in, neurons, *shape, self.presentations, *kind, rows, self.fidelity)
+        return Stack(self.fan_in, neurons, *shape, self.presentations, *kind, rows, self.fidelity, self.reserve)
 
     @property
     def result_width(self) -> int:
@@ -99,17 +108,18 @@ class Columns:
 
     @property
     def access(self) -> HostAccess:
-        return HostAccess.of(self.controller, self.map, self.stack(0).tally.number_width, self.host_width)
+        return HostAccess.of(self.controller, self.map, self.stack(0).tally.number_width, self.host_width, self.reserve)
 
     @property
     def controller(self) -> ArrayController:
-        return ArrayController(self.map.groups, self.map.tiles, self.rows, self.columns, self.ternary, self.limits)
+        size = (self.map.groups, self.map.tiles, self.rows, self.columns)
+        return ArrayController(*size, self.ternary, self.limits, self.reserve.entries)
 
     @property
     def signature(self) -> wiring.Signature:
         return wiring.Signature(
             {
-                **layer_ports(self.lanes, self.host_width),
+                **layer_ports(self.lanes, self.host_width, self.reserve.signed),
                 "steady": Out(TIMING),
                 "start": In(1),
                 "go": Out(1),
@@ -145,7 +155,7 @@ class ColumnsHardware(Hardware):
         join_access(m, self, access, controller)
         m.d.comb += controller.timing.eq(self.steady)
         x, read = self._walk(m, controller)
-        results = self._stacks(m, platform, controller, x, read, numbers.all)
+        results = self._stacks(m, platform, controller, access, x, read, numbers.all)
         full = self._offer(m, results, controller.sampled & read.last)
         self._admit(m, controller, access, full)
         m.d.comb += [
@@ -165,7 +175,8 @@ class ColumnsHardware(Hardware):
         presentation, x = Signal(range(max(2, count))), Signal(self.block.lanes, reset_less=True)
         begins, ends, ends_image = Signal(), Signal(), Signal()
         read: Any = Signal(READ, name="read")
-        last_block, last_row = divmod(grid.reads - 1, self.block.rows)
+        rows = grid.geometry.used_rows
+        last_block, last_row = divmod(grid.reads - 1, rows)
         m.d.comb += [
             begins.eq((block == 0) & (row == 0)),
             ends.eq((block == last_block) & (row == last_row)),
@@ -185,13 +196,15 @@ class ColumnsHardware(Hardware):
             ]
             with m.If(ends):
                 m.d.sync += [block.eq(0), row.eq(0), presentation.eq(Mux(ends_image, 0, presentation + 1))]
-            with m.Elif(row == self.block.rows - 1):
+            with m.Elif(row == rows - 1):
                 m.d.sync += [block.eq(block + 1), row.eq(0)]
             with m.Else():
                 m.d.sync += row.eq(row + 1)
         return x, read
 
-    def _stacks(self, m: Module, platform: Any, controller: Any, x: Signal, read: Any, numbers: Value) -> Value:
+    def _stacks(
+        self, m: Module, platform: Any, controller: Any, access: Any, x: Signal, read: Any, numbers: Value
+    ) -> Value:
         """The stacks behind the controller; returns the results of all neurons."""
         results, back = [], []
         for index in range(self.block.map.tiles):
@@ -213,6 +226,13 @@ class ColumnsHardware(Hardware):
                 stack.numbers.eq(numbers[start * width : (start + kind.neurons) * width]),
                 stack.selected.eq(controller.tile == index),
             ]
+            if self.block.reserve.entries:
+                for hit, entry, its in zip(controller.hits, each(access.entries), each(stack.remapped), strict=True):
+                    m.d.comb += [
+                        its.hit.eq(hit & (entry.tile == index)),
+                        its.group.eq(entry.group),
+                        its.spare.eq(entry.spare),
+                    ]
             results.append(stack.results)
             back.append(stack.q)
         m.d.comb += controller.q.eq(tree_or(m, back, "q"))

@@ -7,11 +7,12 @@ interlocks, so that they hold whatever is asked.
 from dataclasses import dataclass, field
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.arrays.array import Operation, Side, control_lines
+from hdl.arrays.spare_table import each, many
 from hdl.block import Hardware, index_width
 from model.errors import HafnetError
 
@@ -77,6 +78,8 @@ class ArrayController:
       `group`, `tile`, `row`, `operation`, `side`, `amplitude`, `hv`, `sen`, `mask`, `masked`
                   to the arrays (`amplitude`: to the DAC), all registers: group and tile that are addressed; `masked`
                   says that the X lines carry `mask` (pulses, read-back) and not the layer's input
+      `remapped`, `hits`  only with `spares`: {valid, row} of so many rows that are remapped in some array, which stand
+                  still while a command is under way; and which of them `row` is, a register that changes with it
       `q`         the outputs of the addressed array, READBACK_LATENCY cycles after the last cycle of `sen`
 
     PULSE gives the devices whose bit in `bits` (a bit a column) is 1 a train of pulses, see `PULSE`, those of the first
@@ -100,11 +103,13 @@ class ArrayController:
     columns: int
     ternary: bool = False
     limits: Limits = field(default_factory=Limits)
+    spares: int = 0
 
     @property
     def name(self) -> str:
         size = f"{self.groups}x{self.tiles}_{self.rows}x{self.columns}"
-        return f"hafnet_controller_{size}" + "_ternary" * self.ternary + self.limits.suffix
+        spares = f"_spares{self.spares}" * (self.spares > 0)
+        return f"hafnet_controller_{size}" + "_ternary" * self.ternary + spares + self.limits.suffix
 
     @property
     def word_width(self) -> int:
@@ -125,6 +130,8 @@ class ArrayController:
         read = data.StructLayout({**self.location})
         command = {"tile": index_width(self.tiles), "command": Command, "pulse": PULSE, "bits": self.columns}
         host = data.StructLayout({**self.location, **command})
+        of_rows = data.StructLayout({"valid": 1, "row": index_width(self.rows)})
+        remapping = {"remapped": In(many(of_rows, self.spares)), "hits": Out(self.spares)}
         return wiring.Signature(
             {
                 "timing": In(TIMING),
@@ -142,6 +149,7 @@ class ArrayController:
                 "mask": Out(self.columns),
                 "masked": Out(1),
                 "q": In(self.word_width),
+                **(remapping if self.spares else {}),
             }
         )
 
@@ -183,6 +191,8 @@ class ControllerHardware(Hardware):
     mask: Signal
     masked: Signal
     q: Signal
+    remapped: Any
+    hits: Signal
 
     def __init__(self, block: ArrayController) -> None:
         self.block = block
@@ -254,6 +264,7 @@ class ControllerHardware(Hardware):
                     self.sen.eq(0),
                     self.failed.eq(0),
                 ]
+                self._hit(m, order.row)
                 with m.If(order.command == Command.PULSE):
                     m.d.sync += [
                         state.eq(State.SETUP),
@@ -272,6 +283,7 @@ class ControllerHardware(Hardware):
                     enter_precharge()
             with m.Elif(self.read.valid):
                 m.d.sync += [self.group.eq(self.read.payload.group), self.row.eq(self.read.payload.row)]
+                self._hit(m, self.read.payload.row)
                 with m.If(self.timing.precharge == 0):
                     enter_sense()
                 with m.Else():
@@ -282,6 +294,12 @@ class ControllerHardware(Hardware):
         with m.If(overdue | ~self.supply_ok):
             m.d.sync += self.hv.eq(0)
         return m
+
+    def _hit(self, m: Module, row: Value) -> None:
+        """Find the row that is selected next among those that are remapped."""
+        if self.block.spares:
+            hits = [entry.valid & (entry.row == row) for entry in each(self.remapped)]
+            m.d.sync += self.hits.eq(Cat(hits))
 
     def _watchdog(self, m: Module) -> Value:
         """Count the cycles of `hv`; returns whether this one is the last in which it may be high."""

@@ -4,6 +4,7 @@ Dataflow `parallel_to_sequential`: all inputs of an image stand on the X lines w
 in every lane at once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,33 +16,45 @@ from hdl.arrays.array import level, same_row
 from hdl.arrays.controller import ArrayController, Limits
 from hdl.arrays.group import Group
 from hdl.arrays.host_access import HostAccess, host_ports
+from hdl.arrays.reserve import Reserve
+from hdl.arrays.spare_table import each
 from hdl.block import Hardware, index_width, place
 from hdl.neurons.accumulator import Accumulator
 from hdl.neurons.popcount import tree_or
 from hdl.neurons.targets import Target, suffix
 from hdl.storage import Storage
-from model.mapping import P2S, Geometry, LayerMap, offset_width, threshold_width
+from model.mapping import P2S, LayerMap, offset_width, threshold_width
 from model.plan import Fidelity
 
 POPCOUNT_LATENCY = 3
 """Cycles from the last cycle of `sen` to the popcount: array, tile, group."""
 
 
-def layer_ports(width: int, host_width: int) -> dict[str, wiring.Member]:
+def layer_ports(width: int, host_width: int, signed: bool) -> dict[str, wiring.Member]:
     """The ports that every layer of neurons has: its input, and the way of the host to its arrays and numbers."""
-    return {"i": In(stream.Signature(width)), **host_ports(host_width)}
+    return {"i": In(stream.Signature(width)), **host_ports(host_width, signed)}
 
 
 def join_host(m: Module, layer: Any, inside: Any) -> None:
     """Give a layer's `host_ports` to the block inside that has them."""
     connect(m, flipped(layer.host), inside.host)
     m.d.comb += [getattr(inside, name).eq(getattr(layer, name)) for name in ("timing", "supply_ok", "claim")]
-    answers = ("done", "failed", "read_bits", "amplitude", "resting")
+    answers = ["done", "failed", "read_bits", "amplitude", "resting"]
+    if hasattr(layer, "validity"):
+        m.d.comb += inside.trusted.eq(layer.trusted)
+        answers.append("validity")
     m.d.comb += [getattr(layer, name).eq(getattr(inside, name)) for name in answers]
 
 
 def join_access(m: Module, layer: Any, access: Any, controller: Any) -> None:
     """Put `hdl.arrays.host_access.HostAccess` between a layer's host ports and its controller."""
+    settled = access.clear
+    if hasattr(layer, "validity"):
+        settled = access.settled
+        m.d.comb += [access.trusted.eq(layer.trusted), layer.validity.eq(access.validity)]
+    if hasattr(access, "entries"):
+        for inside, entry in zip(each(controller.remapped), each(access.entries), strict=True):
+            m.d.comb += [inside.valid.eq(entry.valid), inside.row.eq(entry.row)]
     connect(m, flipped(layer.host), access.host)
     connect(m, access.order, controller.host)
     m.d.comb += [
@@ -51,7 +64,7 @@ def join_access(m: Module, layer: Any, access: Any, controller: Any) -> None:
         layer.failed.eq(access.failed),
         layer.read_bits.eq(access.read_bits),
         layer.amplitude.eq(controller.amplitude),
-        layer.resting.eq(access.clear & access.quiet),
+        layer.resting.eq(settled & access.quiet),
         access.ended.eq(controller.done),
         access.ended_failed.eq(controller.failed),
         access.row_bits.eq(controller.read_bits),
@@ -97,6 +110,7 @@ class Grid:
     target: Target = "generic"
     fidelity: Fidelity = "bits"
     limits: Limits = field(default_factory=Limits)
+    reserve: Reserve = field(default_factory=Reserve)
 
     @property
     def name(self) -> str:
@@ -111,11 +125,12 @@ class Grid:
             + level(self.fidelity)
             + suffix(self.target)
             + self.limits.suffix
+            + self.reserve.suffix
         )
 
     @property
     def map(self) -> LayerMap:
-        geometry = Geometry(self.rows, self.columns)
+        geometry = self.reserve.geometry(self.rows, self.columns)
         bits = self.number_width if self.numbers_in_arrays else 0
         return LayerMap(self.fan_in, self.fan_out, geometry, P2S, self.lanes, self.ternary, bits)
 
@@ -136,21 +151,23 @@ class Grid:
 
     @property
     def group(self) -> Group:
-        return Group(self.fan_in, self.rows, self.columns, self.ternary, self.target, self.fidelity)
+        kind = (self.ternary, self.target, self.fidelity)
+        return Group(self.fan_in, self.rows, self.columns, *kind, self.reserve.entries)
 
     @property
     def access(self) -> HostAccess:
-        return HostAccess.of(self.controller, self.map, self.number_width, self.host_width)
+        return HostAccess.of(self.controller, self.map, self.number_width, self.host_width, self.reserve)
 
     @property
     def controller(self) -> ArrayController:
-        return ArrayController(self.map.groups, self.map.tiles, self.rows, self.columns, self.ternary, self.limits)
+        size = (self.map.groups, self.map.tiles, self.rows, self.columns)
+        return ArrayController(*size, self.ternary, self.limits, self.reserve.entries)
 
     @property
     def signature(self) -> wiring.Signature:
         return wiring.Signature(
             {
-                **layer_ports(self.slices * self.fan_in, self.host_width),
+                **layer_ports(self.slices * self.fan_in, self.host_width, self.reserve.signed),
                 "go": In(1),
                 "start": Out(1),
                 "strobe": Out(1),
@@ -188,8 +205,10 @@ class GridHardware(Hardware):
         first = Signal()  # the next read begins an image
         clear = Signal()  # the host lets one begin
         x = self._walk(m, controller, first, clear)
-        counts = self._arrays(m, platform, controller, x)
+        counts, groups = self._arrays(m, platform, controller, x)
         access = place(m, platform, "access", self.block.access)
+        if self.block.reserve.entries:
+            self._remap(m, controller, access, groups)
         join_access(m, self, access, controller)
         m.d.comb += clear.eq(access.clear)
 
@@ -229,7 +248,8 @@ class GridHardware(Hardware):
         opens = Signal()
         is_final = Signal()
         taken = Signal()
-        last_block, last_row = divmod(grid.reads - 1, block.rows)
+        rows = grid.geometry.used_rows
+        last_block, last_row = divmod(grid.reads - 1, rows)
         m.d.comb += [
             opens.eq((stack == 0) & (row == 0)),
             is_final.eq((stack == last_block) & (row == last_row)),
@@ -255,7 +275,7 @@ class GridHardware(Hardware):
         with m.If(taken):
             with m.If(is_final):
                 m.d.sync += [stack.eq(0), row.eq(0)]
-            with m.Elif(row == block.rows - 1):
+            with m.Elif(row == rows - 1):
                 m.d.sync += [stack.eq(stack + 1), row.eq(0)]
             with m.Else():
                 m.d.sync += row.eq(row + 1)
@@ -281,8 +301,8 @@ class GridHardware(Hardware):
         with m.If(taken & ended & ~opens):
             m.d.sync += x.eq(x >> (move * block.fan_in))
 
-    def _arrays(self, m: Module, platform: Any, controller: Any, x: Signal) -> Value:
-        """The groups behind the controller; returns the counts of the rows that were read, lane 0 lowest."""
+    def _arrays(self, m: Module, platform: Any, controller: Any, x: Signal) -> tuple[Value, list[Any]]:
+        """The groups behind the controller; returns the counts of the rows that were read, lane 0 lowest, and them."""
         block, grid = self.block, self.block.map
         neurons = block.fan_out // block.slices
         words: list[Value] = []
@@ -293,6 +313,7 @@ class GridHardware(Hardware):
                 word = x[seen * block.fan_in : (seen + 1) * block.fan_in]
                 m.d.comb += lines.eq(Mux(controller.masked, controller.mask.replicate(grid.tiles), word))
                 words.append(lines)
+        groups: list[Any] = []
         outputs: list[Value] = []
         counts: list[Value] = []
         for lane in range(block.lanes):
@@ -311,11 +332,22 @@ class GridHardware(Hardware):
                     group.hv.eq(controller.hv & here),
                     group.sen.eq(controller.sen & here),
                 ]
+                groups.append(group)
                 outputs.append(group.q)
                 lane_counts.append(group.popcount)
             counts.append(tree_or(m, lane_counts, f"count{lane}"))
         m.d.comb += controller.q.eq(tree_or(m, outputs, "q"))
-        return Cat(counts)
+        return Cat(counts), groups
+
+    def _remap(self, m: Module, controller: Any, access: Any, groups: Sequence[Any]) -> None:
+        """Tell each group which entries of the table are of its arrays, and of the row that is selected."""
+        for index, group in enumerate(groups):
+            for hit, entry, its in zip(controller.hits, each(access.entries), each(group.remapped), strict=True):
+                m.d.comb += [
+                    its.hit.eq(hit & (entry.group == index)),
+                    its.tile.eq(entry.tile),
+                    its.spare.eq(entry.spare),
+                ]
 
     def _numbers(self, m: Module, platform: Any, coming: Value) -> tuple[Value, list[Any]]:
         """The neurons' numbers, read in step with their counts; returns that, and the memories of the lanes."""

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.arrays.array import control_lines, level, same_row
+from hdl.arrays.spare_table import each, many, remapped
 from hdl.arrays.tile import Tile
 from hdl.block import Hardware, index_width, place
 from hdl.neurons.popcount import tree_or, tree_sum
@@ -24,7 +25,8 @@ class Group:
 
     Ports: `row`, `operation`, `side`, `sen` go to all tiles, `hv` to the tile whose index is `tile`; `x` is the X lines
     of all columns, tile after tile; `popcount` is the sum over all tiles 3 cycles after `sen`, and 0 where `sen` was
-    low; `q` is the addressed tile's `q` 2 cycles after `sen`, and 0 where it was low. Throughput 1 row a cycle.
+    low; `q` is the addressed tile's `q` 2 cycles after `sen`, and 0 where it was low. Throughput 1 row a cycle. With
+    `spares`, `remapped` are so many entries {hit, tile, spare}: tile `tile` selects row `spare` where `hit` is high.
     """
 
     fan_in: int
@@ -33,11 +35,22 @@ class Group:
     ternary: bool = False
     target: Target = "generic"
     fidelity: Fidelity = "bits"
+    spares: int = 0
 
     @property
     def name(self) -> str:
         size = f"{self.fan_in}_{self.rows}x{self.columns}"
-        return f"hafnet_group_{size}" + "_ternary" * self.ternary + level(self.fidelity) + suffix(self.target)
+        return (
+            f"hafnet_group_{size}"
+            + "_ternary" * self.ternary
+            + self._spares
+            + level(self.fidelity)
+            + suffix(self.target)
+        )
+
+    @property
+    def _spares(self) -> str:
+        return f"_spares{self.spares}" * (self.spares > 0)
 
     @property
     def map(self) -> LayerMap:
@@ -60,6 +73,8 @@ class Group:
 
     @property
     def signature(self) -> wiring.Signature:
+        entry = data.StructLayout({"hit": 1, "tile": index_width(self.tiles), "spare": index_width(self.rows)})
+        more = {"remapped": In(many(entry, self.spares))} if self.spares else {}
         return wiring.Signature(
             {
                 "tile": In(index_width(self.tiles)),
@@ -67,6 +82,7 @@ class Group:
                 "x": In(self.tiles * self.columns),
                 "q": Out(self.map.word_width),
                 "popcount": Out(self.top.bit_length()),
+                **more,
             }
         )
 
@@ -86,6 +102,7 @@ class GroupHardware(Hardware):
     x: Signal
     q: Signal
     popcount: Signal
+    remapped: Any
 
     def __init__(self, block: Group) -> None:
         self.block = block
@@ -108,6 +125,10 @@ class GroupHardware(Hardware):
                 tile.sen.eq(self.sen),
                 tile.x.eq(self.x[index * columns : (index + 1) * columns]),
             ]
+            if self.block.spares:
+                hits = [entry.hit & (entry.tile == index) for entry in each(self.remapped)]
+                spares = [entry.spare for entry in each(self.remapped)]
+                m.d.comb += tile.row.eq(remapped(m, self.row, hits, spares, f"spare{index}"))
             selected.append(tile.q & here.replicate(self.block.map.word_width))
         addressed = tree_or(m, selected, "q")
         sensed = Signal()

@@ -30,7 +30,8 @@ class NumberLoader:
     def name(self) -> str:
         grid, size = self.map, self.map.geometry
         shape = f"{grid.matrix_rows}x{grid.matrix_columns}_{size.rows}x{size.columns}_lanes{grid.lanes}"
-        return f"hafnet_number_loader_{shape}_{grid.dataflow}_{grid.number_bits}" + "_ternary" * grid.ternary
+        kept = f"_of{size.used_rows}" * (size.used_rows < size.rows)
+        return f"hafnet_number_loader_{shape}{kept}_{grid.dataflow}_{grid.number_bits}" + "_ternary" * grid.ternary
 
     @property
     def controller(self) -> ArrayController:
@@ -78,7 +79,7 @@ class NumberLoaderHardware(Hardware):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        grid, rows, columns = self.block.map, self.block.map.geometry.rows, self.block.map.geometry.columns
+        grid, rows, columns = self.block.map, self.block.map.geometry.used_rows, self.block.map.geometry.columns
         first_block, first_row = divmod(grid.reads, rows)
         group, row, tile = (Signal.like(self.order.payload[name], name=name) for name in ("group", "row", "tile"))
         base = Signal.like(group)  # the lane's first group

@@ -1,6 +1,6 @@
 """A stack: the arrays whose columns are the same neurons, one above the other, and these neurons."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
@@ -8,10 +8,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.arrays.array import Array, control_lines, level, same_row
+from hdl.arrays.reserve import Reserve
+from hdl.arrays.spare_table import each, many, remapped
 from hdl.block import Hardware, index_width, place
 from hdl.neurons.popcount import tree_or
 from hdl.neurons.tally import Tally, column_counts
-from model.mapping import S2P, Geometry, LayerMap
+from model.mapping import S2P, LayerMap
 from model.plan import Fidelity
 from model.topology import Presentations
 
@@ -34,7 +36,8 @@ class Stack:
       `selected`  host commands are for this stack: pulses act
       `q`         the outputs of the array that a host command reads, 2 cycles after `sen`; 0 if it is another stack's
 
-    Throughput 1 read a cycle.
+    Throughput 1 read a cycle. With a `reserve` with spare rows, `remapped` are the table's entries {hit, group, spare}:
+    the array of group `group` selects row `spare` where `hit` is high.
     """
 
     fan_in: int
@@ -47,12 +50,14 @@ class Stack:
     numbers: Literal["thresholds", "offsets"]
     number_rows: int = 0
     fidelity: Fidelity = "bits"
+    reserve: Reserve = field(default_factory=Reserve)
 
     @property
     def name(self) -> str:
         size = f"{self.fan_in}x{self.neurons}_{self.rows}x{self.columns}_l{self.lanes}"
         rows = f"_rows{self.number_rows}" * (self.number_rows > 0) + level(self.fidelity)
-        return f"hafnet_stack_{size}_{self.times}_{self.numbers}" + "_ternary" * self.ternary + rows
+        kind = "_ternary" * self.ternary + rows + self.reserve.suffix
+        return f"hafnet_stack_{size}_{self.times}_{self.numbers}{kind}"
 
     @property
     def times(self) -> str:
@@ -62,12 +67,13 @@ class Stack:
     @property
     def map(self) -> LayerMap:
         """The stack as a layer of its own."""
-        return LayerMap(self.fan_in, self.neurons, Geometry(self.rows, self.columns), S2P, self.lanes, self.ternary)
+        geometry = self.reserve.geometry(self.rows, self.columns)
+        return LayerMap(self.fan_in, self.neurons, geometry, S2P, self.lanes, self.ternary)
 
     @property
     def blocks(self) -> int:
         """Arrays of a lane, one above the other: they hold `number_rows` rows besides those of inputs."""
-        return -(-(self.map.reads + self.number_rows) // self.rows)
+        return -(-(self.map.reads + self.number_rows) // self.map.geometry.used_rows)
 
     @property
     def array(self) -> Array:
@@ -85,6 +91,9 @@ class Stack:
 
     @property
     def signature(self) -> wiring.Signature:
+        groups, entries = self.lanes * self.blocks, self.reserve.entries
+        entry = data.StructLayout({"hit": 1, "group": index_width(groups), "spare": index_width(self.rows)})
+        more = {"remapped": In(many(entry, entries))} if entries else {}
         return wiring.Signature(
             {
                 "group": In(index_width(self.lanes * self.blocks)),
@@ -98,6 +107,7 @@ class Stack:
                 "results": Out(self.neurons * self.tally.result_width),
                 "selected": In(1),
                 "q": Out(self.map.word_width),
+                **more,
             }
         )
 
@@ -123,6 +133,7 @@ class StackHardware(Hardware):
     results: Signal
     selected: Signal
     q: Signal
+    remapped: Any
 
     def __init__(self, block: Stack) -> None:
         self.block = block
@@ -182,6 +193,10 @@ class StackHardware(Hardware):
                 array.x.eq(x),
                 q.eq(array.q & sensed.replicate(columns)),
             ]
+            if self.block.reserve.entries:
+                hits = [entry.hit & (entry.group == index) for entry in each(self.remapped)]
+                spares = [entry.spare for entry in each(self.remapped)]
+                m.d.comb += array.row.eq(remapped(m, self.row, hits, spares, f"spare{index}"))
             m.d.sync += sensed.eq(sen)
             high.append(q)
             if self.block.ternary:

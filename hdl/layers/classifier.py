@@ -54,7 +54,7 @@ class Classifier:
     @property
     def signature(self) -> wiring.Signature:
         result = result_layout(self.classes, self.score_width if self.scores else 0, self.top)
-        ports = layer_ports(self.grid.slices * self.grid.fan_in, self.grid.host_width)
+        ports = layer_ports(self.grid.slices * self.grid.fan_in, self.grid.host_width, self.grid.reserve.signed)
         return wiring.Signature({**ports, "o": Out(stream.Signature(result))})
 
     def create(self) -> "ClassifierHardware":

@@ -44,7 +44,7 @@ class Dense:
     @property
     def signature(self) -> wiring.Signature:
         grid = self.grid
-        ports: dict[str, wiring.Member] = layer_ports(grid.slices * grid.fan_in, grid.host_width)
+        ports: dict[str, wiring.Member] = layer_ports(grid.slices * grid.fan_in, grid.host_width, grid.reserve.signed)
         if self.streamed:
             ports |= {"go": In(1), "start": Out(1), "fired": Out(1), "fire": Out(grid.lanes)}
         else:

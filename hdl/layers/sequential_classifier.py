@@ -148,8 +148,10 @@ class SequentialClassifier:
         results = self.ranker.signature.members["o"]
         if self.streamed:
             more = {"start": In(1), "go": Out(1), "steady": Out(TIMING)}
-            return wiring.Signature({**layer_ports(sink.lanes, sink.host_width), **more, "o": results})
-        return wiring.Signature({**layer_ports(sink.fan_in, sink.host_width), "o": results})
+            return wiring.Signature(
+                {**layer_ports(sink.lanes, sink.host_width, sink.reserve.signed), **more, "o": results}
+            )
+        return wiring.Signature({**layer_ports(sink.fan_in, sink.host_width, sink.reserve.signed), "o": results})
 
     def create(self) -> "SequentialClassifierHardware":
         return SequentialClassifierHardware(self)

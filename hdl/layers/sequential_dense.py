@@ -34,7 +34,9 @@ class SequentialDense:
     @property
     def signature(self) -> wiring.Signature:
         results = stream.Signature(self.sink.result_width)
-        return wiring.Signature({**layer_ports(self.sink.fan_in, self.sink.host_width), "o": Out(results)})
+        return wiring.Signature(
+            {**layer_ports(self.sink.fan_in, self.sink.host_width, self.sink.reserve.signed), "o": Out(results)}
+        )
 
     def create(self) -> "SequentialDenseHardware":
         return SequentialDenseHardware(self)

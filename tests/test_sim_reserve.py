@@ -1,0 +1,91 @@
+"""What arrays keep back: signatures, spare rows and scrubbing, on the accelerator: `sim.bench_reserve`."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from simulators import Require
+from test_sim_edges import SAMPLES, memory, packets
+
+from hdl.accelerator import Accelerator
+from hdl.generate import generate
+from hdl.registers import Timing
+from model import images
+from model.golden import infer
+from model.mapping import P2S, S2P, Geometry
+from model.plan import LayerPlan, Plan
+from model.random_network import random_network
+from model.topology import Topology
+from sim import records
+from sim.tools import Tool
+from sim.verify import build_accelerator, code_bits
+
+SHORT = Timing(set_pulse=1, reset_pulse=2, form_pulse=2, setup=0)
+
+
+def accelerator(text: str, geometry: Geometry, *layers: LayerPlan, in_arrays: bool = False) -> Accelerator:
+    plan = Plan(geometry, layers, in_arrays)
+    return Accelerator(Topology.parse(text), plan, timing=SHORT, spare_entries=2)
+
+
+ACCELERATORS = {
+    "signed": accelerator("6-4-3", Geometry(4, 3, signature=True), LayerPlan(P2S, 2), LayerPlan(S2P, 1)),
+    "one column": accelerator("2-2", Geometry(3, 1, signature=True)),
+    "spare": accelerator("6-4-3", Geometry(4, 4, spare_rows=2), LayerPlan(S2P, 2), LayerPlan(P2S, 2)),
+    "both": accelerator(
+        "6-4t-3", Geometry(6, 5, 2, signature=True), LayerPlan(P2S, 2), LayerPlan(S2P, 2), in_arrays=True
+    ),
+    "both, ternary S2P": accelerator("5-4t-2", Geometry(4, 3, 1, True), LayerPlan(S2P, 2), LayerPlan(P2S, 1)),
+}
+
+
+def on_bench(tool: Tool, accelerator: Accelerator, folder: Path) -> Any:
+    plan, topology = accelerator.plan, accelerator.topology
+    manifest = generate(accelerator, folder / "verilog")
+    for seed in range(100):
+        networks = [random_network(topology, seed), random_network(topology, seed + 1000)]
+        contents = [list(images.words(network, plan)) for network in networks]
+        used = plan.geometry.used_rows
+        pairs = zip(*contents, strict=True)
+        rows = [(one.words[:used], other.words[:used]) for one, other in pairs if one.kind == "array"]
+        # Rows must differ for the bench to see which were programmed: the last one, and those that are remapped.
+        (one, other), last = rows[0], rows[-1]
+        if one[-1] != other[-1] and one[0] != other[0] and last[0][0] != last[1][0]:
+            break
+    low, high = networks[0].encoding.range
+    values = np.random.default_rng(1).integers(low, high, (SAMPLES, networks[0].encoding.values), endpoint=True)
+    images.export(networks[0], plan, folder / "run" / manifest.image_default)
+    design = build_accelerator(tool, folder / "verilog", manifest, folder / "build")
+    return design.run(
+        "sim.bench_reserve",
+        folder / "run",
+        {
+            "beats": records.packet_beats(code_bits(infer(networks[0], values).inputs, 1), manifest.input_width),
+            "stages": [packets(infer(network, values), accelerator.scores) for network in networks],
+            "memories": [memory(image) for image in contents[0]],
+            "others": [memory(image) for image in contents[1]],
+            "crcs": [
+                int(images.array_crc32(image.words, image.width, plan), 16) if image.kind == "array" else None
+                for image in contents[0]
+            ],
+            "reads": max(layer.reads for layer in manifest.layers),
+            "rows": plan.geometry.rows,
+            "used_rows": used,
+            "spare_rows": plan.geometry.spare_rows,
+            "signed": int(plan.geometry.signature),
+            "entries": accelerator.reserve.entries,
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "simulator"),
+    [*((name, "icarus") for name in ACCELERATORS), ("signed", "verilator"), ("both", "verilator")],
+)
+def test_arrays_are_whole_or_said_not_to_be(
+    name: str, simulator: str, tmp_path: Path, require_simulator: Require
+) -> None:
+    answer = on_bench(require_simulator(simulator), ACCELERATORS[name], tmp_path)
+    if ACCELERATORS[name].reserve.signed:
+        assert min(answer["resets"].values()) > 5
