@@ -21,12 +21,10 @@ def before(m: Module, name: str, value: Value) -> Signal:
     return register
 
 
-def ones(word: Value) -> Value:
+def ones(word: Value) -> Any:
     """How many bits of a word are 1."""
-    total: Value = word[0]
-    for index in range(1, len(word)):
-        total = total + word[index]
-    return total
+    bits = [word[index] for index in range(len(word))]
+    return sum(bits[1:], start=bits[0])
 
 
 def at_least_one(value: Value) -> Value:
