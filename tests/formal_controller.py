@@ -21,7 +21,7 @@ def before(m: Module, name: str, value: Value) -> Signal:
     return register
 
 
-def ones(word: Value) -> Any:
+def ones(word: Value) -> Value:
     """How many bits of a word are 1."""
     bits = [word[index] for index in range(len(word))]
     return sum(bits[1:], start=bits[0])
@@ -91,7 +91,7 @@ class ControllerClaims(Claims):
         return Cat(self.state == state.value for state in states).any()
 
     def _taken(self) -> Value:
-        return self.host.valid & self.host.ready
+        return Cat(self.host.valid, self.host.ready).all()
 
     def _place(self, lines: Any) -> Value:
         return Cat(lines.group, lines.tile, lines.row)
