@@ -23,10 +23,8 @@ def before(m: Module, name: str, value: Value) -> Signal:
 
 def ones(word: Value) -> Value:
     """How many bits of a word are 1."""
-    total: Value = word[0]
-    for index in range(1, len(word)):
-        total = total + word[index]
-    return total
+    bits = [word[index] for index in range(len(word))]
+    return sum(bits[1:], start=bits[0])
 
 
 def at_least_one(value: Value) -> Value:
@@ -93,8 +91,7 @@ class ControllerClaims(Claims):
         return Cat(self.state == state.value for state in states).any()
 
     def _taken(self) -> Value:
-        taken: Value = self.host.valid & self.host.ready
-        return taken
+        return Cat(self.host.valid, self.host.ready).all()
 
     def _place(self, lines: Any) -> Value:
         return Cat(lines.group, lines.tile, lines.row)

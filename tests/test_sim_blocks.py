@@ -175,6 +175,7 @@ MUTANTS = (
         "controller", CONTROLLER, ControllerHardware, ELABORATE, "with m.If(overdue | ~self.supply_ok)", "with m.If(0)"
     ),
     Mutant("controller", CONTROLLER, ControllerHardware, "_parts", "wanted[part]", "bits[part]"),
+    Mutant("controller", CONTROLLER, ControllerHardware, ELABORATE, " | (self.operation == Operation.READ)", ""),
     Mutant("accumulator", PLANES, AccumulatorHardware, ELABORATE, "Mux(opening, 0, ", "("),
     Mutant("receiver", RECEIVER, PacketReceiverHardware, ELABORATE, "& ~overlong", ""),
 )
