@@ -316,7 +316,7 @@ class ProgrammingHardware(Hardware):
         fails = Signal()  # a row, for good
         is_whole = Signal()  # all rows of the array have been programmed, and the signature has not
         if block.reserve.signed:
-            all_rows = (self.index == 0) & (self.progress.rows == block.geometry.used_rows)
+            all_rows = self.progress.rows == block.geometry.used_rows
             m.d.comb += is_whole.eq(is_array & all_rows & ~self.outcome.failed)
         self._failures(m, platform, programmer, addressed, fails)
         m.d.sync += [self.ended.eq(0), lost.eq(self.busy & (lost | ~self.supply_ok))]

@@ -8,7 +8,7 @@ second one; `crcs`, the CRC-32 of each array of the first one, None for other me
 from typing import Any
 
 import cocotb
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from hdl.arrays.spare_table import ENTRY
 from hdl.programming import HostCommand
@@ -81,6 +81,24 @@ class Reserve(Edges):
         except Refused:
             return
         raise AssertionError(f"{command} of {index} was accepted")
+
+    async def parts_of_an_array(self) -> None:
+        """Neither some of an array's rows nor forming make it whole, and forming a row makes it one that is not."""
+        host, number = self.host, self.arrays[0]
+        rows, width = self.rows(number), await self.choose(number)
+        parts = [(0, rows[:-1]), (1, rows[1:])] if len(rows) > 1 else []
+        for first, part in parts:
+            assert await host.put_array(part, width, first)
+            assert await self.settled() == 1
+            await self.choose(number)
+        for row in (0, self.task["rows"] - 1):
+            await self.program(number)
+            assert await self.settled() == 0
+            await self.choose(number)
+            assert await host.command(HostCommand.FORM_ROW, row)
+            assert await self.settled() == 1
+        await self.program(number)
+        assert await self.settled() == 0
 
     async def run(self, command: HostCommand, number: int, cycles: int | None = None) -> int:
         """Let an array become, as far as `command` does it, one of the other network; reset after so many cycles, or
@@ -191,6 +209,7 @@ async def images_wait_for_arrays_that_are_whole(dut: Any) -> None:
         assert await host.command(HostCommand.COMMIT, 0)
         await source
         await bench.expect(task["stages"][0])
+    await bench.parts_of_an_array()
     # Two at once: the first one is told.
     for number in bench.arrays[:2]:
         await bench.choose(number)
@@ -220,11 +239,16 @@ async def arrays_are_scrubbed_between_images(dut: Any) -> None:
     source = cocotb.start_soon(keep_sending())
     await ClockCycles(dut.clk, bench.drain)
     for number in bench.arrays:
-        before = await host.read(Register.IMAGES_OUT)
         await bench.choose(number)
-        assert await host.scrub(task["crcs"][number])
-        passed = await host.read(Register.IMAGES_OUT) - before
+        await host.write(Register.EXPECTED, task["crcs"][number])
+        await host.write(Register.IRQ_STATUS, 1)
+        await host.write(Register.IRQ_ENABLE, 1)
+        await host.start(HostCommand.SCRUB, 0)
+        before = len(bench.results)
+        await RisingEdge(dut.irq)
+        passed = len(bench.results) - before
         assert passed + 1 >= task["used_rows"], f"{passed} images passed while {task['used_rows']} rows were read"
+        assert await host.end()
         assert not await host.scrub(task["crcs"][number] ^ 1 << number)
         assert await host.read(Register.STATUS) & MISMATCH
         assert await host.read(Register.CRC) == task["crcs"][number]

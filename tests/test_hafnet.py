@@ -86,6 +86,24 @@ def test_a_network_made_by_hand_is_verified_on_random_samples(
     assert "no labels" in out
 
 
+def test_arrays_that_keep_rows_back_are_programmed_and_scrubbed(
+    tmp_path: Path, run: Run, require_simulator: Require
+) -> None:
+    require_simulator("icarus")
+    random_network((12, 7, 3), seed=1).save(tmp_path / "network.safetensors")
+    size = ("--rows", 6, "--columns", 8)
+    code, out, err = run("generate", tmp_path, *size, "--signed-arrays", "--spare-rows", 2, "--spare-entries", 3)
+    assert code == 0, err
+    code, out, err = run("export", tmp_path)
+    assert code == 0, err
+    assert "of 6 x 8 (2 spare rows, signed)" in out
+    code, out, err = run("verify", tmp_path, "--simulator", "icarus", "--random", 3, "--program", "--scrub")
+    assert code == 0, err
+    code, out, err = run("generate", tmp_path, *size, "--signed-arrays", "--spare-rows", 5)
+    assert (code, out) == (2, "")
+    assert err == "hafnet: an array of 6 rows with 5 spare rows and a signature row has no row left for weights\n"
+
+
 def test_one_sample_is_enough(project: Path, run: Run, require_simulator: Require) -> None:
     require_simulator("icarus")
     code, out, err = run("verify", project, "--simulator", "icarus", "--random", 1)

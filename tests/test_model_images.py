@@ -62,7 +62,9 @@ def replace_file(folder: Path, file: str, data: bytes) -> None:
     change_manifest(folder, change)
 
 
-sizes = st.builds(Geometry, st.integers(1, 70), st.integers(1, 70))
+sizes = st.builds(Geometry, st.integers(1, 70), st.integers(1, 70)) | st.builds(
+    Geometry, st.integers(5, 70), st.integers(2, 70), st.integers(0, 3), st.booleans()
+)
 shapes = st.lists(st.integers(1, 130), min_size=2, max_size=4)
 
 
@@ -306,6 +308,33 @@ def test_origin_is_kept_exactly(tmp_path: Path) -> None:
     loaded = images.load(tmp_path)[0].origin
     assert loaded == origin
     assert {key: type(value) for key, value in loaded.items()} == {key: type(value) for key, value in origin.items()}
+
+
+def test_an_array_that_is_not_whole_is_no_image(tmp_path: Path) -> None:
+    plan = Plan(Geometry(5, 4, spare_rows=1, signature=True))
+    images.export(NETWORK, plan, tmp_path)
+    file = "layer0_g0_t0.hex"
+    lines = (tmp_path / file).read_text().split()
+    assert lines[3:] == ["0", "5"]
+    lines[4] = "a"  # INVALID
+    replace_file(tmp_path, file, "".join(f"{line}\n" for line in lines).encode())
+    assert refusal(lambda: images.load(tmp_path)).endswith(
+        f"{file}: row 4 is not the signature of an array that is whole"
+    )
+
+
+def test_rows_and_their_crc_must_fit(tmp_path: Path) -> None:
+    plan = Plan(Geometry(5, 4, spare_rows=1, signature=True))
+    images.export(NETWORK, plan, tmp_path)
+    manifest = images.check(tmp_path)
+    for entry in manifest.images:
+        rows = [int(line, 16) for line in (tmp_path / entry.file).read_text().split()]
+        packed = b"".join(row.to_bytes(1, "little") for row in rows[:3])
+        assert entry.contents_crc32 == (f"{zlib.crc32(packed):08x}" if entry.kind == "array" else None)
+    first = manifest.images[0]
+    change_manifest(tmp_path, lambda manifest: manifest["images"][0].update(contents_crc32="00000000"))
+    told = f"{first.file}: its rows have CRC-32 {first.contents_crc32}, but manifest.json says 00000000"
+    assert refusal(lambda: images.load(tmp_path)).endswith(told)
 
 
 def test_a_failed_export_leaves_the_older_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

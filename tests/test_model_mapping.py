@@ -23,7 +23,15 @@ from model.mapping import (
 )
 from model.network import Signs
 
-geometries = st.builds(Geometry, st.integers(1, 9), st.integers(1, 9))
+
+def keeping(rows: int, columns: int, spare_rows: int, signature: bool) -> Geometry:
+    """So many rows for weights, and others behind them."""
+    return Geometry(rows + spare_rows + signature, columns + 1, spare_rows, signature)
+
+
+geometries = st.builds(Geometry, st.integers(1, 9), st.integers(1, 9)) | st.builds(
+    keeping, st.integers(1, 9), st.integers(1, 8), st.integers(0, 3), st.booleans()
+)
 
 
 @st.composite
@@ -52,8 +60,11 @@ def test_every_cell_holds_its_synapse_or_0(grid: LayerMap, seed: int) -> None:
         word = arrays[cell.group, cell.tile, cell.row].tolist()
         plus, minus = word[cell.column], word[columns + cell.column] if grid.ternary else 0
         if synapse is None:
-            assert (plus, minus) == (0, 0)
+            signs = bool(grid.geometry.signature and cell.row == grid.geometry.rows - 1)
+            valid = (cell.column % 2 == 0, grid.ternary and cell.column % 2 == 1) if signs else (0, 0)
+            assert (plus, minus) == valid
             continue
+        assert cell.row < grid.geometry.used_rows
         assert cell.column < grid.used_columns(cell.tile)
         weight = weights[synapse]
         assert (plus, minus) == (weight == 1, grid.ternary and weight == -1)
@@ -73,7 +84,7 @@ def test_every_row_of_the_matrix_is_read_once_and_lanes_read_together(grid: Laye
         cell = grid.cell(Synapse(along, 0) if grid.dataflow == P2S else Synapse(0, along))
         lane, block = divmod(cell.group, grid.blocks)
         assert lane == along % grid.lanes
-        assert block * grid.geometry.rows + cell.row == along // grid.lanes
+        assert block * grid.geometry.used_rows + cell.row == along // grid.lanes
 
 
 @given(grids(), st.integers(0, 5))
@@ -84,7 +95,7 @@ def test_rows_are_read_from_the_first_on(grid: LayerMap, number_bits: int) -> No
     for step in range(grid.reads):
         for lane in range(grid.lanes):
             if grid.dataflow == P2S or step * grid.lanes + lane < grid.matrix_rows:
-                read[lane * grid.blocks + step // grid.geometry.rows] += 1
+                read[lane * grid.blocks + step // grid.geometry.used_rows] += 1
     assert [grid.rows_read(group) for group in range(grid.groups)] == read
     assert grid.number_words * grid.geometry.columns >= grid.numbers * number_bits
     assert (grid.number_words - 1) * grid.geometry.columns < grid.numbers * number_bits

@@ -5,12 +5,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import Require
 from test_sim_edges import SAMPLES, memory, packets
 
 from hdl.accelerator import Accelerator
+from hdl.arrays.columns import ColumnsHardware
+from hdl.arrays.controller import ControllerHardware
+from hdl.arrays.grid import GridHardware
+from hdl.arrays.group import GroupHardware
+from hdl.arrays.host_access import HostAccessHardware
+from hdl.arrays.signature_check import SignatureCheckHardware
+from hdl.arrays.stack import StackHardware
 from hdl.generate import generate
-from hdl.registers import Timing
+from hdl.programming import ProgrammingHardware
+from hdl.registers import HostRegistersHardware, Timing
 from model import images
 from model.golden import infer
 from model.mapping import P2S, S2P, Geometry
@@ -32,7 +41,7 @@ def accelerator(text: str, geometry: Geometry, *layers: LayerPlan, in_arrays: bo
 ACCELERATORS = {
     "signed": accelerator("6-4-3", Geometry(4, 3, signature=True), LayerPlan(P2S, 2), LayerPlan(S2P, 1)),
     "one column": accelerator("2-2", Geometry(3, 1, signature=True)),
-    "spare": accelerator("6-4-3", Geometry(4, 4, spare_rows=2), LayerPlan(S2P, 2), LayerPlan(P2S, 2)),
+    "spare": accelerator("6-4-3", Geometry(14, 2, spare_rows=2), LayerPlan(P2S, 2), LayerPlan(S2P, 2)),
     "both": accelerator(
         "6-4t-3", Geometry(6, 5, 2, signature=True), LayerPlan(P2S, 2), LayerPlan(S2P, 2), in_arrays=True
     ),
@@ -89,3 +98,59 @@ def test_arrays_are_whole_or_said_not_to_be(
     answer = on_bench(require_simulator(simulator), ACCELERATORS[name], tmp_path)
     if ACCELERATORS[name].reserve.signed:
         assert min(answer["resets"].values()) > 5
+
+
+SIGNED, BOTH, SPARE = ACCELERATORS["signed"], ACCELERATORS["both"], ACCELERATORS["spare"]
+
+
+def defect(block: Accelerator, target: Any, member: str, old: str, new: str) -> Mutant:
+    return Mutant("reserve", block, target, member, old, new)
+
+
+# One defect of each kind in every run.
+MUTANTS = (
+    defect(SIGNED, ProgrammingHardware, ELABORATE, "Mux(marked, State.ROW, State.SIGN)", "State.ROW"),
+    defect(SPARE, GroupHardware, ELABORATE, "entry.hit & (entry.tile == index)", "entry.hit"),
+    defect(SPARE, ProgrammingHardware, "_layers", "self.busy & here & ~scrubs", "self.busy & here"),
+)
+WHOLE = "settled & (self.trusted | (check.validity.invalid == 0))"
+LAST_ROW = "Mux(self.index == block.rows - 1, State.ROW, State.SIGN)"
+STALE = "m.If((taken & pulses & ~walking) | rewritten)"
+ROWS = "rows.used_rows if each in WRITING else rows.rows"
+MORE_MUTANTS = (
+    defect(SIGNED, ProgrammingHardware, ELABORATE, "is_array & all_rows & ~", "is_array & ~"),
+    defect(SIGNED, ProgrammingHardware, ELABORATE, "is_array & all_rows", "0"),
+    defect(SIGNED, ProgrammingHardware, ELABORATE, LAST_ROW, "State.ROW"),
+    defect(SIGNED, ProgrammingHardware, ELABORATE, "Mux(signing, block.rows - 1, row)", "row"),
+    defect(SIGNED, ProgrammingHardware, "_signature", "words.valid), words.invalid", "words.valid), words.valid"),
+    defect(BOTH, ProgrammingHardware, "_signature", "Mux(spared, words.spared, words.valid)", "words.valid"),
+    defect(BOTH, ProgrammingHardware, "_signature", "programmer.ternary == is_ternary", "is_ternary == 0"),
+    defect(BOTH, ProgrammingHardware, ELABORATE, "spared.eq(~refused)", "spared.eq(refused)"),
+    defect(SIGNED, HostAccessHardware, ELABORATE, WHOLE, "settled"),
+    defect(SIGNED, HostAccessHardware, ELABORATE, WHOLE, "settled & (check.validity.invalid == 0)"),
+    defect(BOTH, HostAccessHardware, ELABORATE, "check.spared.eq(table.spared)", "check.spared.eq(0)"),
+    defect(BOTH, HostAccessHardware, "_walk", STALE, "m.If(taken & pulses & ~walking)"),
+    defect(SIGNED, HostAccessHardware, "_walk", "checking.eq(stale | walk.busy)", "checking.eq(walk.busy)"),
+    defect(SPARE, HostAccessHardware, "_look_up", "selected.eq(table.selected)", "selected.eq(0)"),
+    defect(SPARE, ControllerHardware, "_hit", "entry.valid & ", ""),
+    defect(SPARE, ControllerHardware, "_hit", "(entry.row == row)", "1"),
+    defect(SPARE, GridHardware, "_remap", "hit & (entry.group == index)", "hit"),
+    defect(SPARE, StackHardware, "_lane", "entry.hit & (entry.group == index)", "entry.hit"),
+    defect(SPARE, ColumnsHardware, "_stacks", "hit & (entry.tile == index)", "hit"),
+    defect(SIGNED, SignatureCheckHardware, ELABORATE, "m.If(self.validity.invalid == 0)", "m.If(1)"),
+    defect(SIGNED, SignatureCheckHardware, ELABORATE, "group.eq(0), tile.eq(0), ", "group.eq(0), "),
+    defect(SIGNED, SignatureCheckHardware, ELABORATE, ", self.validity.eq(0)]", "]"),
+    defect(SIGNED, SignatureCheckHardware, ELABORATE, "arrays.rows - 1", "arrays.rows - 2"),
+    defect(SIGNED, HostRegistersHardware, "_allowed", ROWS, "rows.rows"),
+    defect(SIGNED, HostRegistersHardware, "_validity", "m.If(~found & each.invalid.any())", "m.If(each.invalid.any())"),
+    defect(SIGNED, HostRegistersHardware, "_validity", "found & ~trust", "found"),
+)
+
+
+@each_mutant(MUTANTS, MORE_MUTANTS)
+def test_a_defect_is_caught(
+    mutant: Mutant, tmp_path: Path, require_simulator: Require, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant.apply(monkeypatch)
+    with found_by(mutant.bench):
+        on_bench(require_simulator("icarus"), mutant.block, tmp_path)
