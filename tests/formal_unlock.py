@@ -107,7 +107,7 @@ class UnlockClaims(Claims):
             elsewhere.append(form & ((Cat(order.group, order.tile, order.index) != place[:48]) | (place[48:] != layer)))
         busy = self.state != State.IDLE.value
         at_row = self.row_state != RowState.IDLE.value
-        one_row = busy & (self.command != HostCommand.PROGRAM_ARRAY.value)
+        one_row = busy & (self.command == HostCommand.FORM_ROW.value)
         bridge = Cat(self.has_address, self.has_data, self.word, self.data, self.strobes)
         m.d.comb += [
             Assert(~Cat(locked).any(), "no FORM but of a command that was unlocked directly before"),
