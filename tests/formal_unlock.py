@@ -6,7 +6,7 @@ From here to the devices two more claims carry it on: a pulse at an array is one
 
 from typing import Any
 
-from amaranth.hdl import Assert, Cat, Cover, Module, Mux, Signal
+from amaranth.hdl import Assert, Cat, Const, Cover, Module, Mux, Shape, Signal
 
 from hdl.arrays.array import Operation
 from hdl.arrays.host_access import LayerCommand
@@ -39,13 +39,14 @@ class UnlockClaims(Claims):
     command: Signal
     progress: Signal
     last_row: Signal
+    marked: Signal
     row_state: Signal
     row_command: Signal
     row_done: Signal
     stage: Signal
 
     def __init__(self, block: HostRegisters) -> None:
-        self.layers = range(len(block.layers))
+        self.layers, self.signed = range(len(block.layers)), block.programming.reserve.signed
         inside: dict[str, tuple[str, Any]] = {
             name: (f"programming.{name}", 16) for name in ("layer", "group", "tile", "index")
         }
@@ -55,9 +56,10 @@ class UnlockClaims(Claims):
             "data": ("bridge.write_data", 32),
             "strobes": ("bridge.strobes", 4),
             "unlocked": ("unlocked", 1),
-            "state": ("programming.state", 3),
-            "command": ("programming.under_way", 3),
+            "state": ("programming.state", Shape.cast(State)),
+            "command": ("programming.under_way", Shape.cast(HostCommand)),
             "progress": ("programming.progress", 32),
+            "marked": ("programming.marked", 1),
             "last_row": ("programming.last_row", 1),
             "row_state": ("programming.programmer.state", 3),
             "row_command": ("programming.programmer.under_way", 2),
@@ -107,7 +109,11 @@ class UnlockClaims(Claims):
             elsewhere.append(form & ((Cat(order.group, order.tile, order.index) != place[:48]) | (place[48:] != layer)))
         busy = self.state != State.IDLE.value
         at_row = self.row_state != RowState.IDLE.value
-        one_row = busy & (self.command == HostCommand.FORM_ROW.value)
+        forms_row = busy & (self.command == HostCommand.FORM_ROW.value)
+        closes = self.state == State.CLOSE.value
+        signs = (self.state == State.SIGN.value) | (self.state == State.SIGN_WAIT.value)
+        on_row = closes | (self.state == State.ROW.value) | (self.state == State.WAIT.value) | signs
+        forming = at_row & (self.row_command == RowCommand.FORM.value)
         bridge = Cat(self.has_address, self.has_data, self.word, self.data, self.strobes)
         m.d.comb += [
             Assert(~Cat(locked).any(), "no FORM but of a command that was unlocked directly before"),
@@ -119,13 +125,16 @@ class UnlockClaims(Claims):
                 ~busy | (self.command != HostCommand.FORM_ROW.value) | granted, "lemma: a command to form was unlocked"
             ),
             Assert(~busy | (place == address), "lemma: the row stands still"),
-            Assert(~one_row | (self.progress[:16] == 0) & self.last_row, "lemma: one row"),
+            Assert(~forms_row | (on_row & self.last_row), "lemma: one row"),
+            Assert(~forms_row | closes | (self.progress[:16] == 0), "lemma: it is the first one"),
+            Assert(~(signs & forming), "lemma: a signature is not formed"),
+            Assert(Const(self.signed) | ~busy | (self.marked & ~signs), "lemma: no signatures where there are none"),
             Assert(
-                ~at_row | ((self.state == State.WAIT.value) & ~self.row_done), "lemma: the programmer is waited for"
+                ~at_row | (((self.state == State.WAIT.value) | signs) & ~self.row_done),
+                "lemma: the programmer is waited for",
             ),
             Assert(
-                ~at_row | ((self.row_command == RowCommand.FORM.value) == (self.command == HostCommand.FORM_ROW.value)),
-                "lemma: what is done with the row",
+                ~forming | (self.command == HostCommand.FORM_ROW.value), "lemma: a row is formed where that is asked"
             ),
             Assert(
                 ~at_row | (self.stage == Stage.WORD.value) | (self.row_command == RowCommand.FORM.value),
