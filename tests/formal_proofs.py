@@ -1,6 +1,6 @@
 """What is proven: which claims on which blocks, and how deep."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from hdl.arrays.columns import Columns
 from hdl.arrays.controller import ArrayController, Limits
 from hdl.arrays.grid import Grid
 from hdl.arrays.group import Group
+from hdl.arrays.reserve import Reserve
 from hdl.arrays.tile import Tile
 from hdl.layers.collector import Collector
 from hdl.layers.dense import Dense
@@ -65,6 +66,7 @@ ARGMAX = Proof(RankingClaims, Ranking(4, 3), 2, 8)
 RANKING = Proof(RankingClaims, Ranking(5, 2, 2, 3), 3, 9)
 PROOFS = (CONTROLLER, LAYER, COLUMNS, TILE, TERNARY_TILE, GROUP, REGISTERS, COLLECTOR, GRID, DENSE, ARGMAX, RANKING)
 MORE_PROOFS = (
+    Proof(UnlockClaims, replace(REGISTERS.block, rows=4, reserve=Reserve(1, signed=True, entries=2)), 2, 12),
     Proof(ControllerClaims, ArrayController(1, 1, 1, 1), 2, 19),
     Proof(ControllerClaims, ArrayController(3, 2, 4, 5, ternary=True, limits=Limits(5, 2)), 2, 19),
     Proof(LayerClaims, Grid(4, 3, 2, 2, "thresholds", 8, lanes=2, ternary=True), 2, 5),
