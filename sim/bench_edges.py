@@ -3,6 +3,7 @@
 Job: as `sim.edges` takes it. Answer: `cycles` per image with precharge 2 and sense 3.
 """
 
+import itertools
 from typing import Any
 
 import cocotb
@@ -41,6 +42,8 @@ READ_ONLY = [
     Register.IMAGES_OUT,
 ]
 SHORT_PULSES = 2 | 3 << 16
+TURNS = 5
+"""Times that each change is made, and undone in between: odd, so that it is made in the end."""
 SETTLED = 8
 """So many of the last results come at the pace of the slowest part."""
 
@@ -187,7 +190,9 @@ async def byte_strobes_are_honoured(dut: Any) -> None:
 
 @test
 async def memories_change_between_images(dut: Any) -> None:
-    """The changes go from the last layer to the first, so that no image meets a later one before an earlier one."""
+    """Each change is made, undone and made again at any time of an image; each image sees either all of it or nothing.
+    The changes go from the last layer to the first, so that no image meets a later one before an earlier one.
+    """
     edges = await Edges.begin(dut)
     host, packets, stages, changes = edges.host, edges.task["beats"], edges.task["stages"], edges.task["changes"]
     await host.write(Register.PULSES, SHORT_PULSES)
@@ -201,10 +206,15 @@ async def memories_change_between_images(dut: Any) -> None:
 
     source = cocotb.start_soon(keep_sending())
     await ClockCycles(dut.clk, edges.drain)
+    seen = [0]  # results before each change
     for number, change in enumerate(changes):
-        assert edges.results
-        await (edges.put_array if change["array"] else edges.put)(change, "new")
-        await ClockCycles(dut.clk, edges.drain + 37 * number)  # anywhere within an image
+        put = edges.put_array if change["array"] else edges.put
+        for turn in range(TURNS):
+            await put(change, ("new", "old")[turn % 2])
+            await ClockCycles(dut.clk, 37 * turn + 5 * number)
+        await ClockCycles(dut.clk, edges.drain)
+        assert len(edges.results) > seen[-1]
+        seen.append(len(edges.results))
     stop = True
     await source
     await edges.send(packets)
@@ -214,15 +224,30 @@ async def memories_change_between_images(dut: Any) -> None:
     assert await host.read(Register.IMAGES_IN) == await host.read(Register.IMAGES_OUT) == sent
     assert edges.results[0] == stages[0][0]
     assert edges.results[-len(packets) :] == stages[-1]
-    stage = 0
-    for number, result in enumerate(edges.results):
-        while result != stages[stage][number % len(packets)]:
-            stage += 1
-            assert stage < len(stages), f"image {number} gave {result}, which no stage gives from here on"
+    for number, (before, after) in enumerate(itertools.pairwise(stages)):
+        for image in range(seen[number], seen[number + 1]):
+            right = before[image % len(packets)], after[image % len(packets)]
+            assert edges.results[image] in right, f"image {image} gave {edges.results[image]}, which is none of {right}"
     for change in reversed(changes):
         await edges.put(change, "old")
     edges.results.clear()
     await edges.check()
+
+
+@test
+async def images_wait_for_a_command_on_their_layer(dut: Any) -> None:
+    edges = await Edges.begin(dut)
+    host, packets, task = edges.host, edges.task["beats"], edges.task
+    change = next(each for each in task["changes"] if each["array"] and each["layer"] == 0)
+    await host.write(Register.PULSES, SHORT_PULSES)
+    await host.address(0, change["group"], change["tile"])
+    await host.start(HostCommand.PROGRAM_ARRAY, 0)
+    await edges.send(packets[:1])
+    await ClockCycles(dut.clk, edges.drain)
+    assert not edges.results
+    await host.send_rows(change["words"], change["width"])
+    assert await host.end()
+    await edges.expect(task["stages"][0][:1])
 
 
 @test
