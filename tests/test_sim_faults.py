@@ -5,6 +5,7 @@ import subprocess
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def run(tool: Tool, network: Network, folder: Path, given: Samples, program: boo
     return verify(tool, network, given, *folders, program=program)
 
 
-def programming(folder: Path) -> list[dict[str, list[int]]]:
+def programming(folder: Path) -> list[dict[str, Any]]:
     """What the host found while it programmed and read back."""
     found: list[dict[str, list[int]]] = json.loads((folder / "simulation" / "run" / "result.json").read_text())[
         "program"
