@@ -2,13 +2,13 @@
 
 Job: `inputs`, names of the accelerator's inputs; `passes`, for each its `images`, and the chance in 1/256 of `gaps` in
 the input and in the taking of results; `result_beats`, beats of a result packet; `patience`, cycles in which something
-must pass; `drain`, cycles in which the last image has left every layer after its result; `seed`; `program`, memories to
-write and read back before anything else, with the registers `read_timing` and `pulses` as they are to be meanwhile, and
-pauses of `loading` cycles, in which numbers are read from arrays, before and between the two. The words of a pass are
-in the files that `sim.records` reads and writes; `scrub`, arrays with the CRC-32 that is `expected` of each, which are
-read back while the images of the last pass pass. Answer: `program`, for each memory the `words` that were read back,
-how many rows were `finished`, how many `failed`, the `rows` of those that the accelerator's list has room for, and
-what `status` says of signature and spare rows;
+must pass; `drain`, cycles in which the last image has left every layer after its result; `loading`, cycles in which
+numbers and signatures are read from arrays; `seed`; `program`, memories to write and read back before
+anything else, with the registers `read_timing` and `pulses` as they are to be meanwhile, and pauses of `loading` cycles
+before and between the two. The words of a pass are in the files that `sim.records` reads and writes; `scrub`, arrays
+with the CRC-32 that is `expected` of each, which are read back while the images of the last pass pass. Answer:
+`program`, for each memory the `words` that were read back, how many rows were `finished`, how many `failed`, the `rows`
+of those that the accelerator's list has room for, and what `status` says of signature and spare rows;
 `signatures`, how many are `invalid`, the `first` of these, and how many `spares` were taken; `scrub`, for each array
 the `crc` and whether there was a `mismatch`.
 """
@@ -23,6 +23,7 @@ from hdl.registers import Register
 from sim import clocking, job
 from sim.harness import CONTROLS, DUT
 from sim.host import CHECKING, FAILED, MISMATCH, NO_SPARE, NOT_VALID, SPARED, UNSIGNED, Host
+from sim.streams import PATIENCE
 
 PROGRESS_EVERY = 2000 * clocking.PERIOD_NS
 """Nanoseconds after which the bench says how far it is."""
@@ -82,12 +83,11 @@ async def program(host: Host, dut: Any, task: Any) -> list[dict[str, Any]]:
     return found
 
 
-async def signatures_of(host: Host) -> dict[str, Any]:
-    """How many signatures are not right, and the first of these, once all have been read; where any is, images are to
-    be taken all the same.
+async def signatures_of(host: Host, patience: int) -> dict[str, Any]:
+    """How many signatures are not right, and the first of these, once all have been read within `patience` cycles;
+    where any is, images are to be taken all the same.
     """
-    while await host.read(Register.STATUS) & CHECKING:
-        pass
+    await host.until_not(CHECKING, patience)
     invalid, array = await host.read(Register.INVALID), await host.read(Register.INVALID_ARRAY)
     first = [array & 0xFFFF, array >> 16, await host.read(Register.INVALID_TILE)]
     assert bool(await host.read(Register.STATUS) & NOT_VALID) == bool(invalid)
@@ -115,7 +115,7 @@ async def accelerator(dut: Any) -> None:
     await clocking.start(dut)
     await host.identify()
     programmed = await program(host, dut, task) if task["program"] else []
-    signatures = await signatures_of(host)
+    signatures = await signatures_of(host, task["loading"] + PATIENCE)
     scrubbed: list[dict[str, int]] = []
     for number, each in enumerate(task["passes"]):
         last = number == len(task["passes"]) - 1

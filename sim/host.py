@@ -8,7 +8,8 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 from hdl.programming import HostCommand
 from hdl.registers import IDENTIFICATION, KEY, Register
 from hdl.streams.row_receiver import ROW_BEAT
-from sim.streams import Stall, never, send
+from sim import clocking
+from sim.streams import PATIENCE, Stall, never, send
 
 BUSY, FAILED, MISMATCH, UNSIGNED, SPARED, NO_SPARE, NOT_VALID, CHECKING = (
     1 << bit for bit in (0, 1, 9, 10, 11, 12, 13, 14)
@@ -71,10 +72,18 @@ class Host:
         await self.write(Register.COMMAND, command.value)
 
     async def end(self) -> bool:
-        """Wait for the end of a command; False where it failed."""
-        while (status := await self.read(Register.STATUS)) & BUSY:
-            pass
-        return not status & FAILED
+        """Wait for the end of a command; False where it failed.
+
+        Raises AssertionError where it has none within PATIENCE cycles.
+        """
+        return not await self.until_not(BUSY, PATIENCE) & FAILED
+
+    async def until_not(self, bit: int, patience: int) -> int:
+        """The status once this bit is 0. Raises AssertionError where it is still 1 after `patience` cycles."""
+        begun = clocking.cycle()
+        while (status := await self.read(Register.STATUS)) & bit:
+            assert clocking.cycle() - begun < patience, f"the status is still {status:#x} after {patience} cycles"
+        return status
 
     async def command(self, command: HostCommand, index: int) -> bool:
         """Run a command on row or neuron `index`; False where it failed."""

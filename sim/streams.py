@@ -8,9 +8,14 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cocotb.triggers import ReadOnly, RisingEdge
+from cocotb.triggers import First, ReadOnly, RisingEdge, Timer
+
+from sim import clocking
 
 Stall = Callable[[], bool]
+
+PATIENCE = 20_000
+"""Cycles that a source waits for ready, and a host for the end of a command, before it gives up."""
 
 
 def never() -> bool:
@@ -27,7 +32,10 @@ def stalls(seed: int, probability: float) -> Stall:
 async def send(
     clk: Any, valid: Any, ready: Any, signals: Sequence[Any], words: Sequence[Sequence[int]], stall: Stall
 ) -> None:
-    """Send each of `words`, one integer for each of `signals`, with gaps where `stall` says so."""
+    """Send each of `words`, one integer for each of `signals`, with gaps where `stall` says so.
+
+    Raises AssertionError where a word is not taken within PATIENCE cycles.
+    """
     valid.value = 0
     await RisingEdge(clk)
     for word in words:
@@ -40,7 +48,9 @@ async def send(
             await RisingEdge(clk)
             if int(ready.value):
                 break
-            await RisingEdge(ready)
+            taken = RisingEdge(ready)
+            if await First(taken, Timer(PATIENCE * clocking.PERIOD_NS, "ns")) is not taken:
+                raise AssertionError(f"a word was not taken within {PATIENCE} cycles")
         valid.value = 0
 
 

@@ -240,7 +240,7 @@ def verify(
             "program": memories,
             "read_timing": PROGRAMMING.precharge | PROGRAMMING.sense << 8,
             "pulses": PROGRAMMING.set_pulse | PROGRAMMING.reset_pulse << 16,
-            "loading": _loading(manifest) if program else 0,
+            "loading": _loading(manifest),
             "scrub": scrubs,
         },
         lambda done: progress("simulating", done, count),
