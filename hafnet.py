@@ -219,13 +219,20 @@ def verify(
 @network_option
 @click.option("--samples", type=click.Path(path_type=Path), help="Samples, if not FOLDER/samples.safetensors.")
 @click.option("--count", type=int, help="Only so many of the samples.")
+@click.option("--rates", metavar="P,P…", help=f"Probabilities of a weight to be wrong.  [default: {steps.RATES}]")
 @click.option(
-    "--rates",
-    metavar="P,P…",
-    default="1e-5,1e-4,1e-3,3e-3,1e-2,3e-2,1e-1,2e-1",
-    show_default=True,
-    help="Probabilities of a weight to be wrong.",
+    "--condition",
+    "conditions",
+    metavar="TEXT",
+    multiple=True,
+    help="How devices are programmed, in place of rates; may be repeated: strong, nominal, 'weak reset', 'weak set' or "
+    "fast, and set_current_uA=55, reset_voltage_V=2, pulse_ns=1000, supply_V=1.2, cycles=1e6, age_h=10 between commas.",
 )
+@click.option(
+    "--sweep", metavar="NAME=N,N…", help="Values of one quantity of a condition: reset_voltage_V=1.4,1.6,1.8."
+)
+@click.option("--device-table", "table", type=click.Path(path_type=Path), help="Measured resistances (CSV).")
+@click.option("--cell", help="2T2R, or 1T1R read against a reference.  [default: 2T2R]")
 @click.option("--maps", default=100, show_default=True, help="Fault maps that are drawn for each rate.")
 @click.option("--layers", metavar="NAME,NAME…", help="Layers whose weights err.  [default: all]")
 @click.option("--neurons", metavar="P", type=float, help="Also let each neuron alone err at this rate, and rank them.")
@@ -234,6 +241,8 @@ def verify(
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all fault maps.")
 def faults(folder: Path, network: Path | None, samples: Path | None, count: int | None, **options: Any) -> None:
     """Accuracy of the network when its weights err, over many fault maps; leaves FOLDER/faults.
+
+    Weights err at given rates, or as often as devices do that were programmed, aged and read so.
 
     Every result is saved as soon as it is there: whatever ends a run, the next one goes on from there, also with more
     rates and more maps.

@@ -151,11 +151,21 @@ def uses_table(uses: Sequence[LayerUse]) -> Table:
     return table
 
 
+FACTS = {
+    "lrs_median_ohm": "LRS, ohm",
+    "hrs_median_ohm": "HRS, ohm",
+    "weight_error_rate": "weight errors",
+    "endurance_cycles": "endurance",
+    "programming_uJ": "programming, µJ",
+}
+"""Headings of what is known of a point of a campaign besides."""
+
+
 def points_table(outcome: Outcome) -> Table:
     """A row for each point of a campaign."""
     campaign = outcome.campaign
     title = f"{campaign.network.topology}, {len(campaign.samples):,} samples"
-    table = Table(campaign.axis, box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    table = Table(_point(outcome), box=box.SIMPLE_HEAD, title=title, title_justify="left")
     for heading in ("maps", "accuracy", "95 % confidence", "least", "most"):
         table.add_column(heading, justify="right")
     for each in outcome.points:
@@ -164,6 +174,22 @@ def points_table(outcome: Outcome) -> Table:
         row = (f"{found.maps}", f"{found.mean:.2%}", interval, f"{found.least:.2%}", f"{found.most:.2%}")
         table.add_row(each.point.label, *row)
     return table
+
+
+def facts_table(outcome: Outcome) -> Table:
+    """What programming conditions do to devices; a row for each point that has one."""
+    title = "What the device model says of the devices (estimates, unless measured)"
+    table = Table(_point(outcome), box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    for name in outcome.facts:
+        table.add_column(FACTS[name], justify="right")
+    for each in outcome.points:
+        if each.point.facts:
+            table.add_row(each.point.label, *(f"{each.point.facts[name]:.3g}" for name in outcome.facts))
+    return table
+
+
+def _point(outcome: Outcome) -> str:
+    return outcome.campaign.axis if outcome.campaign.on_axis else "condition"
 
 
 def sensitivity_table(outcome: Outcome, count: int = 10) -> Table:

@@ -30,6 +30,7 @@ NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, FAULTS, SUMMARY = (
     "summary.json",
 )
 SIMULATORS = ("verilator", "icarus")
+RATES = "1e-5,1e-4,1e-3,3e-3,1e-2,3e-2,1e-1,2e-1"
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -163,22 +164,23 @@ def faults(
     folder: Path,
     network: Network,
     samples: Samples,
-    rates: str,
-    layers: str | None,
     scheduler: str | None,
     restart: bool,
-    **options: Any,
+    maps: int,
+    seed: int,
+    neurons: float | None,
+    **asked: Any,
 ) -> None:
     """Accuracy against weight errors; leaves a journal, CSV, JSON and pictures in the folder's folder `faults`."""
     from model.campaign.journal import Journal
     from model.campaign.outcome import as_json, collect, neurons_csv, points_csv
     from model.campaign.plot import draw
-    from model.campaign.points import Campaign, at_rates
+    from model.campaign.points import Campaign
     from model.campaign.workers import compute
-    from sim.report import points_table, sensitivity_table
+    from sim.report import facts_table, points_table, sensitivity_table
 
-    chosen = () if layers is None else layers.split(",")
-    campaign = Campaign(network, samples, at_rates(network, parse_rates("--rates", rates), chosen), **options)
+    axis, points = campaign_points(network, **asked)
+    campaign = Campaign(network, samples, points, maps, seed, axis, neurons)
     tasks = {task.key: task for task in campaign.tasks()}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     target = folder / FAULTS
@@ -196,6 +198,8 @@ def faults(
         outcome = collect(campaign, journal.results)
     files = {"csv": points_csv(outcome).encode(), "json": as_json(outcome).encode(), **draw(outcome)}
     written = {f"faults.{kind}": data for kind, data in files.items()}
+    if outcome.facts:
+        console.print(facts_table(outcome))
     console.print(points_table(outcome))
     if outcome.neurons:
         written["neurons.csv"] = neurons_csv(outcome).encode()
@@ -203,6 +207,46 @@ def faults(
     for name, data in written.items():
         write_whole(target / name, data)
     wrote(*(target / name for name in written))
+
+
+def campaign_points(
+    network: Network,
+    rates: str | None,
+    conditions: Sequence[str],
+    sweep: str | None,
+    table: Path | None,
+    cell: str | None,
+    layers: str | None,
+) -> tuple[str, tuple[Any, ...]]:
+    """The axis of a campaign and its points: error rates, programming conditions, or values of one quantity of them.
+
+    Raises HafnetError where these exclude each other.
+    """
+    from model.campaign.conditions import CELLS, at_situations, swept
+    from model.campaign.points import ERRORS, at_rates
+    from model.device.presets import HFO2
+    from model.device.situation import Situation, Sweep
+    from model.device.table import Table
+
+    chosen = () if layers is None else layers.split(",")
+    if not conditions and sweep is None:
+        for name, given in (("--device-table", table), ("--cell", cell)):
+            if given is not None:
+                raise HafnetError(f"{name} {given} says nothing without --condition or --sweep")
+        return ERRORS, at_rates(network, parse_rates("--rates", RATES if rates is None else rates), chosen)
+    if rates is not None:
+        raise HafnetError(f"--rates {rates} and --condition or --sweep exclude each other")
+    if cell not in (None, *CELLS):
+        raise HafnetError(f"--cell {cell!r} is not known: it must be {' or '.join(CELLS)}")
+    source = HFO2 if table is None else Table.load(table)
+    situations = [(text, Situation.parse(text)) for text in dict.fromkeys(conditions)]
+    if sweep is None:
+        return ERRORS, at_situations(network, situations, chosen, source, cell or CELLS[0])
+    if len(situations) > 1:
+        raise HafnetError(f"--sweep {sweep} goes with one --condition, not with {len(situations)}")
+    asked = Sweep.parse(sweep)
+    base = situations[0][1] if situations else Situation()
+    return asked.title, swept(network, asked, base, chosen, source, cell or CELLS[0])
 
 
 def load_network(folder: Path, given: Path | None) -> Network:

@@ -76,6 +76,38 @@ def test_the_picture_can_be_seen(project: Path, run: Run) -> None:
     assert (11, 114, 133) in {colour for _, colour in colours}  # the curve's
 
 
+def test_accuracy_against_a_quantity_of_the_programming_condition(project: Path, run: Run) -> None:
+    sweep = ("--sweep", "reset_voltage_V=1.6,1.1", "--condition", "weak set, cycles=1e6", "--maps", 5)
+    code, out, err = run("faults", project, *sweep)
+    assert code == 0, err
+    assert re.search(r"What the device model says of the devices \(estimates, unless measured\)", out)
+    with (project / "faults" / "faults.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["RESET voltage (V)"] for row in rows] == ["", "1.1", "1.6"]
+    assert [row["hrs_median_ohm"] != "" for row in rows] == [False, True, True]
+    rates = [float(row["weight_error_rate"]) for row in rows[1:]]
+    assert 0.5 > rates[0] > rates[1] > 0
+    text = (project / "faults" / "faults.svg").read_text()
+    for words in ("RESET voltage (V)", "weight error rate", "accuracy on 40 samples"):
+        assert words in text
+
+
+def test_conditions_side_by_side(project: Path, run: Run) -> None:
+    table = project / "measured.csv"
+    header = "set_current_uA,reset_voltage_V,pulse_ns,lrs_median_ohm,lrs_sigma,hrs_median_ohm,hrs_sigma"
+    table.write_text(f"{header}\n55,2,1000,7000,0.2,70000,0.4\n20,1.5,1000,20000,0.3,40000,0.6\n")
+    options = ("--condition", "nominal", "--condition", "weak set", "--device-table", table, "--cell", "1T1R")
+    code, out, err = run("faults", project, *options, "--maps", 5)
+    assert code == 0, err
+    assert re.search(r"nominal +7e\+03 +7e\+04", out)
+    told = json.loads((project / "faults" / "faults.json").read_text())
+    assert [each["point"] for each in told["points"]] == ["no errors", "nominal", "weak set"]
+    assert told["points"][1]["value"] == told["points"][1]["weight_error_rate"]
+    text = (project / "faults" / "faults.svg").read_text()
+    for words in ("weak set", "of weights err", "accuracy on 40 samples"):
+        assert words in text
+
+
 @pytest.mark.parametrize("rates", ["0", "1", "0,1e-3"])
 def test_rates_at_the_ends(project: Path, run: Run, rates: str) -> None:
     code, _, err = run("faults", project, "--rates", rates, "--maps", 2)
@@ -180,6 +212,19 @@ def test_another_network_samples_or_seed_is_refused_or_starts_anew(project: Path
             ["--layers", "hidden0,hidden7"],
             "'hidden7' is no layer of weights of this network, which has hidden0, output",
         ),
+        (["--condition", "feeble"], "condition 'feeble': 'feeble' is neither a preset"),
+        (["--condition", "reset_voltage=2"], "quantity 'reset_voltage' has no unit, but one of V, mV must follow"),
+        (["--condition", "nominal,supply_V=0.2"], r"the supply is 0.2 V, but must be above the threshold voltage"),
+        (["--sweep", "pulse_ns=0,10"], "the pulse length is 0 s, but must be above 0"),
+        (["--sweep", "reset_voltage_V"], "sweep 'reset_voltage_V' has no values"),
+        (
+            ["--sweep", "cycles=1,2", "--condition", "fast", "--condition", "strong"],
+            "--sweep cycles=1,2 goes with one --condition, not with 2",
+        ),
+        (["--condition", "fast", "--rates", "0.1"], "--rates 0.1 and --condition or --sweep exclude each other"),
+        (["--condition", "fast", "--cell", "3T3R"], "--cell '3T3R' is not known: it must be 2T2R or 1T1R"),
+        (["--cell", "1T1R"], "--cell 1T1R says nothing without --condition or --sweep"),
+        (["--condition", "fast", "--device-table", "nowhere.csv"], r"nowhere\.csv: cannot be read"),
         (["--maps", "0"], "0 maps are not possible, at least 1 is needed"),
         (["--seed", "-1"], "-1 is not in the range"),
         (["--network", "nowhere.safetensors"], r"nowhere\.safetensors: no such file"),

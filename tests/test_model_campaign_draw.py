@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from model.campaign.draw import err, faulty
+from model.campaign.draw import Misreads, err, expected_errors, faulty
+from model.errors import HafnetError
 from model.network import Signs
 from model.random_network import random_network
 
@@ -74,3 +75,33 @@ def test_seed_number_and_layer_draw_for_themselves_and_only_layers_with_a_rate_e
     assert all(np.array_equal(maps[0][name], maps[3][name]) for name in rates)
     alone = faulty(network, {"hidden1": 0.5}, 0, 0)  # what one layer draws does not depend on others
     assert np.array_equal(alone["hidden1"], maps[0]["hidden1"])
+
+
+def test_ternary_cells_may_read_as_their_devices_do() -> None:
+    chances = np.array([[0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.0, 0.4, 0.6]])
+    before, reads = weights(True), Misreads(chances)
+    assert expected_errors(before, reads) == pytest.approx(np.sum(1 - np.diag(chances)[before.astype(int) + 1]))
+    after = err(before, reads, np.random.default_rng(2), True)
+    for row, value in enumerate((-1, 0, 1)):
+        held = before == value
+        found = [np.mean(after[held] == other) for other in (-1, 0, 1)]
+        assert found == pytest.approx(chances[row], abs=5 * np.sqrt(0.25 / held.sum()))
+    assert not np.any((before == 1) & (after == -1))
+
+
+def test_ternary_cells_that_never_err_read_as_they_are() -> None:
+    before = weights(True)
+    assert np.array_equal(err(before, Misreads(np.eye(3)), np.random.default_rng(2), True), before)
+
+
+@pytest.mark.parametrize(
+    ("chances", "says"),
+    [
+        (np.eye(2), r"reads of ternary cells have shape \(2, 2\), but \(3, 3\) is needed"),
+        (np.eye(3) * 2, "the chance of a ternary read is 2, but a probability is from 0 to 1"),
+        (np.eye(3) / 2, r"the chances of a ternary read add up to \[0.5 0.5 0.5\], but must to 1"),
+    ],
+)
+def test_reads_that_cannot_be_are_said(chances: np.ndarray, says: str) -> None:
+    with pytest.raises(HafnetError, match=says):
+        Misreads(chances)

@@ -47,6 +47,14 @@ def test_units_order_and_device_spreads(tmp_path: Path) -> None:
     assert load(tmp_path, with_micro + ROW).rows[0][0].set_current == pytest.approx(55e-6)
 
 
+def test_a_measured_condition_is_found_whatever_its_unit(tmp_path: Path) -> None:
+    """55 µA and 0.055 mA are not the same floating-point number."""
+    two = HEADER + ROW + ROW.replace("55,2.0", "20,1.5")
+    table = load(tmp_path, two)
+    assert 55 * 1e-6 != 0.055 * 1e-3
+    assert table.states(Condition(0.055 * 1e-3, 2.0)) == table.states(Condition(55 * 1e-6, 2.0))
+
+
 def test_rows_come_back() -> None:
     table = grid((10e-6, 30e-6, 100e-6), (1.5, 2.0, 2.5), (1e-7, 1e-6))
     for condition, states in table.rows:
@@ -104,11 +112,11 @@ def test_rows_on_a_line_span_nothing() -> None:
         ("", "is empty, but a header with units is needed"),
         (
             HEADER.replace("pulse_ns", "pulse") + ROW,
-            "column 'pulse' has no unit, but one of s, ms, us, µs, ns must follow, as pulse_ns",
+            "column 'pulse' has no unit, but one of ns, us, µs, ms, s must follow, as pulse_ns",
         ),
         (
             HEADER.replace("set_current_uA", "set_current") + ROW,
-            "column 'set_current' has no unit, but one of A, mA, uA, µA, nA must follow, as set_current_uA",
+            "column 'set_current' has no unit, but one of uA, µA, nA, mA, A must follow, as set_current_uA",
         ),
         (
             HEADER.replace("reset_voltage_V", "reset_voltage_kV") + ROW,
@@ -134,7 +142,7 @@ def test_a_table_that_cannot_be_is_said(tmp_path: Path, text: str, says: str) ->
 
 
 def test_an_unknown_column_is_said(tmp_path: Path) -> None:
-    with pytest.raises(HafnetError, match="column 'temperature_K' is not known: a table has set_current_uA, "):
+    with pytest.raises(HafnetError, match="column 'temperature_K' is not known: there are set_current_uA, "):
         load(tmp_path, HEADER.replace("\n", ",temperature_K\n"))
 
 

@@ -47,6 +47,11 @@ class Outcome:
     points: tuple[Found, ...]
     neurons: tuple[Sensitivity, ...]
 
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The names of what is known of the points besides."""
+        return tuple(dict.fromkeys(name for each in self.points for name in each.point.facts))
+
 
 def collect(campaign: Campaign, results: Mapping[str, Any]) -> Outcome:
     """The outcome from the results of all tasks, by key."""
@@ -68,10 +73,13 @@ def collect(campaign: Campaign, results: Mapping[str, Any]) -> Outcome:
 
 
 def points_csv(outcome: Outcome) -> str:
-    """A row for each point; accuracies are 0 … 1, and what one map cannot tell is empty."""
-    names = [field.name for field in fields(Summary)]
-    rows = ([each.point.label, each.point.value, *asdict(each.summary).values()] for each in outcome.points)
-    return _csv(["point", outcome.campaign.axis, *names], rows)
+    """A row for each point, with its facts; accuracies are 0 … 1, and what one map cannot tell is empty."""
+    names, facts = [field.name for field in fields(Summary)], outcome.facts
+    rows = (
+        [each.point.label, each.point.value, *map(each.point.facts.get, facts), *asdict(each.summary).values()]
+        for each in outcome.points
+    )
+    return _csv(["point", outcome.campaign.axis, *facts, *names], rows)
 
 
 def neurons_csv(outcome: Outcome) -> str:
@@ -94,6 +102,7 @@ def as_json(outcome: Outcome) -> str:
             {
                 "point": each.point.label,
                 "value": each.point.value,
+                **each.point.facts,
                 **asdict(each.summary),
                 "accuracies": each.accuracies,
             }

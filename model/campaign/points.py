@@ -5,13 +5,14 @@ A point says how often each weight is wrong, whatever made it so: a bit error ra
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from model.campaign.draw import Rate, err, faulty
+from model.campaign.draw import Misreads, Rate, err, faulty
 from model.campaign.engine import Change, Engine
 from model.errors import HafnetError
 from model.network import Network, WeightedLayer
@@ -19,6 +20,8 @@ from model.samples import Samples
 
 BLOCK = 32
 """Neurons in one task: what lies before their layer is computed once for all of them."""
+ERRORS = "weight error rate"
+"""The axis of points that say it themselves."""
 NEURON_MAPS = 10
 """Maps in which a single neuron errs."""
 
@@ -28,29 +31,31 @@ class Point:
     """Errors that a campaign asks about.
 
     Members: `label`, what a reader calls it; `value`, where it is on the campaign's axis, or None if nowhere; `rates`,
-    the probability of an error by the name of the layer, one for all weights or (fan_out, fan_in) of each; layers that
-    are not named do not err. Raises HafnetError for a probability that is not in 0 … 1.
+    how often weights err, by the name of the layer; layers that are not named do not err; `facts`, numbers that a
+    reader wants to see beside, by name. Raises HafnetError for a probability that is not in 0 … 1.
     """
 
     label: str
     value: float | None
     rates: Mapping[str, Rate]
+    facts: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for rate in self.rates.values():
-            wrong = np.extract(~((np.asarray(rate) >= 0) & (np.asarray(rate) <= 1)), rate)
+            found = _numbers(rate)
+            wrong = found[~((found >= 0) & (found <= 1))]
             if wrong.size:
-                raise HafnetError(f"error rate {wrong[0]:g} is not a probability from 0 to 1")
+                raise HafnetError(f"error rate {wrong.flat[0]:g} is not a probability from 0 to 1")
 
     @property
     def errs(self) -> bool:
         """Whether there can be an error at all; otherwise all maps are alike."""
-        return any(np.any(rate) for rate in self.rates.values())
+        return any(np.any(rate.errors if isinstance(rate, Misreads) else rate) for rate in self.rates.values())
 
     @cached_property
     def digest(self) -> str:
         """The same for the same rates, whatever they are called."""
-        parts = [(name, np.asarray(rate, dtype=np.float64)) for name, rate in sorted(self.rates.items())]
+        parts = [(f"{name} {type(rate) is Misreads}", _numbers(rate)) for name, rate in sorted(self.rates.items())]
         return _digest(*[part for name, rates in parts for part in (name, str(rates.shape), rates.tobytes())])
 
 
@@ -62,10 +67,19 @@ def at_rates(network: Network, rates: Iterable[float], layers: Iterable[str] = (
 
     Raises HafnetError for a rate that is no probability, and for a layer that has no weights or is not there.
     """
-    names = [layer.name for layer in network.layers if isinstance(layer, WeightedLayer)]
-    chosen = tuple(layers) or tuple(names)
-    check_names(chosen, names)
+    chosen = [layer.name for layer in chosen_layers(network, layers)]
     return tuple(Point(f"{rate:g}", rate, dict.fromkeys(chosen, rate)) for rate in dict.fromkeys(rates))
+
+
+def chosen_layers(network: Network, names: Iterable[str] = ()) -> tuple[WeightedLayer, ...]:
+    """The layers of these names, or all that have weights where there are none.
+
+    Raises HafnetError for a name of a layer that has no weights or is not there.
+    """
+    layers = {layer.name: layer for layer in network.layers if isinstance(layer, WeightedLayer)}
+    names = tuple(names) or tuple(layers)
+    check_names(names, tuple(layers))
+    return tuple(layers[name] for name in names)
 
 
 def check_names(names: Iterable[str], known: Sequence[str]) -> None:
@@ -107,7 +121,7 @@ class Campaign:
     points: tuple[Point, ...]
     maps: int = 100
     seed: int = 0
-    axis: str = "weight error rate"
+    axis: str = ERRORS
     neurons: float | None = None
 
     def __post_init__(self) -> None:
@@ -125,9 +139,14 @@ class Campaign:
             check_names(point.rates, names)
 
     @property
+    def on_axis(self) -> bool:
+        """Whether a point's label is just its value on the axis."""
+        return all(point.label == f"{point.value:g}" for point in self.points if point.value is not None)
+
+    @property
     def layers(self) -> tuple[WeightedLayer, ...]:
         """The layers that can err."""
-        return tuple(layer for layer in self.network.layers if isinstance(layer, WeightedLayer))
+        return chosen_layers(self.network)
 
     @cached_property
     def settings(self) -> dict[str, str]:
@@ -169,6 +188,10 @@ class Campaign:
         for number, each in rows.items():
             rows[number] = err(each, self.neurons, random, layer.shape.ternary)
         return engine.changes(neurons.layer, rows)
+
+
+def _numbers(rate: Rate) -> npt.NDArray[np.float64]:
+    return np.asarray(rate.chances if isinstance(rate, Misreads) else rate, dtype=np.float64)
 
 
 def _digest(*parts: str | bytes) -> str:

@@ -11,6 +11,8 @@ s is m * exp(s * z), z standard normal). Wherever a number does not come from a 
     bit_errors   error rates of 1T1R and 2T2R, in closed form and by Monte Carlo
     ecc          Hamming codes that correct one error and detect two
     cells        one array as it was made, written and read: weights and probabilities cell by cell
+    situation    a condition, what devices went through since and the supply they are read at, as text; and what is read
+    units        names of quantities that end in their unit
     energy       activity counted to joules and TOPS/W
     anchors      published figures to hold results against
 """

@@ -25,17 +25,19 @@ from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import QhullError
 
 from model.device.resistance import Condition, LogNormal, States
+from model.device.units import CURRENT, NUMBER, PULSE, RESISTANCE, VOLTAGE, Units, resolve, written
 from model.errors import HafnetError
 
-UNITS: dict[str, dict[str, float]] = {
-    "set_current": {"A": 1, "mA": 1e-3, "uA": 1e-6, "µA": 1e-6, "nA": 1e-9},
-    "reset_voltage": {"V": 1, "mV": 1e-3},
-    "pulse": {"s": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9},
-    "lrs_median": {"ohm": 1, "kohm": 1e3, "Mohm": 1e6},
-    "hrs_median": {"ohm": 1, "kohm": 1e3, "Mohm": 1e6},
+MEASURED: dict[str, Units] = {
+    "set_current": CURRENT,
+    "reset_voltage": VOLTAGE,
+    "pulse": PULSE,
+    "lrs_median": RESISTANCE,
+    "lrs_sigma": NUMBER,
+    "hrs_median": RESISTANCE,
+    "hrs_sigma": NUMBER,
 }
-SPREADS = ("lrs_sigma", "hrs_sigma")
-OPTIONAL = ("lrs_device_sigma", "hrs_device_sigma")
+OPTIONAL: dict[str, Units] = {"lrs_device_sigma": NUMBER, "hrs_device_sigma": NUMBER}
 NEAR = 1e-9
 """By how much, relative to the table's range, a condition may lie outside from rounding."""
 
@@ -77,12 +79,12 @@ class Table:
 
     def states(self, condition: Condition) -> States:
         """The states at a condition. Raises HafnetError for one outside the measured ones."""
-        for measured, states in self.rows:
-            if measured == condition:
-                return states
         at = np.array([_axes(measured) for measured, _ in self.rows])
         wanted, low, high = np.array(_axes(condition)), at.min(axis=0), at.max(axis=0)
         slack = NEAR * np.maximum(1, np.abs(at).max(axis=0))
+        for place, (_, states) in zip(at, self.rows, strict=True):
+            if np.all(np.abs(place - wanted) <= slack):
+                return states
         if not (np.all(wanted >= low - slack) and np.all(wanted <= high + slack)):
             raise HafnetError(f"the condition {condition} is outside the measured table")
         varied = high > low
@@ -95,39 +97,15 @@ class Table:
 
 def _columns(header: list[str]) -> list[tuple[str, float]]:
     """The quantity of each column, and what its numbers are to be multiplied by."""
-    columns = []
-    for name in header:
-        quantity, _, unit = name.rpartition("_")
-        if name in (*SPREADS, *OPTIONAL):
-            columns.append((name, 1.0))
-        elif name in UNITS:
-            raise HafnetError(
-                f"column {name!r} has no unit, but one of {', '.join(UNITS[name])} must follow, as {_as(name)}"
-            )
-        elif quantity in UNITS:
-            if unit not in UNITS[quantity]:
-                raise HafnetError(
-                    f"column {name!r} has unit {unit!r}, but it must be one of {', '.join(UNITS[quantity])}"
-                )
-            columns.append((quantity, UNITS[quantity][unit]))
-        else:
-            raise HafnetError(
-                f"column {name!r} is not known: a table has {', '.join(map(_as, (*UNITS, *SPREADS, *OPTIONAL)))}"
-            )
+    columns = [resolve(name, {**MEASURED, **OPTIONAL}, "column") for name in header]
     names = [name for name, _ in columns]
-    for name in (*UNITS, *SPREADS):
+    for name, units in MEASURED.items():
         if name not in names:
-            raise HafnetError(f"column {_as(name)} is missing")
+            raise HafnetError(f"column {written(name, units)} is missing")
     for name in names:
         if names.count(name) > 1:
             raise HafnetError(f"column {name!r} is there {names.count(name)} times, but must be once")
     return columns
-
-
-def _as(name: str) -> str:
-    """A column's name as it may be written."""
-    usual = {"set_current": "uA", "reset_voltage": "V", "pulse": "ns", "lrs_median": "ohm", "hrs_median": "ohm"}
-    return f"{name}_{usual[name]}" if name in usual else name
 
 
 def _row(columns: list[tuple[str, float]], line: list[str], number: int) -> tuple[Condition, States]:
