@@ -7,6 +7,7 @@ verilog/              SystemVerilog          (generate)
 netlist/              cells of an FPGA       (synth)
 simulation/           builds and runs        (verify)
 faults/               accuracy under errors  (faults)
+placed.safetensors    the network, its neurons in another order  (place)
 summary.json          what came of it        (demo)
 """
 
@@ -250,6 +251,27 @@ def faults(folder: Path, network: Path | None, samples: Path | None, count: int 
     loaded = steps.load_network(folder, network)
     chosen = steps.choose_samples(folder, loaded, samples, count, None, 0)
     steps.faults(folder, loaded, chosen, **options)
+
+
+@cli.command()
+@folder_argument
+@network_option
+@plan_options
+@click.option("--faults", type=click.Path(path_type=Path), help="A fault map, if it is not that of FOLDER/images.")
+@click.option(
+    "--ranking",
+    type=click.Path(path_type=Path),
+    help="Neurons by what an error does, if not FOLDER/faults/neurons.csv.",
+)
+def place(folder: Path, network: Path | None, wish: Wish, faults: Path | None, ranking: Path | None) -> None:
+    """Put the neurons of each layer where the faults of given arrays harm least; leaves FOLDER/placed.safetensors.
+
+    It computes the same as the network and takes its place (--network FOLDER/placed.safetensors) on these very arrays.
+    Neurons count by the ranking that `hafnet faults --neurons` leaves; where there is none, all alike.
+    """
+    loaded = steps.load_network(folder, network)
+    plan = wish.plan(loaded.topology, folder / steps.IMAGES)
+    steps.place(folder, loaded, plan, faults, ranking)
 
 
 @cli.command()

@@ -164,9 +164,9 @@ class FaultyArrays:
         selected = bits.from_int((1 << width) - 1 if columns is None else columns, width).astype(bool)
         place = self._spares[layer].get((group, tile, row), row)
         found = self.faults.arrays.get(ArrayPlace(layer, group, tile))
-        weights = _weights(held, grid.ternary)
+        weights = sensed_weights(held, grid.ternary)
         if found is not None:
-            weights = _weights(held, grid.ternary, found.stuck[:, place], found.mismatch[place])
+            weights = sensed_weights(held, grid.ternary, found.stuck[:, place], found.mismatch[place])
         cells.weights[group, tile, place, selected] = weights[selected]
         self._mirror(layer, group, tile, row)
 
@@ -270,11 +270,11 @@ class FaultyArrays:
 
     def _sensed(self, layer: int, grid: LayerMap, held: bits.Bits) -> Signs:
         """What the arrays of a layer that hold these bits read as without noise."""
-        weights = _weights(held, grid.ternary)
+        weights = sensed_weights(held, grid.ternary)
         for place, found in self.faults.arrays.items():
             if place.layer == layer:
                 where = place.group, place.tile
-                weights[where] = _weights(held[where], grid.ternary, found.stuck, found.mismatch)
+                weights[where] = sensed_weights(held[where], grid.ternary, found.stuck, found.mismatch)
         return weights
 
     def _host_reads(
@@ -307,7 +307,7 @@ class FaultyArrays:
         return random_bits.words(states, self._drawn[layer, group] + passed, count)
 
 
-def _weights(
+def sensed_weights(
     held: bits.Bits,
     ternary: bool,
     stuck: npt.NDArray[np.int8] | None = None,

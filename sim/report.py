@@ -9,6 +9,7 @@ from rich.table import Table
 
 from model.campaign.outcome import Outcome
 from model.network import Network, WeightedLayer
+from model.placement import Placement
 from model.plan import Plan
 from model.topology import Convolution, Dense
 from sim.netlist import Netlist
@@ -200,6 +201,21 @@ def sensitivity_table(outcome: Outcome, count: int = 10) -> Table:
         table.add_column(heading, justify="right")
     for each in outcome.neurons[:count]:
         table.add_row(each.layer, f"{each.neuron}", f"{each.changed:.3%}", f"{each.lost:.3%}")
+    return table
+
+
+def placement_table(placement: Placement) -> Table:
+    """A row for each layer: the weights that are expected to be read wrongly, before and after."""
+    title = "Weights that are expected to be read wrongly"
+    table = Table("layer", box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    for heading in ("weights", "before", "after", "by what they matter: before", "after"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    layers = placement.network.layers
+    weights = {layer.name: layer.weights.size for layer in layers if isinstance(layer, WeightedLayer)}
+    for each in placement.layers:
+        wrong = (f"{each.before:.1f}", f"{each.after:.1f}", *(f"{found:.1f}" for found in each.weighted))
+        table.add_row(each.name, f"{weights[each.name]:,}", *wrong, each.fixed)
     return table
 
 

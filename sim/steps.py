@@ -30,6 +30,7 @@ NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, FAULTS, SUMMARY = (
     "summary.json",
 )
 SIMULATORS = ("verilator", "icarus")
+NEURONS, PLACED = "neurons.csv", "placed.safetensors"
 RATES = "1e-5,1e-4,1e-3,3e-3,1e-2,3e-2,1e-1,2e-1"
 
 console = Console(highlight=False, soft_wrap=True)
@@ -202,11 +203,30 @@ def faults(
         console.print(facts_table(outcome))
     console.print(points_table(outcome))
     if outcome.neurons:
-        written["neurons.csv"] = neurons_csv(outcome).encode()
+        written[NEURONS] = neurons_csv(outcome).encode()
         console.print(sensitivity_table(outcome))
     for name, data in written.items():
         write_whole(target / name, data)
     wrote(*(target / name for name in written))
+
+
+def place(folder: Path, network: Network, plan: Plan, faults: Path | None, ranking: Path | None) -> None:
+    """Leave the network with its neurons where faults harm least."""
+    from model import images
+    from model.placement import load_sensitivities
+    from model.placement import place as run
+    from sim.report import placement_table
+
+    faults = faults or folder / IMAGES / images.FAULTS
+    given = FaultMap.load(faults)
+    ranking = ranking or (folder / FAULTS / NEURONS if (folder / FAULTS / NEURONS).exists() else None)
+    sensitivities = None if ranking is None else load_sensitivities(ranking, network)
+    with console.status(f"placing the neurons of {len(network.layers)} layers"):
+        found = run(network, plan, given, sensitivities)
+    say(f"faults of {faults}; " + ("all neurons count alike" if ranking is None else f"neurons count as in {ranking}"))
+    console.print(placement_table(found))
+    found.network.save(folder / PLACED)
+    wrote(folder / PLACED)
 
 
 def campaign_points(
