@@ -62,8 +62,10 @@ class FailureListHardware(Hardware):
         m = Module()
         depth = self.block.depth
         ring = place(m, platform, "ring", Storage(self.block.width, depth, image=False))
-        write, read = Signal(range(depth)), Signal(range(depth))
-        pushed, popped = Signal(), Signal()
+        write = Signal(range(depth))
+        read = Signal(range(depth))
+        pushed = Signal()
+        popped = Signal()
         m.d.comb += [
             pushed.eq(self.push & (self.count != depth)),
             popped.eq(self.pop & (self.count != 0)),

@@ -260,7 +260,9 @@ class ProgrammingHardware(Hardware):
         last_row = Signal()  # no other row comes behind this one
         lost = Signal()  # the supply was not stable at some time of this command
         question = Signal(LayerCommand)  # what is asked in ASK
-        signing, closing, spared = Signal(), Signal(), Signal()
+        signing = Signal()
+        closing = Signal()
+        spared = Signal()
         marked = Signal()  # the signature is INVALID, or there is none
         is_array, scrubs = under_way == HostCommand.PROGRAM_ARRAY, under_way == HostCommand.SCRUB
         m.d.comb += [

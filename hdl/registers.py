@@ -276,10 +276,13 @@ class HostRegistersHardware(Hardware):
         self._join_layers(m, programming)
         address = {name: Signal(16, name=name) for name in ("layer", "group", "tile", "index")}
         words = [Signal(32, name=f"data{word}") for word in range(-(-self.block.host_width // 32))]
-        protect, irq_enable, irq_status = Signal(32, name="protect"), Signal(2), Signal(2)
+        protect = Signal(32, name="protect")
+        irq_enable = Signal(2)
+        irq_status = Signal(2)
         packet_error = Signal()
         unlocked = Signal()  # the next command may be FORM_ROW
-        written, allowed = Signal(32), Signal()
+        written = Signal(32)
+        allowed = Signal()
         m.d.comb += [getattr(programming, name).eq(value) for name, value in address.items()]
         m.d.comb += [
             written.eq(bus.write_data & bus.write_mask),
@@ -295,7 +298,8 @@ class HostRegistersHardware(Hardware):
 
         outcome = programming.outcome
         why = (outcome.supply_lost, outcome.too_long, outcome.unstable, outcome.bad_packet)
-        trust, expected = Signal(), Signal(32, name="expected")
+        trust = Signal()
+        expected = Signal(32, name="expected")
         invalid, blocked, checking = self._validity(m, trust)
         status = Cat(
             *(programming.busy, outcome.failed, packet_error, ~self.supply_ok, *why, unlocked),
@@ -397,7 +401,8 @@ class HostRegistersHardware(Hardware):
 
     def _results(self, m: Module, programming: Any) -> dict[int, Value]:
         """What came of commands, and the images that passed."""
-        images_in, images_out = Signal(32), Signal(32)
+        images_in = Signal(32)
+        images_out = Signal(32)
         m.d.sync += [images_in.eq(images_in + self.image_in), images_out.eq(images_out + self.image_out)]
         columns, first = programming.failed_columns, programming.first
         listed = Cat(programming.count, Const(0, 31 - len(programming.count)), programming.overflow)
@@ -420,7 +425,7 @@ class HostRegistersHardware(Hardware):
 
     def _configuration(self, m: Module, programming: Any) -> dict[int, Value]:
         """The registers that say how arrays are read and pulsed."""
-        timing, pulses = (self._register(layout) for layout in (TIMING, CONFIGURATION))
+        timing, pulses = self._register("timing", TIMING), self._register("pulses", CONFIGURATION)
         m.d.comb += [self.timing.eq(timing), programming.configuration.eq(pulses)]
         of_each = {kind: Cat(pulses[f"{name}_{kind}"] for name in PULSED) for kind in ("count", "amplitude", "step")}
         return {
@@ -433,10 +438,10 @@ class HostRegistersHardware(Hardware):
             Register.CONTROL: Cat(pulses.retries, pulses.verify_first, pulses.read_twice),
         }
 
-    def _register(self, layout: data.StructLayout) -> Any:
+    def _register(self, name: str, layout: data.StructLayout) -> Any:
         """A register of these fields, which are after reset what `Timing` says."""
         init: Any = {str(name): int(getattr(self.block.timing, str(name))) for name, _ in layout}
-        return Signal(layout, init=init)
+        return Signal(layout, init=init, name=name)
 
     def _allowed(self, m: Module, command: Value, address: Any, protect: Value, unlocked: Value) -> Value:
         """Whether a command is one, what it addresses exists, and nothing forbids it."""

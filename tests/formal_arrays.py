@@ -1,5 +1,7 @@
 """What is claimed of the arrays of a layer: which of them see high voltage, and what tiles and groups count."""
 
+import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +31,9 @@ class LayerClaims(Claims):
     masked: Signal
     state: Signal
     wanted: Signal
+    hits: Signal
+    busy: Signal
+    at_row: Signal
 
     def __init__(self, layer: Grid | Columns) -> None:
         grid, self.controller = layer.map, layer.controller
@@ -47,6 +52,12 @@ class LayerClaims(Claims):
         inside |= {"state": ("controller.state", 3)}
         if self.controller.parts > 1:
             inside |= {"wanted": ("controller.wanted", layer.columns)}
+        self.entries, table = layer.reserve.entries, layer.access.table
+        if table is not None:
+            inside |= {
+                f"entry{index}": (f"access.spare_table.entry{index}", table.layout) for index in range(self.entries)
+            }
+            inside |= {"hits": ("controller.hits", self.entries), "busy": ("access.busy", 1)}
         super().__init__(layer, inside)
 
     def _all(self, line: str) -> list[Signal]:
@@ -94,7 +105,7 @@ class LayerClaims(Claims):
         for index, (group, tile) in enumerate(self.places):
             row, operation, side, x, hv = (self._all(line)[index] for line in ("row", "operation", "side", "x", "hv"))
             here = self._same("group", asked.group, group) & self._same("tile", asked.tile, tile)
-            lines = (Cat(operation, side) == train) & (row == asked.index[: len(row)])
+            lines = (Cat(operation, side) == train) & (row == self._stands_for(asked.index[: len(row)], group, tile))
             strange.append(hv & ~(pulses & here & lines & ~(x & ~asked_bits).any()))
             many.append(hv & (ones(x) > limits.pulsed_at_once))
         held = [getattr(self, f"at_{line}") for line in LINES]
@@ -111,6 +122,30 @@ class LayerClaims(Claims):
         ]
         if self.controller.parts > 1:
             m.d.comb += Assert(~pulsing | (self.wanted == asked_bits), "lemma: devices still to come")
+        if self.entries:
+            of_row = [entry.valid & (entry.row == self.at_row) for entry in self._entries()]
+            m.d.comb += [
+                Assert(~pulsing | self.busy, "lemma: no other command in a pulse"),
+                Assert(~pulsing | (self.hits == Cat(of_row)), "lemma: rows that are remapped"),
+                Cover(self.hv & self.hits.any(), "a pulse of a spare row"),
+            ]
+
+    def _entries(self) -> list[Any]:
+        """The layer's table of rows that are remapped."""
+        return [getattr(self, f"entry{index}") for index in range(self.entries)]
+
+    def _stands_for(self, row: Value, group: int, tile: int) -> Value:
+        """The row of an array that is selected where this one is asked for: that of the entries of its table, if there
+        are any for it.
+        """
+        entries = self._entries()
+        same = [
+            entry.valid & self._same("group", entry.group, group) & self._same("tile", entry.tile, tile)
+            & (entry.row == row)
+            for entry in entries
+        ]  # fmt: skip
+        found = [Mux(here, entry.spare, 0) for here, entry in zip(same, entries, strict=True)]
+        return Mux(Cat(same).any(), functools.reduce(operator.or_, found), row) if entries else row
 
     def _same(self, line: str, value: Value, number: int) -> Value:
         """Whether an address is this one, in as many bits as the controller has for it."""

@@ -52,6 +52,7 @@ class ControllerClaims(Claims):
     sen: Signal
     mask: Signal
     masked: Signal
+    hits: Signal
     device: Signal
     state: Signal
     left: Signal
@@ -62,7 +63,7 @@ class ControllerClaims(Claims):
     wanted: Signal
 
     def __init__(self, block: ArrayController) -> None:
-        self.columns, self.limits, self.parts = block.columns, block.limits, block.parts
+        self.columns, self.limits, self.parts, self.spares = block.columns, block.limits, block.parts, block.spares
         inside: dict[str, Any] = {"state": 3, "left": 16, "again": 8, "pulse": 40}
         inside["passed"] = range(block.limits.longest_pulse + 1)
         if block.parts > 1:
@@ -98,7 +99,8 @@ class ControllerClaims(Claims):
 
     def _interlocks(self, m: Module, hv_before: Signal, reset_before: Signal) -> None:
         """High voltage against SEN, the supply, the next pulse, and changes on the lines that say where it acts."""
-        lines = Cat(self._place(self), self.operation, self.side, self.amplitude, self.mask, self.masked)
+        spare = self.hits if self.spares else Const(0, 0)
+        lines = Cat(self._place(self), self.operation, self.side, self.amplitude, self.mask, self.masked, spare)
         lines_before, sen_before = before(m, "lines_before", lines), before(m, "sen_before", self.sen)
         supply_before, hv_earlier = before(m, "supply_before", self.supply_ok), before(m, "hv_earlier", hv_before)
         still = self.hv | (hv_before & ~reset_before)

@@ -13,6 +13,8 @@ from formal_proofs import (
     LAYER,
     RANKING,
     REGISTERS,
+    SPARE_LAYER,
+    SPARES,
     TERNARY_TILE,
     TILE,
     Proof,
@@ -96,6 +98,32 @@ DEFECTS = (
         5,
         *PULSE_BEGINS,
         "[state.eq(State.PULSE), self.hv.eq(1), self.amplitude.eq(0)]",
+    ),
+    Refuted(
+        SPARES,
+        "lines stand still before, in and after a pulse",
+        6,
+        *PULSE_BEGINS,
+        "[state.eq(State.PULSE), self.hv.eq(1), self.hits.eq(0)]",
+    ),
+    # A table that the host writes in the middle of a pulse.
+    Refuted(
+        SPARE_LAYER,
+        "the lines of each array stand still for a pulse",
+        8,
+        HostAccessHardware,
+        "_look_up",
+        "writes.eq(taken & (",
+        "writes.eq((",
+    ),
+    Refuted(
+        SPARE_LAYER,
+        "a pulse at an array is one that the host asked for, and of its devices",
+        8,
+        GroupHardware,
+        ELABORATE,
+        "entry.hit & (entry.tile == index)",
+        "entry.hit",
     ),
     Refuted(
         CONTROLLER, "a pulse is a SET, a RESET or a FORM", 5, *CONTROL, " | (self.operation == Operation.READ)", ""

@@ -51,7 +51,10 @@ class Proof:
 ONE_DEVICE = Limits(longest_pulse=3, pulsed_at_once=1)
 SEQUENTIAL = Columns(4, 3, 2, 2, 1, Presentations(1, halving=False), False, "thresholds", 8, limits=ONE_DEVICE)
 CONTROLLER = Proof(ControllerClaims, ArrayController(2, 2, 2, 3, limits=Limits(3, 2)), 2, 19)
+SPARES = Proof(ControllerClaims, ArrayController(1, 2, 3, 2, limits=Limits(3, 1), spares=2), 2, 19)
 LAYER = Proof(LayerClaims, Grid(4, 3, 2, 2, "thresholds", 8, limits=ONE_DEVICE), 2, 5)
+SPARE_ROWS = Reserve(1, entries=2)
+SPARE_LAYER = Proof(LayerClaims, Grid(4, 3, 3, 2, "thresholds", 8, limits=ONE_DEVICE, reserve=SPARE_ROWS), 2, 9)
 COLUMNS = Proof(LayerClaims, SEQUENTIAL, 2, 6)
 TILE = Proof(CountClaims, Tile(2, 3, 2), 3, 5)
 TERNARY_TILE = Proof(CountClaims, Tile(2, 3, 2, ternary=True), 3, 5)
@@ -64,13 +67,29 @@ GRID = Proof(GridClaims, Grid(4, 3, 2, 2, "thresholds", 8), 4, 12)
 DENSE = Proof(DenseClaims, Dense(Grid(2, 3, 2, 2, "thresholds", 8)), 6, 16)
 ARGMAX = Proof(RankingClaims, Ranking(4, 3), 2, 8)
 RANKING = Proof(RankingClaims, Ranking(5, 2, 2, 3), 3, 9)
-PROOFS = (CONTROLLER, LAYER, COLUMNS, TILE, TERNARY_TILE, GROUP, REGISTERS, COLLECTOR, GRID, DENSE, ARGMAX, RANKING)
+PROOFS = (
+    CONTROLLER,
+    SPARES,
+    LAYER,
+    SPARE_LAYER,
+    COLUMNS,
+    TILE,
+    TERNARY_TILE,
+    GROUP,
+    REGISTERS,
+    COLLECTOR,
+    GRID,
+    DENSE,
+    ARGMAX,
+    RANKING,
+)
 MORE_PROOFS = (
     Proof(UnlockClaims, replace(REGISTERS.block, rows=4, reserve=Reserve(1, signed=True, entries=2)), 2, 12),
     Proof(ControllerClaims, ArrayController(1, 1, 1, 1), 2, 19),
     Proof(ControllerClaims, ArrayController(3, 2, 4, 5, ternary=True, limits=Limits(5, 2)), 2, 19),
     Proof(LayerClaims, Grid(4, 3, 2, 2, "thresholds", 8, lanes=2, ternary=True), 2, 5),
     Proof(LayerClaims, Grid(2, 2, 2, 2, "thresholds", 8, numbers_in_arrays=True), 2, 16),
+    Proof(LayerClaims, replace(SEQUENTIAL, rows=3, reserve=SPARE_ROWS), 2, 10),
     Proof(CountClaims, Group(5, 4, 2, ternary=True), 4, 6),
     Proof(CollectorClaims, Collector(2, 1), 2, 8),
     Proof(CollectorClaims, Collector(7, 3), 2, 20),

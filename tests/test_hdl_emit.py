@@ -201,6 +201,7 @@ def test_verilog_is_plain(generated: Generated) -> None:
         assert "\\" not in code  # an escaped identifier
         assert not re.search(r"always_comb|always_latch|always\s*@\s*(\*|\(\s*\*)", code)
         assert "synopsys" not in text
+        assert not re.search(r"\b_signal", code)  # a signal that Amaranth found no name for
 
 
 def modules(texts: dict[str, str]) -> dict[str, list[str]]:

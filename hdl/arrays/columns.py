@@ -172,8 +172,11 @@ class ColumnsHardware(Hardware):
         """Read the rows of each word; returns the word and the place in the image of the read under way."""
         grid, count = self.block.map, self.block.presentations.count
         block, row = Signal.like(controller.group, name="next_block"), Signal.like(controller.row, name="next_row")
-        presentation, x = Signal(range(max(2, count))), Signal(self.block.lanes, reset_less=True)
-        begins, ends, ends_image = Signal(), Signal(), Signal()
+        presentation = Signal(range(max(2, count)))
+        x = Signal(self.block.lanes, reset_less=True)
+        begins = Signal()
+        ends = Signal()
+        ends_image = Signal()
         read: Any = Signal(READ, name="read")
         rows = grid.geometry.used_rows
         last_block, last_row = divmod(grid.reads - 1, rows)
@@ -257,7 +260,8 @@ class ColumnsHardware(Hardware):
     def _admit(self, m: Module, controller: Any, access: Any, full: Signal) -> None:
         """Count the images under way, and let one more in where there is room, or the host where there is none."""
         images = Signal(range(3))  # started and not yet taken from `o`
-        quiet, changed = Signal(), Signal()
+        quiet = Signal()
+        changed = Signal()
         m.d.sync += images.eq(images + self.start - (self.o.valid & self.o.ready))
         m.d.comb += [
             changed.eq(self.timing.as_value() != self.steady.as_value()),

@@ -76,7 +76,8 @@ class DevicesEmulation(Hardware):
         row = Signal.like(self.row, name="row_pulsed", reset_less=True)
         operation = Signal(Operation, name="operation_pulsed", reset_less=True)
         side = Signal(Side, name="side_pulsed", reset_less=True)
-        acted, moved = Signal(2 * columns), Signal(2 * columns)
+        acted = Signal(2 * columns)
+        moved = Signal(2 * columns)
         m.d.sync += [pulsed.eq(self.hv), row.eq(self.row), operation.eq(self.operation), side.eq(self.side)]
         m.d.comb += acted.eq(Mux(side == Side.BLB, Cat(x & 0, x), x))
         forms = (acted & ~formed.read_data) & (operation == Operation.FORM).replicate(2 * columns)
@@ -100,7 +101,9 @@ class DevicesEmulation(Hardware):
         seen = Signal(2 * columns)
         m.d.comb += seen.eq((states | faults[: 2 * columns]) & ~faults[2 * columns : 4 * columns])
         low, low_b, mismatch = seen[:columns], seen[columns:], faults[4 * columns :]
-        plus, minus, errs = Signal(columns), Signal(columns), Signal(columns)
+        plus = Signal(columns)
+        minus = Signal(columns)
+        errs = Signal(columns)
         if self.block.fidelity == "noisy":
             noise = place(m, platform, "noise", Noise(self.block.rows, columns))
             m.d.comb += [noise.sen.eq(self.sen), noise.row.eq(self.row), errs.eq(noise.errs)]

@@ -243,7 +243,8 @@ class GridHardware(Hardware):
         that is read lowest.
         """
         block, grid = self.block, self.block.map
-        stack, row = Signal(index_width(grid.blocks), name="next_block"), Signal.like(controller.row, name="next_row")
+        stack = Signal(index_width(grid.blocks), name="next_block")
+        row = Signal.like(controller.row, name="next_row")
         x = Signal(block.slices * block.fan_in, reset_less=True)
         opens = Signal()
         is_final = Signal()

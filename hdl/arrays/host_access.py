@@ -196,7 +196,10 @@ class HostAccessHardware(Hardware):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         asked, order = self.host.payload, self.order.payload
-        on_arrays, on_numbers, finished, busy = Signal(), Signal(), Signal(), Signal()
+        on_arrays = Signal()
+        on_numbers = Signal()
+        finished = Signal()
+        busy = Signal()
         settled = self.clear if self.block.check is None else self.settled
         taken = Signal()  # a command on the arrays begins
         m.d.comb += [
@@ -248,7 +251,8 @@ class HostAccessHardware(Hardware):
     def _look_up(self, m: Module, table: Any, taken: Value, finished: Value) -> Value:
         """Ask the table of remapped rows, or write it; returns whether it changes."""
         asked, order = self.host.payload, self.order.payload
-        on_table, failed = Signal(), Signal(name="table_failed")
+        on_table = Signal()
+        failed = Signal(name="table_failed")
         selected: Any = Signal(ENTRY, name="entry_selected")
         takes, writes = (Signal(name=name) for name in ("takes_spare", "writes_spare"))
         m.d.comb += [

@@ -176,7 +176,8 @@ class ProgrammerHardware(Hardware):
         command = Signal(RowCommand, name="under_way")
         left = Signal(8)  # retries that are left
         pulsed = Signal()  # the row has been pulsed at least once
-        again, asked = Signal(), Signal()  # the second of two reads is due; the layer has been asked for a read
+        again = Signal()  # the second of two reads is due
+        asked = Signal()  # the layer has been asked for a read
         amplitudes = {name: Signal(8, name=f"{name}_amplitude") for name in PULSED}
         low, low_b = self._wanted(m, stage)
         is_wrong = self._judged(low, low_b)
@@ -253,7 +254,8 @@ class ProgrammerHardware(Hardware):
     def _wanted(self, m: Module, stage: Any) -> tuple[Signal, Signal]:
         """The columns whose device on BL is to be LRS, and those whose device on BLb is."""
         columns = self.block.columns
-        low, low_b = Signal(columns, name="low"), Signal(columns, name="low_b")
+        low = Signal(columns, name="low")
+        low_b = Signal(columns, name="low_b")
         with m.Switch(stage):
             with m.Case(Stage.PLUS):
                 m.d.comb += low.eq(-1)

@@ -76,7 +76,9 @@ class SignatureCheckHardware(Hardware):
         arrays = self.block.controller
         signatures = Signatures(arrays.columns, arrays.ternary)
         group, tile = (Signal.like(self.order.payload[name], name=name) for name in ("group", "tile"))
-        asking, wrong, last = Signal(), Signal(), Signal()
+        asking = Signal()
+        wrong = Signal()
+        last = Signal()
         right = (
             Mux(self.spared, signatures.spared, signatures.valid) if self.block.reserve.entries else signatures.valid
         )

@@ -119,7 +119,8 @@ class SpareTableHardware(Hardware):
         m.d.comb += self.entries.as_value().eq(Cat(entry.as_value() for entry in kept))
         mine, same, free = [], [], []
         for index, entry in enumerate(kept):
-            of_array, of_row = Signal(name=f"of_array{index}"), Signal(name=f"of_row{index}")
+            of_array = Signal(name=f"of_array{index}")
+            of_row = Signal(name=f"of_row{index}")
             m.d.comb += [
                 of_array.eq(entry.valid & (entry.group == self.group) & (entry.tile == self.tile)),
                 of_row.eq(of_array & (entry.row == self.row)),

@@ -173,7 +173,8 @@ class StackHardware(Hardware):
         """
         grid, columns = self.block.map, self.block.columns
         left = grid.fan_in - (grid.reads - 1) * grid.lanes  # lanes that have an input in the last read
-        x, read = Signal(columns, name=f"x{lane}"), Signal(name=f"read{lane}")
+        x = Signal(columns, name=f"x{lane}")
+        read = Signal(name=f"read{lane}")
         m.d.comb += [
             x.eq(Mux(self.masked, self.mask, self.x[lane].replicate(columns))),
             read.eq(~self.masked & ~self.ending if lane >= left else ~self.masked),

@@ -117,7 +117,8 @@ class LayerHardware(Hardware):
         words = self.block.words
         if words == 1:
             return Const(0)  # an image is a word: the engine keeps the host out of it
-        held, between = Signal(), Signal()
+        held = Signal()
+        between = Signal()
         word = Signal(range(words))  # of the map that the engine takes
         with m.If(engine.i.valid & engine.i.ready):
             m.d.sync += word.eq(Mux(word == words - 1, 0, word + 1))

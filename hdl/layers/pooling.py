@@ -162,7 +162,8 @@ class PoolLayerHardware(Hardware):
         height, width = self.block.pool.window.sliding.output
         word = Signal(range(max(2, height * width)))  # of the map
         offered = Signal()  # a pixel stands on `o`: it must stay there
-        passing, held = Signal(), Signal()
+        passing = Signal()
+        held = Signal()
         m.d.comb += [
             passing.eq((word != 0) | offered),
             held.eq(~passing & (self.host.valid | self.claim)),

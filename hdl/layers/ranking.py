@@ -87,7 +87,8 @@ class RankingHardware(Hardware):
             ]
             merged += lists[2 * len(merged) :]
             lists = [_registered(m, f"level{level}_{number}", each) for number, each in enumerate(merged)]
-            passed, final = Signal(name=f"level{level}_strobe"), Signal(name=f"level{level}_last")
+            passed = Signal(name=f"level{level}_strobe")
+            final = Signal(name=f"level{level}_last")
             m.d.sync += [passed.eq(strobe), final.eq(last)]
             strobe, last = passed, final
         (coming,) = lists

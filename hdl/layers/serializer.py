@@ -65,8 +65,10 @@ class SerializerHardware(Hardware):
         m = Module()
         words, count = self.block.words, self.block.count
         held = Signal(self.block.width, reset_less=True)
-        word, number = Signal(range(max(2, words))), Signal(range(max(2, count)))
-        first, free = Signal(), Signal()
+        word = Signal(range(max(2, words)))
+        number = Signal(range(max(2, count)))
+        first = Signal()
+        free = Signal()
         m.d.comb += [
             first.eq(number == 0),
             free.eq(~self.o.valid | (self.o.ready & (word == words - 1))),

@@ -178,7 +178,8 @@ def _walk(m: Module, name: str, axis: Axis, step: Value) -> tuple[Value, Value, 
         return Const(0), Const(0), Const(1), Const(1)
     position = Signal(range(axis.walked), name=name)
     following = Signal.like(position, name=f"next_{name}")
-    last, ends = Signal(name=f"last_{name}"), Signal(name=f"ends_{name}")
+    last = Signal(name=f"last_{name}")
+    ends = Signal(name=f"ends_{name}")
     m.d.comb += [last.eq(position == axis.walked - 1), following.eq(Mux(last, 0, position + 1))]
     with m.If(step):
         m.d.sync += position.eq(following)

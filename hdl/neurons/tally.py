@@ -27,7 +27,8 @@ def column_counts(m: Module, words: Sequence[Value]) -> list[Value]:
             a, b = queue.popleft(), queue.popleft()
             c = queue.popleft() if queue else None
             name = f"{len(counts)}_{len(carries)}"
-            total, carry = Signal(len(a), name=f"total{name}"), Signal(len(a), name=f"carry{name}")
+            total = Signal(len(a), name=f"total{name}")
+            carry = Signal(len(a), name=f"carry{name}")
             if c is None:
                 m.d.comb += [total.eq(a ^ b), carry.eq(a & b)]
             else:
