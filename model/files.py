@@ -56,7 +56,7 @@ def read_manifest(adapter: "TypeAdapter[Contents]", path: Path, known: int, made
         check_version(json.loads(text)["version"], known)
         return adapter.validate_json(text)
     except HafnetError as error:
-        raise HafnetError(f"{path}: {error}") from None
+        raise HafnetError(f"{path}: {error}; `{made_by}` writes it anew") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the text"
