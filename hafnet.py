@@ -180,6 +180,7 @@ def synth(folder: Path, target: str) -> None:
 @click.option("--count", type=int, help="Only so many of the samples.")
 @click.option("--random", "random_count", type=int, help="So many random samples instead.")
 @click.option("--program", is_flag=True, help="Program all arrays from a stream, and read them back, first.")
+@click.option("--form", is_flag=True, help="Begin with pristine devices, and form each row before it is programmed.")
 @click.option("--scrub", is_flag=True, help="Read back all arrays against the CRCs of their images meanwhile.")
 @click.option("--netlist", is_flag=True, help="Simulate FOLDER/netlist in place of FOLDER/verilog.")
 @waves_option

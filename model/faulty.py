@@ -18,6 +18,7 @@ A read takes as many cycles of sensing as the phase is long, and the last one co
 A row that is remapped to a spare one reads as that one, and has its faults.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ import numpy.typing as npt
 
 from model import bits, images, random_bits
 from model.device_images import BYTES, layer_states, streams
-from model.faults import FREE, NO_FAULTS, ArrayPlace, FaultMap
+from model.faults import FREE, HRS, NO_FAULTS, ArrayPlace, CellFaults, FaultMap
 from model.mapping import LayerMap
 from model.network import HiddenLayer, Int32, Network, OutputLayer, Signs, WeightedLayer
 from model.plan import Plan
@@ -104,6 +105,8 @@ class FaultyArrays:
         self.network, self.plan, self.faults = network, plan.of(network.topology), faults
         self.sense, self.spare_entries = max(1, sense), spare_entries
         faults.check(network.topology, self.plan)
+        self._pristine: dict[int, npt.NDArray[np.bool_]] = {}
+        """Devices that have not been formed, (groups, tiles, 2, rows, columns) by layer; none before `erase`."""
         self._cells = {
             index: self._read(index, grid)
             for index, grid in enumerate(self.plan.maps(network.topology))
@@ -150,11 +153,20 @@ class FaultyArrays:
         used = cells.weights[group, tile, : cells.grid.geometry.used_rows]
         return bits.to_ints(_word_bits(used, cells.grid.ternary))
 
-    def erase(self) -> None:
-        """Let all arrays hold words of zeros, as images of zeros make them."""
+    def erase(self, pristine: bool = False) -> None:
+        """Let all arrays hold words of zeros, as images of zeros make them; or `pristine`: no device is formed."""
         for layer, cells in self._cells.items():
-            shape = (*cells.weights.shape[:3], cells.grid.word_width)
-            cells.weights[:] = self._sensed(layer, cells.grid, np.zeros(shape, dtype=np.uint8))
+            groups, tiles, rows, columns = cells.weights.shape
+            self._pristine[layer] = np.full((groups, tiles, 2, rows, columns), pristine)
+            held = np.zeros((groups, tiles, rows, cells.grid.word_width), dtype=np.uint8)
+            cells.weights[:] = self._sensed(layer, cells.grid, held)
+
+    def form_row(self, layer: int, group: int, tile: int, row: int, side: int, columns: int) -> None:
+        """Form the devices on BL (`side` 0) or BLb (1) of a row of one array, in the `columns` whose bits are 1."""
+        place = self._spares[layer].get((group, tile, row), row)
+        selected = bits.from_int(columns, self.plan.geometry.columns).astype(bool)
+        if layer in self._pristine:
+            self._pristine[layer][group, tile, side, place, selected] = False
 
     def write_row(self, layer: int, group: int, tile: int, row: int, word: int, columns: int | None = None) -> None:
         """Program a row of one array, in the `columns` whose bits are 1 (None: all)."""
@@ -163,10 +175,8 @@ class FaultyArrays:
         held = bits.from_int(word, grid.word_width)
         selected = bits.from_int((1 << width) - 1 if columns is None else columns, width).astype(bool)
         place = self._spares[layer].get((group, tile, row), row)
-        found = self.faults.arrays.get(ArrayPlace(layer, group, tile))
-        weights = sensed_weights(held, grid.ternary)
-        if found is not None:
-            weights = sensed_weights(held, grid.ternary, found.stuck[:, place], found.mismatch[place])
+        stuck, mismatch = self._fixed(layer, group, tile)
+        weights = sensed_weights(held, grid.ternary, stuck[:, place], mismatch[place])
         cells.weights[group, tile, place, selected] = weights[selected]
         self._mirror(layer, group, tile, row)
 
@@ -271,11 +281,23 @@ class FaultyArrays:
     def _sensed(self, layer: int, grid: LayerMap, held: bits.Bits) -> Signs:
         """What the arrays of a layer that hold these bits read as without noise."""
         weights = sensed_weights(held, grid.ternary)
-        for place, found in self.faults.arrays.items():
-            if place.layer == layer:
-                where = place.group, place.tile
-                weights[where] = sensed_weights(held[where], grid.ternary, found.stuck, found.mismatch)
+        faulty = [place[1:] for place in self.faults.arrays if place.layer == layer]
+        every = itertools.product(range(grid.groups), range(grid.tiles))
+        for where in every if layer in self._pristine else faulty:
+            weights[where] = sensed_weights(held[where], grid.ternary, *self._fixed(layer, *where))
         return weights
+
+    def _fixed(self, layer: int, group: int, tile: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.uint8]]:
+        """Of the devices of an array those that no SET and RESET moves, pristine ones among them, as
+        `model.faults.CellFaults.stuck`; and its mismatches.
+        """
+        geometry = self.plan.geometry
+        none = CellFaults.none(geometry.rows, geometry.columns)
+        found = self.faults.arrays.get(ArrayPlace(layer, group, tile), none)
+        if layer not in self._pristine:
+            return found.stuck, found.mismatch
+        pristine = self._pristine[layer][group, tile] & (found.stuck == FREE)
+        return np.where(pristine, np.int8(HRS), found.stuck), found.mismatch
 
     def _host_reads(
         self,

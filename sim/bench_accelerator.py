@@ -3,14 +3,14 @@
 Job: `inputs`, names of the accelerator's inputs; `passes`, for each its `images`, and the chance in 1/256 of `gaps` in
 the input and in the taking of results; `result_beats`, beats of a result packet; `patience`, cycles in which something
 must pass; `drain`, cycles in which the last image has left every layer after its result; `loading`, cycles in which
-numbers and signatures are read from arrays; `seed`; `program`, memories to write and read back before
-anything else, with the registers `read_timing` and `pulses` as they are to be meanwhile, and pauses of `loading` cycles
-before and between the two. The words of a pass are in the files that `sim.records` reads and writes; `scrub`, arrays
-with the CRC-32 that is `expected` of each, which are read back while the images of the last pass pass. Answer:
-`program`, for each memory the `words` that were read back, how many rows were `finished`, how many `failed`, the `rows`
-of those that the accelerator's list has room for, and what `status` says of signature and spare rows;
-`signatures`, how many are `invalid`, the `first` of these, and how many `spares` were taken; `scrub`, for each array
-the `crc` and whether there was a `mismatch`.
+numbers and signatures are read from arrays; `seed`; `program`, memories to write and read back before anything else, of
+which those that have rows to `form` are formed first, with the registers `read_timing`, `pulses` and `form_pulse` as
+they are to be meanwhile, and pauses of `loading` cycles before and between the two. The words of a pass are in the
+files that `sim.records` reads and writes; `scrub`, arrays with the CRC-32 that is `expected` of each, which are read
+back while the images of the last pass pass. Answer: `program`, for each memory the `words` that were read back, the
+rows that were `unformed`, how many were `finished`, how many `failed`, the `rows` of those that the accelerator's list
+has room for, and what `status` says of signature and spare rows; `signatures`, how many are `invalid`, the `first` of
+these, and how many `spares` were taken; `scrub`, for each array the `crc` and whether there was a `mismatch`.
 """
 
 from typing import Any
@@ -50,29 +50,42 @@ async def run_pass(dut: Any, number: int, images: int, gaps: int, task: Any) -> 
     await ClockCycles(dut.clk, task["drain"])
 
 
+async def form(host: Host, memory: Any) -> list[int]:
+    """Form rows of an array, each with its unlock; returns those that failed."""
+    failed = []
+    for row in memory.get("form", ()):
+        ended_well = await host.command(HostCommand.FORM_ROW, row)
+        rows = [place.row for place in await host.failed_rows()]
+        assert ended_well == (not rows)
+        failed += rows
+    return failed
+
+
 async def program(host: Host, dut: Any, task: Any) -> list[dict[str, Any]]:
     """Write every memory, arrays from a stream, then read every one back."""
     await ClockCycles(dut.clk, task["loading"] + 1)
-    timing = {register: await host.read(register) for register in (Register.READ_TIMING, Register.PULSES)}
-    await host.write(Register.READ_TIMING, task["read_timing"])
-    await host.write(Register.PULSES, task["pulses"])
+    timing = {}
+    for register in (Register.READ_TIMING, Register.PULSES, Register.FORM_PULSE):
+        timing[register] = await host.read(register)
+        await host.write(register, task[register.name.lower()])
     used = await host.read(Register.KEPT) & 0xFFFF
     found: list[dict[str, Any]] = []
     for memory in task["program"]:
         await host.address(memory["layer"], memory["group"], memory["tile"])
-        answer: dict[str, Any] = {"finished": 0, "failed": 0, "rows": [], "status": 0}
+        answer: dict[str, Any] = {"unformed": await form(host, memory), "finished": 0, "failed": 0, "rows": []}
+        answer["status"] = 0
         if memory["array"]:
             ended_well = await host.put_array(memory["words"][:used], memory["width"])
             progress = await host.read(Register.PROGRESS)
             rows = [place.row for place in await host.failed_rows()]
             status = await host.read(Register.STATUS) & (UNSIGNED | SPARED | NO_SPARE)
-            answer = {"finished": progress & 0xFFFF, "failed": progress >> 16, "rows": rows, "status": status}
+            answer |= {"finished": progress & 0xFFFF, "failed": progress >> 16, "rows": rows, "status": status}
             assert ended_well == (not answer["failed"])
         else:
             for index, word in enumerate(memory["words"]):
                 assert await host.put(HostCommand.WRITE_NUMBER, index, word, memory["width"])
         found.append(answer)
-    assert await host.read(Register.FAILURES) == sum(answer["failed"] for answer in found)
+    assert await host.read(Register.FAILURES) == sum(answer["failed"] + len(answer["unformed"]) for answer in found)
     await ClockCycles(dut.clk, task["loading"] + 1)
     for memory, answer in zip(task["program"], found, strict=True):
         await host.address(memory["layer"], memory["group"], memory["tile"])

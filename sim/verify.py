@@ -17,7 +17,6 @@ from hdl.emit import IMAGES_PLUSARG, TOP_IMAGE
 from hdl.generate import Manifest, load_manifest
 from hdl.instances import Tree
 from hdl.programming import FAILURES
-from hdl.registers import Timing
 from hdl.streams.packets import RESULT_WIDTH
 from model import bits, images
 from model.errors import HafnetError
@@ -32,7 +31,7 @@ from model.topology import StochasticInput, Topology
 from sim import harness, records
 from sim.cells import TARGETS, models
 from sim.compare import Disagreement, Found, compare
-from sim.host import NO_SPARE, SPARED, UNSIGNED
+from sim.programmed import PROGRAMMING, form_order, programmed
 from sim.raw import Entropy
 from sim.runner import Design, SimulationError, build
 from sim.tools import Tool
@@ -49,8 +48,6 @@ PATIENCE = 64
 """So many times as long as all row reads of one image together nothing may pass before the simulation is given up."""
 DRAIN = 50
 """Cycles that an image takes at most on its way besides those of reads and words."""
-PROGRAMMING = Timing(precharge=1, sense=2, set_pulse=2, reset_pulse=3)
-"""Phase lengths while the host programs and reads back."""
 HELD = ("array", "thresholds", "offsets", "modes")
 """What the host writes; the other images say what the chip is like."""
 LOAD_CYCLES = 8
@@ -179,6 +176,7 @@ def verify(
     *,
     waves: bool = False,
     program: bool = False,
+    form: bool = False,
     scrub: bool = False,
     netlist: Sequence[Path] = (),
     seed: int = 0,
@@ -187,10 +185,11 @@ def verify(
     """Simulate every sample on the RTL and compare every hidden bit, score and class with golden.
 
     `folder` keeps the build and the run. With `program` the arrays start from images of zeros and are programmed from a
-    stream, and read back. With `scrub` the host reads back all arrays against the CRCs of their images while the
-    samples pass a second time. `netlist` are the files that stand for the RTL, if any; their memories hold the images
-    already. `progress` is told what is being done, and how much of how much. Raises HafnetError
-    where files do not fit each other, SimulationError where the simulator or the bench fails.
+    stream, and read back; with `form` their devices are pristine, and each row is formed first. With `scrub` the host
+    reads back all arrays against the CRCs of their images while the samples pass a second time. `netlist` are the files
+    that stand for the RTL, if any; their memories hold the images already. `progress` is told what is being done, and
+    how much of how much. Raises HafnetError where files do not fit each other, SimulationError where the simulator or
+    the bench fails.
     """
     manifest, contents = check_folder(network, verilog, images_folder)
     count = len(samples)
@@ -201,6 +200,10 @@ def verify(
     memories = [_memory(image) for image in contents if image.kind in HELD] if program else []
     if scrub and faults.noisy:
         raise HafnetError(f"--scrub needs arrays that always read the same, but {images_folder} has noisy ones")
+    if form and not (program and manifest.plan.fidelity != "bits"):
+        raise HafnetError("--form needs --program, and arrays of fidelity 'devices' or 'noisy'")
+    for memory in memories if form else ():
+        memory["form"] = form_order(manifest.plan.geometry) if memory["array"] else []
     answers = programmed(faults, memories, manifest.timing.retries)
     scrubs = [_scrub(image, manifest.plan) for image in contents if scrub and image.kind == "array"]
     expected = [infer(network, samples.values, entropy=entropy, faults=faults)]
@@ -219,6 +222,7 @@ def verify(
         paths = tree.memories(manifest.top, shared)
         names = {f"{image}.hex": f"{harness.TOP}.{harness.DUT}.{path}.hex" for path, image in paths}
     blank = {f"{memory['name']}.hex" for memory in memories}
+    blank |= {f"{image.name}.hex" for image in contents if form and image.kind == "formed"}
     _lay_images(run_folder / TOP_IMAGE, images_folder, names, blank)
     for number, trace in enumerate(expected):
         path = records.file(run_folder, number, harness.INPUT)
@@ -240,6 +244,7 @@ def verify(
             "program": memories,
             "read_timing": PROGRAMMING.precharge | PROGRAMMING.sense << 8,
             "pulses": PROGRAMMING.set_pulse | PROGRAMMING.reset_pulse << 16,
+            "form_pulse": PROGRAMMING.form_pulse,
             "loading": _loading(manifest),
             "scrub": scrubs,
         },
@@ -253,10 +258,10 @@ def verify(
                 raise SimulationError(
                     f"{tool.name}: {memory['name']}, word {index}: read {read:#x} in place of {right:#x}"
                 )
-        rows = (answer.finished, len(answer.failed), answer.failed[:FAILURES], answer.status)
-        told = (found["finished"], found["failed"], found["rows"], found["status"])
+        rows = (answer.unformed, answer.finished, len(answer.failed), answer.failed[:FAILURES], answer.status)
+        told = (found["unformed"], found["finished"], found["failed"], found["rows"], found["status"])
         if rows != told:
-            what = "rows finished, failed and listed, and the status,"
+            what = "rows not formed, finished, failed and listed, and the status,"
             raise SimulationError(f"{tool.name}: {memory['name']}: {what} are {told}, but should be {rows}")
     _judge_arrays(tool.name, faults, scrubs, result)
     return _judge(
@@ -326,99 +331,6 @@ def _lay_images(target: Path, images_folder: Path, names: Mapping[str, str], bla
             (target / name).write_text("".join("0" * len(line) + "\n" for line in lines))
         else:
             (target / name).symlink_to(image.resolve())
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the host finds out while it programs a memory and reads it back: rows that were `finished`, those that
-    failed, what STATUS says of signature and spare rows, and the words that it reads."""
-
-    finished: int
-    failed: list[int]
-    status: int
-    words: list[int]
-
-
-def programmed(faults: FaultyArrays, memories: Sequence[Mapping[str, Any]], retries: int) -> list[Answer]:
-    """What comes of programming the memories, from zeros, array by array, and of reading them back; `faults` goes on
-    from there. Rows that do not read right are pulsed again up to `retries` times.
-
-    Of memories that are no arrays the host reads what it wrote. A row takes it some 30 cycles and 4 for each word of 32
-    bits, so that numbers that live in arrays are read again only after the last row of their layer.
-    """
-    if not memories:
-        return []
-    faults.erase()
-    written = [
-        _Writer(faults, (memory["layer"], memory["group"], memory["tile"]), retries).put_array(memory["words"])
-        if memory["array"]
-        else (0, [], 0)
-        for memory in memories
-    ]
-    for layer in sorted({memory["layer"] for memory in memories if memory["array"]}):
-        faults.walk(layer, PROGRAMMING.sense)
-    return [
-        Answer(
-            *found,
-            [
-                faults.read_row(memory["layer"], memory["group"], memory["tile"], row, PROGRAMMING.sense)
-                for row in range(len(memory["words"]))
-            ]
-            if memory["array"]
-            else memory["words"],
-        )
-        for memory, found in zip(memories, written, strict=True)
-    ]
-
-
-@dataclass(frozen=True)
-class _Writer:
-    """The programming of one array, as `hdl.programming.Programming` does it."""
-
-    faults: FaultyArrays
-    place: tuple[int, int, int]
-    retries: int
-
-    def put_array(self, words: Sequence[int]) -> tuple[int, list[int], int]:
-        """Program all rows but those that are kept back, and the signature, if there is one; returns how many rows were
-        finished, those that failed, and what STATUS says of signature and spare rows.
-        """
-        geometry = self.faults.plan.geometry
-        grid = self.faults.plan.maps(self.faults.network.topology)[self.place[0]]
-        assert grid is not None  # it has arrays
-        if geometry.signature and not self.put(geometry.rows - 1, grid.signatures.invalid, verify_first=True):
-            return 0, [geometry.rows - 1], UNSIGNED
-        taken = self.faults.taken
-        failed = [row for row in range(geometry.used_rows) if not self.put_somewhere(row, words[row])]
-        status = SPARED * (self.faults.taken > taken) | NO_SPARE * bool(failed and geometry.spare_rows)
-        if geometry.signature and not failed:
-            spared = self.faults.has_spares(*self.place)
-            word = grid.signatures.spared if spared else grid.signatures.valid
-            if not self.put(geometry.rows - 1, word, verify_first=True):
-                return geometry.used_rows, [geometry.rows - 1], UNSIGNED | status
-        return geometry.used_rows, failed, status
-
-    def put_somewhere(self, row: int, word: int) -> bool:
-        """Program a row, or a spare one in its place."""
-        while not self.put(row, word):
-            if not self.faults.take_spare(*self.place, row):
-                return False
-        return True
-
-    def put(self, row: int, word: int, verify_first: bool = False) -> bool:
-        """Program a row, in the columns that do not read right."""
-        wrong = self._wrong(row, word) if verify_first else -1
-        attempts = 1 + self.retries
-        while wrong and attempts:
-            width = self.faults.plan.geometry.columns
-            columns = (wrong | wrong >> width) & ((1 << width) - 1)
-            self.faults.write_row(*self.place, row, word, columns)
-            wrong = self._wrong(row, word)
-            attempts -= 1
-        return not wrong
-
-    def _wrong(self, row: int, word: int) -> int:
-        return self.faults.read_row(*self.place, row, PROGRAMMING.sense) ^ word
 
 
 def _scrub(image: images.Image, plan: Plan) -> dict[str, Any]:

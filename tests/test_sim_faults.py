@@ -17,6 +17,7 @@ from hdl.emit import emit
 from hdl.generate import generate
 from hdl.registers import Timing
 from model import images
+from model.errors import HafnetError
 from model.faults import ArrayPlace, CellFaults, FaultMap, random_faults
 from model.faulty import FaultyArrays
 from model.golden import infer
@@ -53,9 +54,11 @@ def samples(network: Network, count: int = 24) -> Samples:
     return Samples(np.random.default_rng(3).integers(low, high, (count, network.encoding.values), endpoint=True))
 
 
-def run(tool: Tool, network: Network, folder: Path, given: Samples, program: bool = False) -> Verification:
+def run(
+    tool: Tool, network: Network, folder: Path, given: Samples, program: bool = False, form: bool = False
+) -> Verification:
     folders = folder / "verilog", folder / "images", folder / "simulation"
-    return verify(tool, network, given, *folders, program=program)
+    return verify(tool, network, given, *folders, program=program, form=form)
 
 
 def programming(folder: Path) -> list[dict[str, Any]]:
@@ -82,6 +85,48 @@ def test_a_faulty_chip_is_what_golden_says(
         assert result.mismatches == 0, str(result.first[0])
         assert result.values == (24 + 24) * (13 + 9 + 4 + 1)
     assert sum(memory["failed"] for memory in programming(tmp_path)) > 20
+
+
+@pytest.mark.parametrize(
+    ("simulator", "text", "size", "fidelity"),
+    [
+        ("icarus", "9-5-3", Geometry(3, 4), "devices"),
+        ("icarus", "9-5t-3", Geometry(5, 5, spare_rows=1, signature=True), "noisy"),
+        ("verilator", "9-5t-3", Geometry(5, 5, spare_rows=1, signature=True), "noisy"),
+    ],
+)
+def test_a_pristine_chip_is_formed_and_programmed(
+    simulator: str, text: str, size: Geometry, fidelity: Fidelity, tmp_path: Path, require_simulator: Require
+) -> None:
+    plan = Plan(size, fidelity=fidelity)
+    topology = random_network(text, seed=5).topology
+    faults = random_faults(topology, plan, stuck=0.04, weak=0.02, seed=11)
+    network, _ = made(tmp_path, text, plan, faults)
+    result = run(require_simulator(simulator), network, tmp_path, samples(network), program=True, form=True)
+    assert result.mismatches == 0, str(result.first[0])
+    found = programming(tmp_path)
+    arrays = [memory for memory in found if memory["finished"] or memory["unformed"]]
+    unformed = sum(len(memory["unformed"]) for memory in arrays)
+    assert 0 < unformed < size.rows * len(arrays)
+
+
+def test_rows_that_nobody_forms_cannot_be_programmed(
+    tmp_path: Path, require_simulator: Require, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is pristine in the RTL is so in golden: without its FORM every row fails in both."""
+    network, _ = made(tmp_path, "9-5-3", Plan(Geometry(3, 4), fidelity="devices"), FaultMap())
+    tool = require_simulator("icarus")
+    assert run(tool, network, tmp_path, samples(network), program=True, form=True).mismatches == 0
+    assert not any(memory["failed"] or memory["unformed"] for memory in programming(tmp_path))
+    monkeypatch.setattr(verification, "form_order", lambda geometry: [])
+    assert run(tool, network, tmp_path, samples(network), program=True, form=True).mismatches == 0
+    assert sum(memory["failed"] for memory in programming(tmp_path)) > 10
+
+
+def test_arrays_of_bits_are_not_formed(tmp_path: Path, require_simulator: Require) -> None:
+    network, _ = made(tmp_path, "9-5-3", Plan(Geometry(3, 4)), FaultMap())
+    with pytest.raises(HafnetError, match="--form needs --program, and arrays of fidelity 'devices' or 'noisy'"):
+        run(require_simulator("icarus"), network, tmp_path, samples(network), program=True, form=True)
 
 
 def test_a_stuck_device_fails_the_verify_reads_of_its_row_alone(tmp_path: Path, require_simulator: Require) -> None:

@@ -19,6 +19,7 @@ from model.random_network import random_network
 from model.samples import Samples
 from sim import verify as verification
 from sim.host import NO_SPARE, SPARED, UNSIGNED
+from sim.programmed import Answer, programmed
 from sim.verify import verify
 
 SIZE = Geometry(8, 6, spare_rows=3, signature=True)
@@ -53,11 +54,11 @@ def stuck_against(made: Network, plan: Plan, rows: tuple[int, ...]) -> FaultMap:
     return FaultMap(found)
 
 
-def arrays(made: Network, plan: Plan, faults: FaultMap, entries: int) -> tuple[FaultyArrays, list[verification.Answer]]:
+def arrays(made: Network, plan: Plan, faults: FaultMap, entries: int) -> tuple[FaultyArrays, list[Answer]]:
     """What programming makes of the arrays, as golden foresees it."""
     found = FaultyArrays(made, plan, faults, spare_entries=entries)
     memories = [verification._memory(image) for image in images.words(made, plan, faults) if image.kind == "array"]
-    return found, verification.programmed(found, memories, RETRIES)
+    return found, programmed(found, memories, RETRIES)
 
 
 @pytest.mark.parametrize(("name", "simulator"), [("p2s", "icarus"), ("zig-zag", "icarus"), ("p2s", "verilator")])
