@@ -169,7 +169,13 @@ class PacketSenderHardware(Hardware):
 
 
 def _selected(m: Module, name: str, words: Value, index: Value, width: int) -> Value:
-    """One of several words of `width` bits. The shift is as wide as all of them: linters dislike one cut off."""
-    shifted = Signal(len(words), name=f"{name}_from_here")
-    m.d.comb += shifted.eq(words >> index * width)
-    return shifted[:width]
+    """One of several words of `width` bits, or 0: halved by each bit of the index, the highest first. (A shift of all
+    words takes Amaranth a time that grows with the square of their bits.)
+    """
+    left: Value = words
+    for bit in reversed(range(index_width(len(words) // width))):
+        half = width << bit
+        part = Signal(half, name=f"{name}_{1 << bit}")
+        m.d.comb += part.eq(Mux(index[bit], left[half:], left[:half]))
+        left = part
+    return left
