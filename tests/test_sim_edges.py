@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mutants import ELABORATE, Mutant, each_mutant, found_by
-from simulators import Require
+from simulators import Require, runs
 
 from hdl.accelerator import Accelerator, AcceleratorHardware
 from hdl.arrays.host_access import HostAccessHardware
@@ -144,7 +144,15 @@ def on_bench(tool: Tool, accelerator: Accelerator, folder: Path) -> Any:
     )
 
 
-@pytest.mark.parametrize(("name", "simulator"), [*((name, "icarus") for name in ACCELERATORS), ("padded", "verilator")])
+@runs(
+    quick=[
+        ("one cell", "icarus"),
+        ("ternary zig-zag", "icarus"),
+        ("convolution by planes", "icarus"),
+        ("padded", "verilator"),
+    ],
+    slow=[("padded", "icarus"), ("rows of two words", "icarus")],
+)
 def test_misuse_changes_nothing_and_is_told(
     name: str, simulator: str, tmp_path: Path, require_simulator: Require
 ) -> None:

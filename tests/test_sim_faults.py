@@ -70,7 +70,8 @@ def programming(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("simulator", "fidelity"), [("icarus", "devices"), ("icarus", "noisy"), ("verilator", "noisy")]
+    ("simulator", "fidelity"),
+    [("icarus", "devices"), pytest.param("icarus", "noisy", marks=pytest.mark.slow), ("verilator", "noisy")],
 )
 def test_a_faulty_chip_is_what_golden_says(
     simulator: str, fidelity: Fidelity, tmp_path: Path, require_simulator: Require
@@ -92,7 +93,9 @@ def test_a_faulty_chip_is_what_golden_says(
     [
         ("icarus", "9-5-3", Geometry(3, 4), "devices"),
         ("icarus", "9-5t-3", Geometry(5, 5, spare_rows=1, signature=True), "noisy"),
-        ("verilator", "9-5t-3", Geometry(5, 5, spare_rows=1, signature=True), "noisy"),
+        pytest.param(
+            *("verilator", "9-5t-3", Geometry(5, 5, spare_rows=1, signature=True), "noisy"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_pristine_chip_is_formed_and_programmed(
@@ -205,6 +208,7 @@ def test_faults_change_what_the_network_says(tmp_path: Path) -> None:
         assert all((trace.counts[name] != clean.counts[name]).any() for name in clean.counts)
 
 
+@pytest.mark.slow
 def test_noisy_blocks_that_verilator_builds_once_agree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_simulator: Require
 ) -> None:

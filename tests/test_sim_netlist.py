@@ -88,6 +88,7 @@ def test_a_noisy_chip_as_a_netlist_equals_golden(tmp_path: Path, require_simulat
     assert result.values == (40 + 32) * (4 + 3 + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", sorted(set(TARGETS) - {"ecp5"}))
 def test_other_targets_equal_golden(target: str, project: Path, tmp_path: Path, require_simulator: Require) -> None:
     tool = require_simulator("icarus")

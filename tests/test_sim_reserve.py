@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mutants import ELABORATE, Mutant, each_mutant, found_by
-from simulators import Require
+from simulators import Require, runs
 from test_sim_edges import SAMPLES, memory, packets
 
 from hdl.accelerator import Accelerator
@@ -88,9 +88,9 @@ def on_bench(tool: Tool, accelerator: Accelerator, folder: Path) -> Any:
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "simulator"),
-    [*((name, "icarus") for name in ACCELERATORS), ("signed", "verilator"), ("both", "verilator")],
+@runs(
+    quick=[("one column", "icarus"), ("spare", "icarus"), ("signed", "verilator")],
+    slow=[("signed", "icarus"), ("both", "icarus"), ("both", "verilator"), ("both, ternary S2P", "icarus")],
 )
 def test_arrays_are_whole_or_said_not_to_be(
     name: str, simulator: str, tmp_path: Path, require_simulator: Require

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from simulators import Require
+from simulators import Require, runs
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
@@ -61,7 +61,7 @@ def arrays(made: Network, plan: Plan, faults: FaultMap, entries: int) -> tuple[F
     return found, programmed(found, memories, RETRIES)
 
 
-@pytest.mark.parametrize(("name", "simulator"), [("p2s", "icarus"), ("zig-zag", "icarus"), ("p2s", "verilator")])
+@runs(quick=[("p2s", "icarus"), ("zig-zag", "icarus")], slow=[("p2s", "verilator")])
 def test_a_faulty_chip_computes_what_a_good_one_does(
     name: str, simulator: str, tmp_path: Path, require_simulator: Require
 ) -> None:
