@@ -217,6 +217,8 @@ def place(folder: Path, network: Network, plan: Plan, faults: Path | None, ranki
     from model.placement import place as run
     from sim.report import placement_table
 
+    if faults is None and not (folder / IMAGES / images.FAULTS).exists():
+        raise HafnetError(f"{folder / IMAGES} was made without faults, so a fault map is needed: --faults FILE")
     faults = faults or folder / IMAGES / images.FAULTS
     given = FaultMap.load(faults)
     ranking = ranking or (folder / FAULTS / NEURONS if (folder / FAULTS / NEURONS).exists() else None)
