@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+
 import numpy as np
 from dask.distributed import LocalCluster
 from published import CASES, cifar10

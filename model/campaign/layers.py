@@ -45,8 +45,8 @@ def sums(network: Network, codes: npt.NDArray[Any], first: int) -> npt.NDArray[A
 
 
 def words(maps: Tensor, shape: Convolution, fill: float) -> Tensor:
-    """(samples, height, width, channels) to (groups, samples * positions, fan_in): what the neurons of each group see of
-    maps that are padded with `fill`, in the order of their weights.
+    """What the neurons of each group see of maps that are padded with `fill`, in the order of their weights: (samples,
+    height, width, channels) to (groups, samples * positions, fan_in).
     """
     top, left, bottom, right = shape.padding
     maps = pad(maps, (0, 0, left, right, top, bottom), value=fill)

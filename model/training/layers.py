@@ -9,8 +9,6 @@ E. Vianello, J.-M. Portal, D. Querlioz, "Outstanding Bit Error Tolerance of Resi
 Networks", arXiv:1904.03652, 2019.
 """
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear, max_pool2d, pad
@@ -139,12 +137,12 @@ class FoldableNorm(nn.BatchNorm1d):
 
 
 class HiddenLayer(nn.Module):
-    """Dot products, the max-pooling behind them, batch norm, sign: maps of `weights`' inputs to maps of ±1, float32."""
+    """Dot products, the `pools` behind them, batch norm, sign: maps of `weights`' inputs to maps of ±1, float32."""
 
-    def __init__(self, weights: BinaryWeights, pools: Iterable[MaxPool] = ()) -> None:
+    def __init__(self, weights: BinaryWeights) -> None:
         super().__init__()
         self.weights = weights
-        self.pools = nn.Sequential(*map(MaxPooling, pools))
+        self.pools = nn.Sequential()
         self.norm = FoldableNorm(weights.shape.fan_out)
 
     def forward(self, maps: Tensor) -> Tensor:

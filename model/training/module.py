@@ -1,7 +1,6 @@
 """`BinaryNetwork`: a topology as a torch module, which training changes and folding reads."""
 
 from collections.abc import Iterator
-from itertools import takewhile
 from typing import TypeAlias
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 
 from model.encoding import FixedPoint, Thermometer
 from model.errors import HafnetError
-from model.topology import AveragePool, Convolution, LayerShape, MaxPool, StochasticInput, Topology, Weighted
+from model.topology import AveragePool, Convolution, StochasticInput, Topology, Weighted
 from model.training.layers import AveragePooling, BinaryWeights, HiddenLayer, MaxPooling, ScoreLayer
 
 TrainableEncoding: TypeAlias = Thermometer | FixedPoint
@@ -43,16 +42,17 @@ class BinaryNetwork(nn.Module):
         check_trainable(topology)
         self.encoding, self.topology = encoding, topology
         self.stages = nn.ModuleList()
-        *hidden, last = topology.layers
-        for index, layer in enumerate(hidden):
+        for index, layer in enumerate(topology.layers[:-1]):
+            before = self.stages[-1] if index else None
             if isinstance(layer, Weighted):
-                pools = takewhile(_is_max_pool, hidden[index + 1 :])
-                self.stages.append(HiddenLayer(_weights(topology, index, generator), pools))
+                self.stages.append(HiddenLayer(_weights(topology, index, generator)))
             elif isinstance(layer, AveragePool):
                 self.stages.append(AveragePooling(layer))
-            elif all(map(_is_max_pool, hidden[:index])):  # the others belong to the neurons before them
+            elif isinstance(before, HiddenLayer):
+                before.pools.append(MaxPooling(layer))
+            else:
                 self.stages.append(MaxPooling(layer))
-        self.output = ScoreLayer(_weights(topology, len(hidden), generator))
+        self.output = ScoreLayer(_weights(topology, len(topology.layers) - 1, generator))
         levels = encoding.levels if isinstance(encoding, Thermometer) else ()
         self.register_buffer("levels", torch.tensor(levels), persistent=False)
         self.levels: Tensor
@@ -88,10 +88,6 @@ class BinaryNetwork(nn.Module):
         """Bring all latent weights back into [-1, 1], beyond which no gradient would move them."""
         for weights in self.weights:
             weights.clip()
-
-
-def _is_max_pool(layer: LayerShape) -> bool:
-    return isinstance(layer, MaxPool)
 
 
 def _weights(topology: Topology, index: int, generator: torch.Generator | None) -> BinaryWeights:

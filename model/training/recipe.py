@@ -30,11 +30,12 @@ EVALUATION_VALUES = 2**24
 class Recipe:
     """What to train and how; the defaults are the recipe for the bundled digits.
 
-    Members: `hidden`, the fan-out of each hidden layer; `levels`, thermometer levels per input value; `topology`, the
-    text of a network (`model.topology_text`), in place of both; `epochs`; `batch`, samples a step; `learning_rate`, of Adam, falling to 0 along half a cosine; `smoothing`, label smoothing;
+    Members: `hidden`, the fan-out of each hidden layer; `levels`, thermometer levels per input value; `epochs`;
+    `batch`, samples a step; `learning_rate`, of Adam, falling to 0 along half a cosine; `smoothing`, label smoothing;
     `noise`, the deviation of the Gaussian noise added to the values while training, as a share of their range, 0 for
     none; `seed`; `error_rate`, the probability with which each weight is flipped in a forward pass while training, for
-    hardware that errs so often. Raises HafnetError where a member breaks its rule.
+    hardware that errs so often; `topology`, the text of a network (`model.topology_text`) in place of `hidden` and
+    `levels`. Raises HafnetError where a member breaks its rule.
 
     Bits of the input of a `topology` are a thermometer's: of as many levels as each value has bits, so that 8x8x4 has 4
     of each of 64 values. Codes are of values from 0 on or, where some are negative, in two's complement.
@@ -142,7 +143,9 @@ def choose_encoding(data: DataSet, topology: Topology) -> TrainableEncoding:
         return Thermometer(values, choose_levels(data.train.values, given.width // values))
     if given.width != values:
         takes = f"{given.width} bits, no multiple of that" if isinstance(given, BitInput) else f"{given.width} values"
-        raise HafnetError(f"samples of data set {data.name!r} have {values} values, but shape '{topology}' takes {takes}")
+        raise HafnetError(
+            f"samples of data set {data.name!r} have {values} values, but shape '{topology}' takes {takes}"
+        )
     assert isinstance(given, PlaneInput)  # check_trainable refuses others
     ends = [int(end) for part in (data.train, data.test) for end in (part.values.min(), part.values.max())]
     encoding = FixedPoint(values, given.depth, 0 if min(ends) >= 0 else -(2 ** (given.depth - 1)), given.planes)
