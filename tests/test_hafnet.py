@@ -64,7 +64,7 @@ def test_the_steps_of_the_main_job(tmp_path: Path, run: Run, require_simulator: 
 
 def test_convolutions_from_training_to_verification(tmp_path: Path, run: Run, require_simulator: Require) -> None:
     require_simulator("verilator")
-    topology = "8x8x1b5-6c3p1-m2-6c3-10"
+    topology = "8x8x1b5-4c3p1-m2-10"
     options = ("--topology", topology, "--epochs", 3, "--noise", 0, "--error-rate", 0.02)
     code, out, err = run("train", tmp_path, *options)
     assert code == 0, err
