@@ -7,6 +7,7 @@ from torch.nn.functional import conv2d
 
 from model.topology import AveragePool, Convolution, Dense, Map, MaxPool
 from model.training.layers import (
+    FLOAT32_TOP,
     AveragePooling,
     BinaryWeights,
     FoldableNorm,
@@ -173,6 +174,14 @@ def test_scores_are_whole_and_logits_keep_their_order() -> None:
     best = scores == scores.max(1, keepdim=True).values
     assert (best.sum(1) > 1).any()  # there are ties, and the lowest index wins them
     assert layer(signs).argmax(1).tolist() == [row.index(True) for row in best.tolist()]
+
+
+def test_scores_differ_when_they_were_scaled() -> None:
+    """The largest scores in float32, and the ones below them."""
+    scores = 2.0 * FLOAT32_TOP - torch.tensor([2.0, 3.0])
+    scales = torch.rand(10_000, 1, generator=torch.Generator().manual_seed(0)) * 4
+    logits = scores * scales
+    assert (logits[:, 0] > logits[:, 1]).all()
 
 
 def test_lowest_index_wins_a_tie() -> None:

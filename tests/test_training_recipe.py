@@ -14,6 +14,7 @@ from model.campaign.points import Campaign, at_rates
 from model.encoding import FixedPoint, Thermometer
 from model.errors import HafnetError
 from model.samples import Samples
+from model.training import recipe
 from model.training.datasets import DataSet, load_digits
 from model.training.recipe import Epoch, Recipe, Trained, choose_levels, classify, pick_device, progress_bar, train
 
@@ -35,6 +36,16 @@ def test_accuracy_is_that_of_the_folded_network(trained: Trained) -> None:
     classes = golden.infer(trained.network, test.values).classes
     assert np.array_equal(classes, classify(trained.torch_module, test))
     assert trained.accuracy == np.mean(classes == test.labels)
+
+
+@pytest.mark.parametrize("values", [1, 500])
+def test_classes_are_the_same_in_parts_of_any_size(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, values: int
+) -> None:
+    test = load_digits().test.first(50)
+    whole = classify(trained.torch_module, test)
+    monkeypatch.setattr(recipe, "EVALUATION_VALUES", values)
+    assert np.array_equal(classify(trained.torch_module, test), whole)
 
 
 def test_network_tells_where_it_came_from(trained: Trained) -> None:
