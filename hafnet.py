@@ -52,10 +52,13 @@ def training_options(command: Callable[..., None]) -> Callable[..., None]:
     """What decides how a network is trained; the defaults are those of `model.training.recipe.Recipe`."""
     for option in (
         click.option(
-            "--data", default="digits", show_default=True, help="'digits', or a folder of IDX files (MNIST …)."
+            "--data", default="digits", show_default=True, help="'digits', or a folder of IDX files or of CIFAR-10."
         ),
         click.option("--hidden", metavar="N,N…", help="Neurons of each hidden layer.  [default: 96,96]"),
         click.option("--levels", type=int, help="Thermometer levels per input value.  [default: 4]"),
+        click.option(
+            "--topology", metavar="TEXT", help="A network, 8x8x1b5-16c3p1-m2-10, in place of --hidden and --levels."
+        ),
         click.option("--epochs", type=int, help="Times that all samples are seen.  [default: 150]"),
         click.option("--batch", type=int, help="Samples in a step.  [default: 64]"),
         click.option("--learning-rate", type=float, help="Of Adam, at the start.  [default: 0.01]"),

@@ -70,14 +70,23 @@ def lfc(data: Path | None) -> Case:
     return _case("LFC", LFC, "mnist/lfcW1A1", data, samples, 0.9835, 16)
 
 
+def cifar10(data: Path, *sheets: str) -> Samples:
+    """The images of sheets (test_a, train_0 …), as rows of pixels of three bytes."""
+    images, labels = [], []
+    for sheet in sheets:
+        tiles = np.asarray(Image.open(data / "cifar10" / f"{sheet}.webp").convert("RGB"))
+        rows = tiles.reshape(-1, 32, tiles.shape[1] // 32, 32, 3).swapaxes(1, 2)
+        with np.load(data / "cifar10" / f"{sheet}_labels.npz") as file:
+            labels.append(file["label"])
+        images.append(rows.reshape(-1, 32 * 32 * 3)[: len(labels[-1])])
+    return Samples(np.concatenate(images), np.concatenate(labels))
+
+
 def cnv(data: Path | None) -> Case:
     samples = None
     if data:
-        tiles = np.asarray(Image.open(data / "cifar10" / "test_a.webp").convert("RGB"))
-        rows = tiles.reshape(-1, 32, tiles.shape[1] // 32, 32, 3).swapaxes(1, 2)
-        with np.load(data / "cifar10" / "test_a_labels.npz") as file:
-            labels = file["label"]
-        samples = Samples(rows.reshape(-1, CNV.encoding.values)[: len(labels)].astype(np.int16) - 128, labels)
+        test = cifar10(data, "test_a")
+        samples = Samples(test.values.astype(np.int16) - 128, test.labels)
     return _case("CNV", CNV, "cifar10/cnvW1A1", data, samples, 0.7922, 8000)
 
 

@@ -38,18 +38,22 @@ console = Console(highlight=False, soft_wrap=True)
 
 def train(folder: Path, **options: Any) -> None:
     """Train, and leave network and test samples in the folder."""
-    from model.training.datasets import load_digits, load_idx
+    from model.training.datasets import load_digits, load_folder
     from model.training.recipe import Recipe, pick_device, progress_bar
     from model.training.recipe import train as run
 
     source, hidden, device = options.pop("data"), options.pop("hidden"), options.pop("device")
+    topology, levels = options["topology"], options["levels"]
+    for name, other in (("--hidden", hidden), ("--levels", levels)):
+        if topology is not None and other is not None:
+            raise HafnetError(f"--topology {topology} and {name} {other} exclude each other")
     given = {name: value for name, value in options.items() if value is not None}
     if hidden is not None:
         given["hidden"] = parse_numbers("--hidden", hidden, ",")
     recipe = Recipe(**given)
     pick_device(device)
     folder.mkdir(parents=True, exist_ok=True)
-    data = load_digits() if source == "digits" else load_idx(Path(source))
+    data = load_digits() if source == "digits" else load_folder(Path(source))
     with progress_bar(recipe.epochs, console) as progress:
         trained = run(data, recipe, device, progress)
     trained.network.save(folder / NETWORK)

@@ -6,14 +6,17 @@ import shutil
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import Run
 from simulators import Require
 
+from model.golden import classify
 from model.mapping import Geometry
 from model.network import Network
 from model.plan import Plan
 from model.random_network import random_network
+from model.samples import Samples
 from model.training.recipe import Recipe
 from sim import steps
 
@@ -57,6 +60,24 @@ def test_the_steps_of_the_main_job(tmp_path: Path, run: Run, require_simulator: 
     code, out, err = run("verify", folder, "--simulator", "icarus", "--count", 12)
     assert code == 0, err
     assert "RTL and golden agree on all 696 values, on icarus" in out
+
+
+def test_convolutions_from_training_to_verification(tmp_path: Path, run: Run, require_simulator: Require) -> None:
+    require_simulator("verilator")
+    topology = "8x8x1b5-4c3p1-m2-10"
+    options = ("--topology", topology, "--epochs", 3, "--noise", 0, "--error-rate", 0.02)
+    code, out, err = run("train", tmp_path, *options)
+    assert code == 0, err
+    assert f"trained {topology} on digits" in out
+    network = Network.load(tmp_path / "network.safetensors")
+    assert str(network.origin["recipe"]).startswith(f"{topology}, epochs 3, ")
+    assert run("export", tmp_path)[0] == 0
+    assert run("generate", tmp_path)[0] == 0
+    code, out, err = run("verify", tmp_path, "--count", 40)
+    assert code == 0, err
+    samples = Samples.load(tmp_path / "samples.safetensors").first(40)
+    assert f"{np.mean(classify(network, samples.values) == samples.labels):.2%}" in out
+    assert re.search(r"RTL and golden agree on all \d{5} values, on verilator", out)
 
 
 def test_the_demo_sums_up(tmp_path: Path, run: Run, require_simulator: Require) -> None:
@@ -165,6 +186,11 @@ def test_a_disagreement_is_exit_code_1_and_names_the_place(project: Path, run: R
         (["train", "FOLDER", "--epochs", "0"], "epochs 0"),
         (["train", "FOLDER", "--levels", "17"], "17 levels need at least 18 distinct"),
         (["train", "FOLDER", "--data", "nowhere"], "nowhere"),
+        (["train", "FOLDER", "--topology", "64b5-10", "--hidden", "9"], "--topology 64b5-10 and --hidden 9 exclude"),
+        (["train", "FOLDER", "--topology", "64b5-10", "--levels", "2"], "--topology 64b5-10 and --levels 2 exclude"),
+        (["train", "FOLDER", "--topology", "8x8x1b5-3c9-10"], "'8x8x1b5-3c9-10'.*'3c9': a kernel of height 9 is"),
+        (["train", "FOLDER", "--topology", "9x8x1b5-3c3-10"], "have 64 values, but shape '9x8x1b5-3c3-10' takes 72"),
+        (["train", "FOLDER", "--topology", "8x8x1r8x4-3c3-10"], "training takes bits or fixed-point codes"),
         (["train", "FOLDER", "--device", "abacus"], "device 'abacus'"),
         (["train", "FOLDER/network.safetensors/x", "--epochs", "1"], "Not a directory"),
         (["generate", "FOLDER/network.safetensors/x", "--shape", "8-4-2"], "Not a directory"),
@@ -233,7 +259,7 @@ def test_the_help_tells_the_defaults_of_the_recipe(run: Run) -> None:
     assert code == 0
     defaults = {field.name: field.default for field in fields(Recipe)}
     for name, value in defaults.items():
-        if name != "smoothing":
+        if name not in ("smoothing", "topology"):
             text = ",".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
             assert re.search(rf"--{name.replace('_', '-')} [^-]*\[default:\s+{re.escape(text)}\]", out), name
 

@@ -1,6 +1,7 @@
 import gzip
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from model.errors import HafnetError
 from model.samples import Samples
-from model.training.datasets import DataSet, load_digits, load_idx
+from model.training.datasets import DataSet, load_digits, load_folder, load_idx
 
 IMAGES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3)
 LABELS = np.array([0, 1, 2, 1, 0], dtype=np.uint8)
@@ -91,9 +92,66 @@ def test_idx_folders_that_are_refused(tmp_path: Path, name: str, content: bytes 
         load_idx(tmp_path)
 
 
-def test_no_such_folder(tmp_path: Path) -> None:
+def record(label: int, image: npt.NDArray[np.uint8]) -> bytes:
+    """Of CIFAR-10: the label, then a plane of each colour of a (32, 32, 3) image."""
+    return bytes([label, *(int(image[y, x, colour]) for colour in range(3) for y in range(32) for x in range(32))])
+
+
+def write_cifar10(folder: Path) -> npt.NDArray[np.uint8]:
+    """Two batches of two and one image, and a test image; the four images."""
+    folder.mkdir(exist_ok=True)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    (folder / "data_batch_2.bin").write_bytes(record(9, images[2]))
+    (folder / "data_batch_1.bin").write_bytes(record(3, images[0]) + record(0, images[1]))
+    (folder / "test_batch.bin").write_bytes(record(7, images[3]))
+    (folder / "batches.meta.txt").write_text("airplane\n")
+    return images
+
+
+def test_cifar10_folder(tmp_path: Path) -> None:
+    images = write_cifar10(tmp_path / "mine")
+    data = load_folder(tmp_path / "mine")
+    assert (data.name, data.classes) == ("mine", 10)
+    assert data.train == Samples(images[:3].reshape(3, -1), np.array([3, 0, 9]))
+    assert data.test == Samples(images[3:].reshape(1, -1), np.array([7]))
+    assert data.train.values.dtype == np.uint8
+
+
+def test_a_folder_of_idx_files_is_known_as_one(tmp_path: Path) -> None:
+    assert load_folder(write_folder(tmp_path / "mine")).train == load_idx(tmp_path / "mine").train
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("test_batch.bin", None, r"no file test_batch\.bin"),
+        ("data_batch_1.bin", b"", "data_batch_1.bin: is 0 bytes long, but CIFAR-10 has 3073 for each image"),
+        ("data_batch_2.bin", bytes(2 * 3073 - 1), "is 6145 bytes long"),
+        ("test_batch.bin", b"\x0a" + bytes(3072), "test label 10 is not one of 10 classes"),
+    ],
+)
+def test_cifar10_folders_that_are_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    write_cifar10(tmp_path)
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(HafnetError, match=message):
+        load_folder(tmp_path)
+
+
+def test_cifar10_without_anything_to_learn_from(tmp_path: Path) -> None:
+    write_cifar10(tmp_path)
+    for path in tmp_path.glob("data_batch*"):
+        path.unlink()
+    with pytest.raises(HafnetError, match=r"no file data_batch\*\.bin"):
+        load_folder(tmp_path)
+
+
+@pytest.mark.parametrize("load", [load_folder, load_idx])
+def test_no_such_folder(tmp_path: Path, load: Callable[[Path], DataSet]) -> None:
     with pytest.raises(HafnetError, match="absent: no such folder"):
-        load_idx(tmp_path / "absent")
+        load(tmp_path / "absent")
 
 
 def test_data_set_needs_labels() -> None:

@@ -11,9 +11,10 @@ from model import golden
 from model.campaign.engine import Engine
 from model.campaign.outcome import collect
 from model.campaign.points import Campaign, at_rates
-from model.encoding import Thermometer
+from model.encoding import FixedPoint, Thermometer
 from model.errors import HafnetError
 from model.samples import Samples
+from model.training import recipe
 from model.training.datasets import DataSet, load_digits
 from model.training.recipe import Epoch, Recipe, Trained, choose_levels, classify, pick_device, progress_bar, train
 
@@ -35,6 +36,16 @@ def test_accuracy_is_that_of_the_folded_network(trained: Trained) -> None:
     classes = golden.infer(trained.network, test.values).classes
     assert np.array_equal(classes, classify(trained.torch_module, test))
     assert trained.accuracy == np.mean(classes == test.labels)
+
+
+@pytest.mark.parametrize("values", [1, 500])
+def test_classes_are_the_same_in_parts_of_any_size(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, values: int
+) -> None:
+    test = load_digits().test.first(50)
+    whole = classify(trained.torch_module, test)
+    monkeypatch.setattr(recipe, "EVALUATION_VALUES", values)
+    assert np.array_equal(classify(trained.torch_module, test), whole)
 
 
 def test_network_tells_where_it_came_from(trained: Trained) -> None:
@@ -91,6 +102,21 @@ def test_training_with_errors_makes_a_network_that_bears_them(trained: Trained) 
     assert plain.high < better.low
 
 
+def test_convolutions_that_trained_with_errors_bear_them() -> None:
+    recipe, found = Recipe(topology="8x8x1b5-16c3-16c3-10", epochs=3, learning_rate=0.02, noise=0), []
+    test = load_digits().test
+    assert test.labels is not None
+    for error_rate in (0.0, 0.1):
+        network = train(load_digits(), replace(recipe, error_rate=error_rate), "cpu").network
+        campaign = Campaign(network, test, at_rates(network, [0.1]), maps=40)
+        engine = Engine(network, test.values, test.labels)
+        results = {task.key: campaign.run(task, engine) for task in campaign.tasks()}
+        found.append(collect(campaign, results).points[1].summary)
+    assert found[0].high is not None
+    assert found[1].low is not None
+    assert found[0].high < found[1].low
+
+
 def test_progress_is_told_every_epoch_and_shown() -> None:
     text = io.StringIO()
     told: list[Epoch] = []
@@ -118,6 +144,70 @@ def tiny(samples: int, noise: int = 0) -> DataSet:
 def test_any_number_of_samples_and_no_hidden_layer(samples: int, hidden: tuple[int, ...]) -> None:
     made = train(tiny(samples), Recipe(hidden=hidden, epochs=1), "cpu")
     assert len(made.network.hidden) == len(hidden)
+
+
+def planes(low: int, high: int, channels: int = 1) -> DataSet:
+    """Samples of 4 x 3 pixels, labelled 0 … 2."""
+    values = np.random.default_rng(0).integers(low, high, (30, 12 * channels), endpoint=True)
+    values[:2] = [[low], [high]]
+    part = Samples(values, np.arange(30) % 3)
+    return DataSet("planes", part, part, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "encoding"),
+    [
+        ("4x3x1b5-6c2-3", 0, 31, FixedPoint(12, 5, 0)),
+        ("4x3x1b5/2-6c2-3", -16, 15, FixedPoint(12, 5, -16, 2)),
+        ("12b6-5-3", -16, 15, FixedPoint(12, 6, -32)),
+        ("4x3x1-6c2-m1x2-4-3", 0, 3, Thermometer(12, (2,))),
+        ("4x3x3-6c2-avg-3", 0, 3, Thermometer(12, (1, 2, 3))),
+        ("36-3", 0, 3, Thermometer(12, (1, 2, 3))),
+    ],
+)
+def test_any_topology_in_place_of_hidden_layers_and_levels(text: str, low: int, high: int, encoding: Any) -> None:
+    made = train(planes(low, high), Recipe(topology=text, epochs=1, batch=8), "cpu")
+    assert str(made.network.topology) == text
+    assert made.network.encoding == encoding
+    recipe = f"{text}, epochs 1, batch 8, learning rate 0.01, smoothing 0.1, noise 0.1875"
+    assert made.network.origin["recipe"] == recipe
+
+
+def test_the_same_dense_network_however_it_is_said(trained: Trained) -> None:
+    again = train(load_digits(), replace(SMALL, topology="192-32-16-10"), "cpu")
+    assert again.network == trained.network
+
+
+def test_bytes_train_as_other_integers_do() -> None:
+    recipe, made = Recipe(topology="4x3x1b8-6c2-3", epochs=2), []
+    for kind in (np.uint8, np.int16, np.int64):
+        data = planes(0, 255)
+        part = Samples(data.train.values.astype(kind), data.train.labels)
+        made.append(train(DataSet("same", part, part, 3), recipe, "cpu").network)
+    assert made[0] == made[1] == made[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("4x3x1b5-6c2-4", "shape '4x3x1b5-6c2-4' ends with 4 classes, but data set 'planes' has 3"),
+        ("4x3x1b4-6c2-3", "values of data set 'planes' reach from 0 to 16, but codes of 4 bits from 0 to 15"),
+        ("4x3x2b5-6c2-3", "samples of data set 'planes' have 12 values, but shape '4x3x2b5-6c2-3' takes 24 values"),
+        ("5x3x1-6c2-3", "have 12 values, but shape '5x3x1-6c2-3' takes 15 bits, no multiple of that"),
+        ("3x2x1-6c2-3", "takes 6 bits, no multiple of that"),
+        ("4x3x17-6c2-3", "17 levels need at least 18 distinct input values, but the data have 17"),
+    ],
+)
+def test_topologies_that_do_not_fit_the_data(text: str, message: str) -> None:
+    data = planes(0, 16)
+    with pytest.raises(HafnetError, match=message):
+        train(data, Recipe(topology=text), "cpu")
+
+
+def test_test_samples_must_fit_the_codes_too() -> None:
+    train_part, test_part = planes(0, 15).train, planes(-1, 15).train
+    with pytest.raises(HafnetError, match="reach from -1 to 15, but codes of 4 bits from -8 to 7"):
+        train(DataSet("two", train_part, test_part, 3), Recipe(topology="12b4-3"), "cpu")
 
 
 def test_one_sample_is_refused() -> None:
@@ -159,6 +249,9 @@ def test_more_levels_than_the_values_can_tell_apart() -> None:
         ({"learning_rate": float("nan")}, "learning rate nan is not above 0 and at most 1"),
         ({"smoothing": 1.0}, "smoothing 1.0 is not from 0 to below 1"),
         ({"noise": -0.1}, "noise -0.1 is not from 0 to 1"),
+        ({"topology": "8x8-3"}, "shape '8x8-3': '8x8': an input is written such as"),
+        ({"topology": "8r8x16-2"}, "training takes bits or fixed-point codes, not random bits"),
+        ({"topology": "8-3t-2"}, "layer 3t is ternary"),
         ({"error_rate": 1.1}, "error rate 1.1 is not from 0 to 1"),
         ({"error_rate": float("nan")}, "error rate nan is not from 0 to 1"),
     ],

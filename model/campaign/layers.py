@@ -24,6 +24,7 @@ from model.network import (
     Signs,
     WeightedLayer,
 )
+from model.topology import Convolution
 
 
 def first_inputs(network: Network, values: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -41,6 +42,20 @@ def sums(network: Network, codes: npt.NDArray[Any], first: int) -> npt.NDArray[A
     shares = np.array(network.topology.presentations[0].weights, dtype=np.int32)
     found: npt.NDArray[Any] = np.einsum("stn,t->sn", presented, shares, dtype=np.int32)
     return found
+
+
+def words(maps: Tensor, shape: Convolution, fill: float) -> Tensor:
+    """What the neurons of each group see of maps that are padded with `fill`, in the order of their weights: (samples,
+    height, width, channels) to (groups, samples * positions, fan_in).
+    """
+    top, left, bottom, right = shape.padding
+    maps = pad(maps, (0, 0, left, right, top, bottom), value=fill)
+    for axis in (1, 2):
+        maps = maps.unfold(axis, shape.kernel[axis - 1], shape.stride[axis - 1])
+    # Samples, rows, columns, group, channel, kernel row, kernel column.
+    split = maps.reshape(*maps.shape[:3], shape.groups, -1, *maps.shape[4:])
+    seen: Tensor = split.permute(3, 0, 1, 2, 5, 6, 4).reshape(shape.groups, -1, shape.fan_in)
+    return seen
 
 
 class Layer:
@@ -144,14 +159,7 @@ class Neurons(Layer):
         layer = self.layer
         if not isinstance(layer, ConvolutionLayer):
             return current.reshape(1, -1, layer.fan_in).to(self.dtype)
-        top, left, bottom, right = layer.padding
-        maps = pad(current.reshape(-1, *layer.source).to(self.dtype), (0, 0, left, right, top, bottom), value=self.fill)
-        for axis in (1, 2):
-            maps = maps.unfold(axis, layer.shape.kernel[axis - 1], layer.stride[axis - 1])
-        # Samples, rows, columns, group, channel, kernel row, kernel column.
-        split = maps.reshape(*maps.shape[:3], self.groups, -1, *maps.shape[4:])
-        words: Tensor = split.permute(3, 0, 1, 2, 5, 6, 4).reshape(self.groups, -1, layer.fan_in)
-        return words
+        return words(current.reshape(-1, *layer.source).to(self.dtype), layer.shape, self.fill)
 
     def _shape(self, current: Tensor) -> tuple[int, ...]:
         result = self.layer.shape.result

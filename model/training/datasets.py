@@ -1,4 +1,4 @@
-"""Labelled data to train and test on: scikit-learn's bundled digits, and IDX files from a folder."""
+"""Labelled data to train and test on: scikit-learn's bundled digits, and a folder of IDX files or of CIFAR-10."""
 
 import gzip
 import math
@@ -14,6 +14,8 @@ from model.errors import HafnetError
 from model.samples import Samples
 
 DIGITS_TEST = 360
+CIFAR10 = "*_batch*.bin"
+"""Names of the files of CIFAR-10."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,38 @@ def load_digits() -> DataSet:
         values.astype(np.uint8), labels, test_size=DIGITS_TEST, stratify=labels, random_state=0
     )
     return DataSet("digits", Samples(train_values, train_labels), Samples(test_values, test_labels), 10)
+
+
+def load_folder(folder: Path | str) -> DataSet:
+    """The data in a folder: those of `load_cifar10` where it holds any such file, or else of `load_idx`."""
+    return load_cifar10(folder) if any(Path(folder).glob(CIFAR10)) else load_idx(folder)
+
+
+def load_cifar10(folder: Path | str) -> DataSet:
+    """CIFAR-10 in its binary version: `data_batch_1.bin` … (as many as there are) and `test_batch.bin`.
+
+    Values are 0 … 255, ordered as networks take maps: row, column, channel. Raises HafnetError for a file that is
+    missing or damaged. Format: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009, and the
+    page of the data set: records of a label and 32 x 32 red, green, then blue values.
+    """
+    root = Path(folder)
+    train, test = (_cifar10_batches(root, pattern) for pattern in ("data_batch*.bin", "test_batch.bin"))
+    return DataSet(root.resolve().name, train, test, 10)
+
+
+def _cifar10_batches(root: Path, pattern: str) -> Samples:
+    paths = sorted(root.glob(pattern))
+    if not paths:
+        raise HafnetError(f"{root}: no file {pattern}")
+    size, batches = 1 + 3 * 32 * 32, []
+    for path in paths:
+        data = path.read_bytes()
+        if not data or len(data) % size:
+            raise HafnetError(f"{path}: is {len(data)} bytes long, but CIFAR-10 has {size} for each image")
+        batches.append(np.frombuffer(data, np.uint8).reshape(-1, size))
+    records = np.concatenate(batches)
+    images = records[:, 1:].reshape(-1, 3, 32 * 32).swapaxes(1, 2)
+    return Samples(images.reshape(len(records), -1), records[:, 0])
 
 
 def load_idx(folder: Path | str) -> DataSet:

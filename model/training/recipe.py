@@ -12,15 +12,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from model.encoding import Thermometer
+from model.encoding import FixedPoint, Thermometer
 from model.errors import HafnetError
 from model.network import Network, Origin
 from model.samples import Integers, Samples
+from model.topology import BitInput, PlaneInput, Topology
 from model.training.datasets import DataSet
 from model.training.fold import fold
-from model.training.layers import BinaryNetwork
+from model.training.module import BinaryNetwork, TrainableEncoding, check_trainable
 
 EVALUATION_BATCH = 4096
+EVALUATION_VALUES = 2**24
+"""What a layer sees of a batch at most, as many samples as have no more, but at least one."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,11 @@ class Recipe:
     `batch`, samples a step; `learning_rate`, of Adam, falling to 0 along half a cosine; `smoothing`, label smoothing;
     `noise`, the deviation of the Gaussian noise added to the values while training, as a share of their range, 0 for
     none; `seed`; `error_rate`, the probability with which each weight is flipped in a forward pass while training, for
-    hardware that errs so often. Raises HafnetError where a member breaks its rule.
+    hardware that errs so often; `topology`, the text of a network (`model.topology_text`) in place of `hidden` and
+    `levels`. Raises HafnetError where a member breaks its rule.
+
+    Bits of the input of a `topology` are a thermometer's: of as many levels as each value has bits, so that 8x8x4 has 4
+    of each of 64 values. Codes are of values from 0 on or, where some are negative, in two's complement.
     """
 
     hidden: tuple[int, ...] = (96, 96)
@@ -43,6 +50,7 @@ class Recipe:
     noise: float = 0.1875
     seed: int = 0
     error_rate: float = 0.0
+    topology: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
@@ -63,13 +71,15 @@ class Recipe:
             raise HafnetError(f"recipe: noise {self.noise} is not from 0 to 1")
         if not 0 <= self.error_rate <= 1:
             raise HafnetError(f"recipe: error rate {self.error_rate} is not from 0 to 1")
+        if self.topology is not None:
+            check_trainable(Topology.parse(self.topology))
         if self.seed >= 2**63:
             raise HafnetError(f"recipe: seed {self.seed} does not fit in 63 bits")
 
     def __str__(self) -> str:
-        layers = "-".join(map(str, self.hidden)) or "no hidden layer"
+        layers = self.topology or ("-".join(map(str, self.hidden)) or "no hidden layer") + f", levels {self.levels}"
         return (
-            f"{layers}, levels {self.levels}, epochs {self.epochs}, batch {self.batch}, "
+            f"{layers}, epochs {self.epochs}, batch {self.batch}, "
             f"learning rate {self.learning_rate:g}, smoothing {self.smoothing:g}, noise {self.noise:g}"
             + (f", error rate {self.error_rate:g}" if self.error_rate else "")
         )
@@ -108,6 +118,44 @@ def choose_levels(values: Integers, count: int) -> tuple[int, ...]:
         )
     low, high = int(values.min()), int(values.max())
     return tuple(low - (low - high) * (index + 1) // (count + 1) for index in range(count))
+
+
+def choose_topology(data: DataSet, recipe: Recipe) -> Topology:
+    """That of the recipe. Raises HafnetError where it has not one output for each class."""
+    if recipe.topology is None:
+        bits = data.train.values.shape[1] * recipe.levels
+        return Topology.dense((bits, *recipe.hidden, data.classes))
+    topology = Topology.parse(recipe.topology)
+    if topology.output.fan_out != data.classes:
+        raise HafnetError(
+            f"shape '{topology}' ends with {topology.output.fan_out} classes, but data set {data.name!r} has "
+            f"{data.classes}"
+        )
+    return topology
+
+
+def choose_encoding(data: DataSet, topology: Topology) -> TrainableEncoding:
+    """What makes the topology's input of the data. Raises HafnetError where the number or the range of values does not
+    fit.
+    """
+    values, given = data.train.values.shape[1], topology.input
+    if isinstance(given, BitInput) and given.width % values == 0:
+        return Thermometer(values, choose_levels(data.train.values, given.width // values))
+    if given.width != values:
+        takes = f"{given.width} bits, no multiple of that" if isinstance(given, BitInput) else f"{given.width} values"
+        raise HafnetError(
+            f"samples of data set {data.name!r} have {values} values, but shape '{topology}' takes {takes}"
+        )
+    assert isinstance(given, PlaneInput)  # check_trainable refuses others
+    ends = [int(end) for part in (data.train, data.test) for end in (part.values.min(), part.values.max())]
+    encoding = FixedPoint(values, given.depth, 0 if min(ends) >= 0 else -(2 ** (given.depth - 1)), given.planes)
+    low, high = encoding.range
+    if min(ends) < low or max(ends) > high:
+        raise HafnetError(
+            f"values of data set {data.name!r} reach from {min(ends)} to {max(ends)}, but codes of {given.depth} bits "
+            f"from {low} to {high}"
+        )
+    return encoding
 
 
 def pick_device(name: str | None) -> torch.device:
@@ -165,11 +213,11 @@ def train(
     target = pick_device(device)
     if len(data.train) < 2:
         raise HafnetError(f"data set {data.name!r}: batch norm cannot learn from {len(data.train)} training sample")
-    encoding = Thermometer(data.train.values.shape[1], choose_levels(data.train.values, recipe.levels))
+    topology = choose_topology(data, recipe)
     generator = torch.Generator().manual_seed(recipe.seed)
-    module = BinaryNetwork(encoding, recipe.hidden, data.classes, generator, recipe.error_rate).to(target)
+    module = BinaryNetwork(choose_encoding(data, topology), topology, generator, recipe.error_rate).to(target)
     values, labels = _values(data.train, target), _labels(data.train, target)
-    deviation = recipe.noise * float(values.max() - values.min())
+    deviation = recipe.noise * (float(values.max()) - float(values.min()))
     optimizer = torch.optim.Adam(module.parameters(), lr=recipe.learning_rate)
     steps = recipe.epochs * max(1, len(labels) // recipe.batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
@@ -214,14 +262,18 @@ def _step(
 @torch.no_grad()
 def classify(module: BinaryNetwork, samples: Samples) -> Integers:
     """The class of each sample, as the torch network in its present mode sees it; the lowest index wins a tie."""
-    values = _values(samples, module.levels.device)
-    parts = [module(module.encode(part)).argmax(1).cpu() for part in torch.split(values, EVALUATION_BATCH)]
+    device, each = module.levels.device, max(weights.elements for weights in module.weights)
+    size = min(EVALUATION_BATCH, max(1, EVALUATION_VALUES // each))
+    values = _values(samples, torch.device("cpu"))
+    parts = [module(module.encode(part.to(device).int())).argmax(1).cpu() for part in torch.split(values, size)]
     classes: Integers = torch.cat(parts).numpy()
     return classes
 
 
 def _values(samples: Samples, device: torch.device) -> Tensor:
-    return torch.from_numpy(samples.values.astype(np.int32)).to(device)
+    """As bytes where they are: images in 32 bits would take four times the memory."""
+    small = samples.values.dtype == np.uint8
+    return torch.from_numpy(samples.values.astype(np.uint8 if small else np.int32)).to(device)
 
 
 def _labels(samples: Samples, device: torch.device) -> Tensor:
