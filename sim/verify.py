@@ -179,6 +179,8 @@ def verify(
     form: bool = False,
     scrub: bool = False,
     netlist: Sequence[Path] = (),
+    beside: Sequence[Path] = (),
+    stalls: bool = True,
     seed: int = 0,
     progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
 ) -> Verification:
@@ -208,12 +210,14 @@ def verify(
     scrubs = [_scrub(image, manifest.plan) for image in contents if scrub and image.kind == "array"]
     expected = [infer(network, samples.values, entropy=entropy, faults=faults)]
     # A generator of random bits runs on, so that the same samples are no longer the same bits.
-    expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy, faults=faults))
+    if stalls:
+        expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy, faults=faults))
     started = time.monotonic()
     progress("building", 0, None)
     tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
     shared = [] if netlist else shared_blocks(tree, tool, manifest, waves)
-    design = build_harness(tool, netlist or sources(verilog, manifest, folder), manifest, folder, shared, waves)
+    files = [*(netlist or sources(verilog, manifest, folder)), *beside]
+    design = build_harness(tool, files, manifest, folder, shared, waves)
     built = time.monotonic()
     progress("simulating", 0, count)
     run_folder = folder / "run"
