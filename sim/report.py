@@ -235,7 +235,7 @@ def energy_table(account: Account) -> Table:
         told = ("not counted", "", "")
         if line.count is not None and line.joules is not None:
             nanojoules = line.joules * 1e9
-            told = (f"{line.count:,.0f}", f"{nanojoules:.4g}", f"{nanojoules / total:.1%}")
+            told = (_plain(line.count), f"{nanojoules:.4g}", f"{nanojoules / total:.1%}")
         table.add_row(EVENTS[line.event], told[0], f"{line.farads * 1e15:g}", *told[1:], line.source)
     return table
 
@@ -251,13 +251,18 @@ def programming_table(account: Account) -> Table:
     table.add_column("pJ each", justify="right")
     for phase, found in spent.items():
         table.add_column(f"count, {phase}", justify="right")
-        table.add_column("µJ", justify="right", footer=f"{sum(found.parts.values()) * 1e6:.4g}")
+        table.add_column("µJ", justify="right", footer=_plain(sum(found.parts.values()) * 1e6))
     for event in (*PULSED, "rows", "reads"):
-        row = [PULSED.get(event) or f"{EVENTS[event]} to verify", f"{each[event] * 1e12:.4g}"]
+        row = [PULSED.get(event) or f"{EVENTS[event]} to verify", _plain(each[event] * 1e12)]
         for phase, activity in phases.items():
-            row += [f"{getattr(activity, event):,}", f"{spent[phase].parts[event] * 1e6:.4g}"]
+            row += [f"{getattr(activity, event):,}", _plain(spent[phase].parts[event] * 1e6)]
         table.add_row(*row)
     return table
+
+
+def _plain(number: float) -> str:
+    """Four digits, and no exponent for what is large."""
+    return f"{number:,.0f}" if number >= 1e4 else f"{number:.4g}"
 
 
 def energy_summary(account: Account) -> str:

@@ -199,9 +199,10 @@ def energy(
             counted = counting.count(tool, network, samples, folder / VERILOG, folder / IMAGES, work, report)
         plan = load_manifest(folder / VERILOG).plan
         account = counting.account(network, plan, counted, supply, condition, chosen, len(samples), True)
+    summary = energy_summary(account)  # which refuses coefficients that are all 0
     console.print(energy_table(account))
     console.print(programming_table(account))
-    say(energy_summary(account))
+    say(summary)
     target = folder / ENERGY
     files = {"csv": as_csv(account).encode(), "json": as_json(account).encode(), **draw(account)}
     for kind, data in files.items():
