@@ -9,7 +9,7 @@ from rich.table import Table
 
 from model.campaign.outcome import Outcome
 from model.device.energy import Activity
-from model.energy.account import CONVENTION, EVENTS, PULSED, Account
+from model.energy.account import CONVENTION, EVENTS, PROGRAMMED, Account
 from model.network import Network, WeightedLayer
 from model.placement import Placement
 from model.plan import Plan
@@ -244,6 +244,7 @@ def programming_table(account: Account) -> Table:
     """What programming the whole network costs: a chip that is pristine, and one that is formed."""
     title = f"Programming all arrays once, {account.condition_name!r}: {account.condition}"
     table = Table("event", box=box.SIMPLE_HEAD, title=title, title_justify="left", show_footer=True)
+    table.caption, table.caption_justify = f"pJ of pulses: {account.source_of_pulses}", "left"
     table.columns[0].footer = "together"
     phases = {"first": account.first, "again": account.again}
     spent = {phase: account.of(activity) for phase, activity in phases.items()}
@@ -252,8 +253,8 @@ def programming_table(account: Account) -> Table:
     for phase, found in spent.items():
         table.add_column(f"count, {phase}", justify="right")
         table.add_column("µJ", justify="right", footer=_plain(sum(found.parts.values()) * 1e6))
-    for event in (*PULSED, "rows", "reads"):
-        row = [PULSED.get(event) or f"{EVENTS[event]} to verify", _plain(each[event] * 1e12)]
+    for event in PROGRAMMED:
+        row = [PROGRAMMED[event], _plain(each[event] * 1e12)]
         for phase, activity in phases.items():
             row += [f"{getattr(activity, event):,}", _plain(spent[phase].parts[event] * 1e6)]
         table.add_row(*row)

@@ -52,7 +52,7 @@ def test_without_a_simulation(project: Path, run: Run) -> None:
     network, plan = images.load(project / "images")
     expected = inference(network.topology, plan)
     assert plan.geometry == Geometry(4, 8)
-    assert re.search(rf"amplifiers that +{expected.reads} ", out)
+    assert re.search(rf"amplifiers that decided +{expected.reads} ", out)
     assert out.count("not counted") == 3 + 1  # three events, and what the totals are of
     assert "1 XNOR + 1 addition = 2 operations" in out
     found = told(project)

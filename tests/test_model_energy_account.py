@@ -33,10 +33,17 @@ def test_by_hand() -> None:
     account = make()
     found = {line.event: line for line in account.lines()}
     assert list(found) == list(EVENTS) == list(Coefficients._fields)
-    assert (found["rows"].count, found["rows"].joules) == (10, pytest.approx(2e-12))
-    assert (found["reads"].count, found["reads"].joules) == (320, pytest.approx(64e-12))
-    assert (found["memory_bits"].count, found["memory_bits"].joules) == (32, pytest.approx(3.2e-12))
-    assert (found["clocked_bits"].count, found["clocked_bits"].joules) == (4900, pytest.approx(49e-12))
+    for event, count, joules in (
+        ("rows", 10, 2e-12),
+        ("reads", 320, 64e-12),
+        ("popcount_bits", 300, 12e-12),
+        ("thresholds", 10, 4e-12),
+        ("memory_bits", 32, 3.2e-12),
+        ("register_bits", 155, 3.1e-12),
+        ("clocked_bits", 4900, 49e-12),
+    ):
+        assert found[event].count == count
+        assert found[event].joules == pytest.approx(joules)
     total = sum(line.joules or 0 for line in found.values())
     assert account.inference.nanojoules_per_inference == pytest.approx(total * 1e9)
     assert account.inference.tops_per_watt == pytest.approx(2 * 300 / total / 1e12)
@@ -100,7 +107,8 @@ def write(folder: Path, text: str) -> Path:
 def test_own_coefficients_take_their_places(tmp_path: Path) -> None:
     path = write(tmp_path, "source,event,capacitance_pF\nmeasured, reads ,0.05\n\nlayout,clocked_bits,0\n")
     found = load(path)
-    assert found.reads == Coefficient(pytest.approx(50e-15), "measured")
+    assert found.reads.source == "measured"
+    assert found.reads.farads == pytest.approx(50e-15)
     assert found.clocked_bits == Coefficient(0.0, "layout")
     assert found.rows == Coefficients().rows
     lines = {line.event: line for line in make(coefficients=found).lines()}

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from model.costs import costs
 from model.device.energy import Activity
 from model.energy.activity import by_layer, programming
 from model.errors import HafnetError
-from model.faults import random_faults
+from model.faults import NO_FAULTS, random_faults
 from model.mapping import P2S, S2P, Geometry, LayerMap
 from model.pipeline import Results
 from model.plan import LayerPlan, Plan
@@ -45,17 +47,14 @@ class Project:
 
     def __init__(self, folder: Path, shape: str, plan: Plan, samples: int, timing: Timing = Timing()) -> None:  # noqa: B008
         self.folder, self.network = folder, random_network(shape, seed=7)
-        faults = {"faults": random_faults(self.topology, plan, stuck=0, weak=0.3, seed=1)} if self.noisy(plan) else {}
-        images.export(self.network, plan, folder / "images", **faults)
+        noisy = plan.fidelity == "noisy"
+        faults = random_faults(self.topology, plan, stuck=0, weak=0.3, seed=1) if noisy else NO_FAULTS
+        images.export(self.network, plan, folder / "images", faults=faults)
         self.accelerator = Accelerator(self.topology, plan, timing=timing)
         generate(self.accelerator, folder / "verilog")
         low, high = self.network.encoding.range
         values = np.random.default_rng(8).integers(low, high, (samples, self.network.encoding.values), endpoint=True)
         self.samples = Samples(values)
-
-    @staticmethod
-    def noisy(plan: Plan) -> bool:
-        return plan.fidelity == "noisy"
 
     @property
     def topology(self) -> Topology:
@@ -179,11 +178,61 @@ def test_other_networks(shape: str, plan: Plan, timing: Timing, tmp_path: Path, 
 
 
 @pytest.mark.slow
+def test_what_changed_is_what_waveforms_show(tmp_path: Path, require_simulator: Require) -> None:
+    """Every change of every flip-flop of each layer, found in the simulator's own VCD."""
+    plan = Plan(Geometry(4, 8), (LayerPlan(P2S, 2), LayerPlan(S2P, 2), LayerPlan()), fidelity="noisy")
+    project = Project(tmp_path, "4x4x2-3c2-8-3", plan, 3)
+    tool = require_simulator("verilator")
+    totals = simulate(tool, project.network, project.samples, *project.folders, waves=True)
+    texts = {file.removesuffix(".sv"): text for file, text in emit(project.accelerator).items()}
+    nets: dict[tuple[str, ...], int] = {}
+
+    def walk(module: str, path: tuple[str, ...]) -> None:
+        if module.startswith(("hafnet_array", "hafnet_storage", "hafnet_bank")):
+            return
+        layer = next((int(part[5:]) for part in path if re.fullmatch(r"layer\d+", part)), -1)
+        nets.update({(*path, *net.split(".")): layer for net in Registers.read(texts[module]).nets})
+        for child, name in re.findall(r"^  (hafnet_\w+) (?:#\([^;]*?\) )?(\w+) \($", texts[module], re.MULTILINE):
+            walk(child, (*path, name))
+
+    walk("hafnet_accelerator", ("hafnet_harness", "dut"))
+    changed = changes(tmp_path / "simulation" / "run" / "dump.vcd", nets)
+    for layer in range(3):  # outside of them the bus still moves when the simulation ends
+        assert changed[layer] == totals[layer, "register_bits"] > 100
+
+
+def changes(path: Path, nets: Mapping[tuple[str, ...], int]) -> Counter[int]:
+    """Bits of the nets that change in a VCD, from all zeros on, added up by what the nets are mapped to."""
+    scope: list[str] = []
+    kinds: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    values: Counter[str] = Counter()
+    found: Counter[int] = Counter()
+    for words in map(str.split, path.read_text().splitlines()):
+        if not words:
+            continue
+        if words[0] == "$scope":
+            scope.append(words[2])
+        elif words[0] == "$upscope":
+            scope.pop()
+        elif words[0] == "$var" and "rootio" not in scope:
+            kinds[words[3]].add((*scope[scope.index("hafnet_harness") :], words[4]))
+        elif words[0][0] in "01b" and len(words) <= 2:
+            value, name = (words[0][1:], words[1]) if words[0][0] == "b" else (words[0][0], words[0][1:])
+            for net in kinds[name]:
+                if net in nets:
+                    found[nets[net]] += (int(value, 2) ^ values[name]).bit_count()
+            values[name] = int(value, 2)
+    return found
+
+
+@pytest.mark.slow
 def test_blocks_that_are_built_once(tmp_path: Path, require_simulator: Require) -> None:
     """From 200 arrays on Verilator builds a block once for all its instances, whose places it calls otherwise."""
     project = Project(tmp_path, "256-128-4", Plan(Geometry(8, 16)), 3)
     assert project.accelerator.arrays > 200
-    agree(project, project.count(require_simulator("verilator")))
+    counted = project.count(require_simulator("verilator"))
+    agree(project, counted)
+    assert counted.flip_flops == flip_flops(project.accelerator)
 
 
 def test_registers_in_the_text_are_flip_flops_of_yosys(tmp_path: Path) -> None:

@@ -23,7 +23,9 @@ EVENTS = {
 }
 """The events of an inference, and what they are called."""
 PULSED = {"forms": "devices formed", "sets": "devices set", "resets": "devices reset"}
-SOURCE_OF_PULSES = "voltage, current and length of the pulse: see model/device/energy.py and the condition's source"
+PROGRAMMED = {**PULSED, "rows": "word lines, to verify", "reads": "amplifiers, to verify"}
+"""The events of programming."""
+PULSES = "voltage x current x length of a pulse; those of FORM and the voltage of SET are estimates"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,11 @@ class Account:
         return found
 
     @property
+    def source_of_pulses(self) -> str:
+        """Why pulses cost what they do."""
+        return f"{PULSES}; {self.condition_name}: {self.condition_source}"
+
+    @property
     def scope(self) -> str:
         """What the totals are of, in words."""
         if self.counted_in_rtl:
@@ -105,10 +112,10 @@ def as_csv(account: Account) -> str:
             writer.writerow(("inference", layer, line.event, told[0], farads, told[1], line.source))
     for phase, activity in (("first programming", account.first), ("programming again", account.again)):
         parts = account.of(activity).parts
-        for event in (*PULSED, "rows", "reads"):
+        for event in PROGRAMMED:
             pulsed = event in PULSED
             farads = "" if pulsed else f"{getattr(account.coefficients, event).farads * 1e15:.9g}"
-            source = SOURCE_OF_PULSES if pulsed else getattr(account.coefficients, event).source
+            source = account.source_of_pulses if pulsed else getattr(account.coefficients, event).source
             count = getattr(activity, event)
             writer.writerow((phase, "", event, count, farads, f"{parts[event] * 1e9:.9g}", source))
     return text.getvalue()
@@ -121,13 +128,13 @@ def as_json(account: Account) -> str:
 
     def programming(activity: Activity) -> dict[str, Any]:
         parts = account.of(activity).parts
-        counts = {event: getattr(activity, event) for event in (*PULSED, "rows", "reads")}
+        counts = {event: getattr(activity, event) for event in PROGRAMMED}
         return {"counts": counts, "nJ": {event: parts[event] * 1e9 for event in counts}, "total_nJ": _total(parts)}
 
     described = {
         "network": account.topology,
         "supply_V": account.supply,
-        "condition": {"name": account.condition_name, "source": account.condition_source, **condition},
+        "condition": {"name": account.condition_name, "source": account.source_of_pulses, **condition},
         "images": account.images,
         "scope": account.scope,
         "not_counted": list(account.left_out),
