@@ -1,4 +1,4 @@
-// Counters beside the design, joined to it by `bind`: for simulation only. At the end of a simulation each adds a line to
+// Counters within the design, see sim/activity.py: for simulation only. At the end of a simulation each adds a line to
 // the file activity.txt: its place in the design, what it counted, and the counts.
 
 // Registers of a module: their bits times cycles, and how many of these bits changed.

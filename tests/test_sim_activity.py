@@ -28,7 +28,7 @@ from model.plan import LayerPlan, Plan
 from model.random_network import random_network
 from model.samples import Samples
 from model.topology import Topology
-from sim.activity import ELSEWHERE, Counted, Registers, binds, count, simulate
+from sim.activity import ELSEWHERE, Counted, Registers, count, simulate, watched
 from sim.energy import join
 from sim.netlist import run_yosys
 from sim.runner import SimulationError
@@ -280,15 +280,22 @@ def test_registers_in_the_text_are_flip_flops_of_yosys(tmp_path: Path) -> None:
     assert sum(found.values()) > 1000
 
 
-def test_a_counter_for_every_array_and_memory() -> None:
-    text = binds(emit(Accelerator(Topology.dense((20, 9, 3)), Plan(Geometry(4, 8), (LayerPlan(S2P), LayerPlan())))))
-    array = r"^bind hafnet_array_4x8 hafnet_array_counter #\(\.COLUMNS\(8\)\) "
-    assert len(re.findall(array, text, re.MULTILINE)) == 1
-    assert "numbers.read_data, numbers.all}" in text  # the bank of the layer that reads input by input
-    assert re.search(
-        r"^bind hafnet_grid_\w+ hafnet_memory_counter #\(\.BITS\(5\)\) numbers0_counter", text, re.MULTILINE
-    )
-    assert "bind hafnet_popcount" not in text
+def test_nothing_but_counters_is_added() -> None:
+    texts = emit(Accelerator(Topology.dense((20, 9, 3)), Plan(Geometry(4, 8), (LayerPlan(S2P), LayerPlan()))))
+    added = {}
+    for file, text in texts.items():
+        new = watched(file.removesuffix(".sv"), text)
+        added[file] = [line for line in new.splitlines() if line not in text.splitlines()]
+        assert [line for line in new.splitlines() if line not in added[file]] == text.splitlines()
+        assert all(line.startswith("  hafnet_") for line in added[file])
+    assert [line.split()[0] for line in added["hafnet_array_4x8.sv"]] == ["hafnet_array_counter"]
+    grid = next(lines for file, lines in added.items() if file.startswith("hafnet_grid"))
+    assert grid[1].startswith("  hafnet_memory_counter #(.BITS(5)) numbers0_counter")
+    columns = next(lines for file, lines in added.items() if file.startswith("hafnet_columns"))
+    assert "numbers.read_data, numbers.all}" in columns[0]  # a bank is registers, and no memory beside them
+    assert len(columns) == 1
+    for file in ("hafnet_storage.sv", "hafnet_bank.sv", "hafnet_popcount_8.sv"):
+        assert added[file] == []
 
 
 def test_other_simulators_are_refused(project: Project) -> None:
