@@ -39,7 +39,7 @@ ELSEWHERE = "streams and host"
 """Where what is counted outside of all layers."""
 IN_RTL_ONLY = ("memory_bits", "register_bits", "clocked_bits")
 """Events that golden does not count."""
-NAMES = {
+FIELDS = {
     "registers": ("clocked_bits", "register_bits", "cycles of all counters"),
     "memory": ("memory_bits",),
     "array": ("sen", "sets", "resets", "forms"),
@@ -152,7 +152,7 @@ def count(
     """Count while all samples pass at full rate; `folder` keeps build and run.
 
     Before them pass as many images as there are layers, and two: some of the samples, more than once if need be. Raises
-    HafnetError and SimulationError as `simulate` does.
+    HafnetError and SimulationError as `simulate` does, and SimulationError where SEN is high for a part of a read.
     """
     before = len(network.layers) + 2
     rows = np.arange(-before, len(samples)) % len(samples)
@@ -162,8 +162,14 @@ def count(
     )
     more.subtract(less)
     manifest, layers = load_manifest(verilog), {}
+    sense = max(1, manifest.timing.sense)
     for index, name in (*enumerate(network.topology.names), (None, ELSEWHERE)):
-        raised = more[index, "sen"] // max(1, manifest.timing.sense)
+        raised, rest = divmod(more[index, "sen"], sense)
+        if rest:
+            raise SimulationError(
+                f"layer {name!r}: SEN is high for {more[index, 'sen']} cycles in all arrays together, which are no "
+                f"whole number of reads of {sense}"
+            )
         layers[name] = Activity(
             rows=raised,
             reads=raised * manifest.plan.geometry.columns,
@@ -184,13 +190,16 @@ def simulate(
         raise HafnetError(f"activity cannot be counted on {tool.name}, but only on verilator")
     rtl, counted = folder / "watched", folder / "run" / COUNTED
     rtl.mkdir(parents=True, exist_ok=True)
-    files = []
-    for source in sources(verilog, load_manifest(verilog), folder):
-        files.append(rtl / source.name)
-        text = source.read_text()
-        (rtl / source.name).write_text(watched(source.stem, text) if source.suffix == ".sv" else text)
+    manifest = load_manifest(verilog)
+    files = [COUNTERS]
+    for source in sources(verilog, manifest, folder):
+        if source.parent == verilog and source.suffix == ".sv":
+            copy = rtl / source.name
+            copy.write_text(watched(source.stem, source.read_text()))
+            source = copy
+        files.append(source)
     counted.unlink(missing_ok=True)
-    found = verify(tool, network, samples, verilog, images, folder, rtl=[*files, COUNTERS], stalls=False, **options)
+    found = verify(tool, network, samples, verilog, images, folder, rtl=files, stalls=False, **options)
     if found.mismatches:
         raise SimulationError(
             f"{found.mismatches} of {found.values} values differ from golden, the first on {found.first[0]}"
@@ -208,7 +217,7 @@ def _read(path: Path) -> Totals:
         if kind != "array" and not arrays.isdisjoint(parents):
             continue
         layer = _LAYER.match(place)
-        for name, number in zip(NAMES[kind], numbers, strict=True):
+        for name, number in zip(FIELDS[kind], numbers, strict=True):
             totals[int(layer[1]) if layer else None, name] += int(number)
         if place == f"{harness.TOP}.{harness.DUT}.register_counter":
             totals[None, "cycles"] = int(numbers[-1])

@@ -5,6 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,12 +46,12 @@ EVERY_PLAN = Plan(
 class Project:
     """A folder with images and Verilog of a random network, and samples."""
 
-    def __init__(self, folder: Path, shape: str, plan: Plan, samples: int, timing: Timing = Timing()) -> None:  # noqa: B008
+    def __init__(self, folder: Path, shape: str, plan: Plan, samples: int, **options: Any) -> None:
         self.folder, self.network = folder, random_network(shape, seed=7)
         noisy = plan.fidelity == "noisy"
         faults = random_faults(self.topology, plan, stuck=0, weak=0.3, seed=1) if noisy else NO_FAULTS
         images.export(self.network, plan, folder / "images", faults=faults)
-        self.accelerator = Accelerator(self.topology, plan, timing=timing)
+        self.accelerator = Accelerator(self.topology, plan, **options)
         generate(self.accelerator, folder / "verilog")
         low, high = self.network.encoding.range
         values = np.random.default_rng(8).integers(low, high, (samples, self.network.encoding.values), endpoint=True)
@@ -162,18 +163,20 @@ def test_pulses_are_those_that_golden_counts(project: Project, require_simulator
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("shape", "plan", "timing"),
+    ("shape", "plan", "options"),
     [
-        ("40-20-9-5", Plan(Geometry(8, 16)), Timing(precharge=1, sense=3)),
-        ("9b3-7-4", Plan(Geometry(7, 8, 2, True), (LayerPlan(S2P, 2), LayerPlan()), True), Timing()),
-        ("12r3x4-6t-9-4", Plan(Geometry(4, 8), fidelity="noisy"), Timing()),
-        ("5x5x4-8c3g2-m3-8-3", Plan(Geometry(4, 8), (LayerPlan(P2S, 2), *(LayerPlan(),) * 3)), Timing()),
-        ("4x4x6-6c2g6-avg-4", Plan(Geometry(8, 8), fidelity="devices"), Timing(sense=2)),
+        ("40-20-9-5", Plan(Geometry(8, 16)), {"timing": Timing(precharge=1, sense=3)}),
+        ("9b3-7-4", Plan(Geometry(7, 8, 2, True), (LayerPlan(S2P, 2), LayerPlan()), True), {}),
+        ("12r3x4-6t-9-4", Plan(Geometry(4, 8), fidelity="noisy"), {}),
+        ("5x5x4-8c3g2-m3-8-3", Plan(Geometry(4, 8), (LayerPlan(P2S, 2), *(LayerPlan(),) * 3)), {"target": "ecp5"}),
+        ("4x4x6-6c2g6-avg-4", Plan(Geometry(8, 8), fidelity="devices"), {"timing": Timing(sense=2)}),
     ],
 )
-def test_other_networks(shape: str, plan: Plan, timing: Timing, tmp_path: Path, require_simulator: Require) -> None:
-    """Slow reads, numbers and signatures in arrays, noise, random bits, groups, pooling of averages."""
-    project = Project(tmp_path, shape, plan, 3, timing)
+def test_other_networks(
+    shape: str, plan: Plan, options: Mapping[str, Any], tmp_path: Path, require_simulator: Require
+) -> None:
+    """Slow reads, numbers and signatures in arrays, noise, random bits, groups, primitives, pooling of averages."""
+    project = Project(tmp_path, shape, plan, 3, **options)
     agree(project, project.count(require_simulator("verilator")))
 
 
