@@ -286,9 +286,11 @@ def place(folder: Path, network: Path | None, wish: Wish, faults: Path | None, r
 @click.option("--supply", type=float, default=1.2, show_default=True, help="Volts.")
 @click.option(
     "--condition",
+    metavar="TEXT",
     default="nominal",
     show_default=True,
-    help="How devices are programmed: strong, nominal, weak reset …",
+    help="How devices are programmed: strong, nominal, 'weak reset', 'weak set' or fast, and set_current_uA=55, "
+    "reset_voltage_V=2, pulse_ns=1000 between commas.",
 )
 @click.option(
     "--coefficients", type=click.Path(path_type=Path), metavar="FILE", help="CSV of event, capacitance_fF and source."

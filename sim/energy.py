@@ -7,6 +7,8 @@ from hdl.generate import load_manifest
 from model.device.checks import positive
 from model.device.energy import Activity, Coefficients
 from model.device.presets import PRESETS
+from model.device.resistance import Condition
+from model.device.situation import Situation
 from model.energy.account import Account
 from model.energy.activity import by_layer, programming
 from model.errors import HafnetError
@@ -29,8 +31,7 @@ def account(
     counted_in_rtl: bool = False,
 ) -> Account:
     """The account of `layers`, activities of `images` images. Raises HafnetError as `check` does."""
-    check(supply, condition)
-    preset = PRESETS[condition]
+    programmed = check(supply, condition)
     return Account(
         topology=str(network.topology),
         layers=layers,
@@ -39,18 +40,27 @@ def account(
         first=programming(network, plan),
         again=programming(network, plan, again=True),
         supply=supply,
-        condition=preset.condition,
+        condition=programmed,
         condition_name=condition,
-        condition_source=preset.source,
+        condition_source=PRESETS[condition].source if condition in PRESETS else "as given",
         coefficients=coefficients,
     )
 
 
-def check(supply: float, condition: str) -> None:
-    """Raises HafnetError for a supply that is not above 0, and a condition that is no preset's."""
+def check(supply: float, condition: str) -> Condition:
+    """The programming condition of a text (see `model.device.situation`).
+
+    Raises HafnetError for a supply that is not above 0, and for a text that is no condition, or says more than how
+    devices are programmed.
+    """
     positive("the supply", supply, "V")
-    if condition not in PRESETS:
-        raise HafnetError(f"condition {condition!r} is not known: it must be one of {', '.join(PRESETS)}")
+    found = Situation.parse(condition)
+    if found != Situation(found.condition):
+        raise HafnetError(
+            f"condition {condition!r} says at which supply, or after how much use, devices are read, but only how they "
+            "are programmed has a price here"
+        )
+    return found.condition
 
 
 def count(

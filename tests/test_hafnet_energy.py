@@ -129,6 +129,19 @@ def test_rtl_and_golden_that_disagree_end_in_exit_code_1(
     assert not (project / "energy").exists()
 
 
+def test_a_condition_in_words(project: Path, run: Run) -> None:
+    """Twice the pulse length, twice the energy of SET and RESET; FORM is not in the condition."""
+    spent = []
+    for condition in ("strong", "strong, pulse_ns=2000"):
+        code, out, err = run("energy", project, "--no-simulate", "--condition", condition)
+        assert code == 0, err
+        assert f"'{condition}': 100 µA, 2.5 V" in out
+        spent.append(json.loads((project / "energy" / "energy.json").read_text())["first_programming"]["nJ"])
+    assert spent[1]["sets"] == pytest.approx(2 * spent[0]["sets"])
+    assert spent[1]["resets"] == pytest.approx(2 * spent[0]["resets"])
+    assert spent[1]["forms"] == spent[0]["forms"]
+
+
 def test_own_coefficients(project: Path, run: Run) -> None:
     """Reads that cost nothing, and twice as much as everything else."""
     names = ("rows", "popcount_bits", "thresholds")
@@ -146,7 +159,8 @@ def test_own_coefficients(project: Path, run: Run) -> None:
         (["--supply", "0"], "the supply is 0 V, but must be above 0"),
         (["--supply", "nan"], "the supply is nan V"),
         (["--supply", "much"], "'much' is not a valid float"),
-        (["--condition", "gentle"], "condition 'gentle' is not known: it must be one of strong, nominal, weak reset"),
+        (["--condition", "gentle"], "condition 'gentle': 'gentle' is neither a preset"),
+        (["--condition", "strong, supply_V=0.9"], "condition 'strong, supply_V=0.9' says at which supply"),
         (["--coefficients", "nowhere.csv"], r"nowhere\.csv: cannot be read"),
         (["--coefficients", "unit.csv"], r"unit\.csv: column 'capacitance' has no unit"),
         (["--coefficients", "event.csv"], r"event\.csv: row 1: event 'read' is not one of rows, reads"),

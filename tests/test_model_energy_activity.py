@@ -21,6 +21,7 @@ from model.plan import LayerPlan, Plan
 from model.random_network import random_network
 from model.topology import Convolution, Dense, Topology
 from sim.device_rows import Devices, Foretold
+from sim.programmed import form_order
 
 CONFIGURATION = {
     **dict.fromkeys(("form_amplitude", "set_amplitude", "reset_amplitude"), 255),
@@ -126,13 +127,12 @@ def programmed(network: Network, plan: Plan, again: bool) -> Activity:
         def sign(word: int, devices: Devices = devices, last: int = last) -> Activity:
             return pulsed(devices, HostCommand.PROGRAM_ROW, (0, 0, last), word, first=True)
 
-        rows = [*range(geometry.used_rows), *[last] * geometry.signature]
-        for row in rows:
+        for row in range(geometry.rows):
             devices.add((0, 0, row), pristine=not again)
         if again and geometry.signature:
             sign(signatures.valid)
         elif not again:
-            for row in sorted(rows, key=lambda row: row != last):
+            for row in form_order(geometry):
                 if geometry.signature and row != last:
                     total += sign(signatures.invalid)
                 total += pulsed(devices, HostCommand.FORM_ROW, (0, 0, row), 0, first=False)

@@ -53,26 +53,25 @@ def programming(network: Network, plan: Plan, again: bool = False) -> Activity:
     """What the controller does to devices that obey its first pulse: `forms`, `sets`, `resets`, devices pulsed, and the
     `rows` and `reads` of its verify reads.
 
-    FORM_ROW for each row that will hold weights, numbers or a signature, then PROGRAM_ARRAY for each array, with the
-    configuration after reset: trains of one pulse, all columns of a row pulsed, padding included, one verify read
+    FORM_ROW for each row of an array, the signature's first, then PROGRAM_ARRAY, with the configuration after reset:
+    trains of one pulse, all columns of a row pulsed, padding included, one verify read
     (`hdl.arrays.programmer.Programmer`). FORM proves that each device can be both: each is formed, set and reset.
-    Spare rows stay pristine. `again`: the arrays are formed and hold another network, so that nothing is formed.
-    Raises HafnetError where the plan is not one for the network.
+    `again`: the arrays are formed and hold another network, so that nothing is formed. Raises HafnetError where the
+    plan is not one for the network.
     """
     total = Activity()
     for index, grid in enumerate(plan.maps(network.topology)):
         if grid is None:
             continue
         arrays, columns, used = grid.arrays, grid.geometry.columns, grid.geometry.used_rows
-        signed = grid.geometry.signature
         devices = 2 * columns * used * arrays
         sets = int(images.array_bits(network, plan, index)[:, :, :used].sum()) if grid.ternary else devices // 2
         total += Activity(sets=sets, resets=devices - sets, rows=used * arrays)
         if not again:
-            rows = (used + signed) * arrays
+            rows = grid.geometry.rows * arrays
             each = 2 * columns * rows
             total += Activity(forms=each, sets=each, resets=each, rows=2 * rows)
-        if signed:
+        if grid.geometry.signature:
             sets, resets, rows = _signature(grid, again)
             total += Activity(sets=sets * arrays, resets=resets * arrays, rows=rows * arrays)
     return dataclasses.replace(total, reads=total.rows * plan.geometry.columns)
@@ -84,7 +83,7 @@ def _signature(grid: LayerMap, again: bool) -> tuple[int, int, int]:
     """
     signatures, columns = grid.signatures, grid.geometry.columns
     minus = ((1 << columns) - 1) << columns if grid.ternary else 0
-    held, rows = signatures.valid if again else minus, 0 if again else grid.geometry.used_rows
+    held, rows = (signatures.valid, 0) if again else (minus, grid.geometry.rows - 1)
     sets = resets = 0
     for word in (signatures.invalid, signatures.valid):
         wrong, held = held ^ word, word
