@@ -263,7 +263,7 @@ def programming_table(account: Account) -> Table:
 
 def _plain(number: float) -> str:
     """Four digits, and no exponent for what is large."""
-    return f"{number:,.0f}" if number >= 1e4 else f"{number:.4g}"
+    return f"{number:,.0f}" if number >= 1e4 else f"{number:,.4g}"
 
 
 def energy_summary(account: Account) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,12 @@ def test_csv_and_json_tell_the_same() -> None:
         assert {row["event"] for row in mine} == {*PULSED, "rows", "reads"}
         assert sum(float(row["energy_nJ"]) for row in mine) == pytest.approx(told[key]["total_nJ"])
     assert all(row["source"] for row in rows)
+    assert told["condition"]["set_current_A"] == PRESETS["nominal"].condition.set_current
+
+
+def test_no_digit_of_a_count_is_lost() -> None:
+    rows = csv.DictReader(io.StringIO(as_csv(replace(make(), layers={"hidden0": Activity(rows=123_456_789)}))))
+    assert next(rows)["count"] == "61728394.5"
 
 
 @pytest.mark.parametrize("counted", [True, False])

@@ -107,7 +107,7 @@ def as_csv(account: Account) -> str:
     for layer, activity in account.layers.items():
         for line in account.lines(activity):
             count, joules = line.count, line.joules
-            told = ("", "") if count is None or joules is None else (f"{count:g}", f"{joules * 1e9:.9g}")
+            told = ("", "") if count is None or joules is None else (f"{count:.12g}", f"{joules * 1e9:.9g}")
             farads = f"{line.farads * 1e15:.9g}"
             writer.writerow(("inference", layer, line.event, told[0], farads, told[1], line.source))
     for phase, activity in (("first programming", account.first), ("programming again", account.again)):
@@ -124,7 +124,8 @@ def as_csv(account: Account) -> str:
 def as_json(account: Account) -> str:
     """Everything that is known, as JSON; null where something was not counted."""
     inference = account.inference
-    condition = dataclasses.asdict(account.condition)
+    units = {"set_current": "A", "reset_voltage": "V", "pulse": "s"}
+    condition = {f"{name}_{unit}": getattr(account.condition, name) for name, unit in units.items()}
 
     def programming(activity: Activity) -> dict[str, Any]:
         parts = account.of(activity).parts
