@@ -8,6 +8,7 @@ netlist/              cells of an FPGA       (synth)
 simulation/           builds and runs        (verify)
 faults/               accuracy under errors  (faults)
 placed.safetensors    the network, its neurons in another order  (place)
+energy/               what it costs          (energy)
 summary.json          what came of it        (demo)
 """
 
@@ -276,6 +277,50 @@ def place(folder: Path, network: Path | None, wish: Wish, faults: Path | None, r
     loaded = steps.load_network(folder, network)
     plan = wish.plan(loaded.topology, folder / steps.IMAGES)
     steps.place(folder, loaded, plan, faults, ranking)
+
+
+@cli.command()
+@folder_argument
+@network_option
+@click.option("--samples", type=click.Path(path_type=Path), help="Samples, if not FOLDER/samples.safetensors.")
+@click.option("--count", type=int, help="Images that are counted.  [default: 8, or all if there are fewer]")
+@click.option("--random", "random_count", type=int, help="So many random samples instead.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random samples.")
+@click.option("--supply", type=float, default=1.2, show_default=True, help="Volts.")
+@click.option(
+    "--condition",
+    metavar="TEXT",
+    default="nominal",
+    show_default=True,
+    help="How devices are programmed: strong, nominal, 'weak reset', 'weak set' or fast, and set_current_uA=55, "
+    "reset_voltage_V=2, pulse_ns=1000 between commas.",
+)
+@click.option(
+    "--coefficients", type=click.Path(path_type=Path), metavar="FILE", help="CSV of event, capacitance_fF and source."
+)
+@click.option(
+    "--simulate/--no-simulate", default=True, show_default=True, help="Count memories, registers and clock in the RTL."
+)
+def energy(
+    folder: Path,
+    network: Path | None,
+    samples: Path | None,
+    count: int | None,
+    random_count: int | None,
+    seed: int,
+    simulate: bool,
+    **options: Any,
+) -> None:
+    """What an inference costs, in nJ and TOPS/W, and programming the arrays once; leaves FOLDER/energy.
+
+    Reads, popcounts and thresholds are counted from the plan; memories, registers and the clock in FOLDER/verilog on
+    Verilator, while images pass. Coefficients are estimates for 130 nm unless measured ones are given.
+    """
+    loaded, chosen = steps.load_network(folder, network), None
+    if simulate:
+        chosen = steps.choose_samples(folder, loaded, samples, count, random_count, seed)
+        chosen = chosen.first(min(len(chosen), 8)) if count is None and random_count is None else chosen
+    steps.energy(folder, loaded, chosen, **options)
 
 
 @cli.command()

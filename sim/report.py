@@ -8,6 +8,8 @@ from rich import box
 from rich.table import Table
 
 from model.campaign.outcome import Outcome
+from model.device.energy import Activity
+from model.energy.account import CONVENTION, EVENTS, PROGRAMMED, Account
 from model.network import Network, WeightedLayer
 from model.placement import Placement
 from model.plan import Plan
@@ -217,6 +219,60 @@ def placement_table(placement: Placement) -> Table:
         wrong = (f"{each.before:.1f}", f"{each.after:.1f}", *(f"{found:.1f}" for found in each.weighted))
         table.add_row(each.name, f"{weights[each.name]:,}", *wrong, each.fixed)
     return table
+
+
+def energy_table(account: Account) -> Table:
+    """A row for each event of an inference, and the sum."""
+    title = f"{account.topology} at {account.supply:g} V, an inference"
+    table = Table("event", box=box.SIMPLE_HEAD, title=title, title_justify="left", show_footer=True)
+    table.columns[0].footer = "all that was counted"
+    spent = account.inference
+    total = spent.nanojoules_per_inference
+    for heading, footer in (("count", ""), ("fF", ""), ("nJ", f"{total:.4g}"), ("share", "")):
+        table.add_column(heading, justify="right", footer=footer, no_wrap=True)
+    table.add_column("source of the fF")
+    for line in account.lines():
+        told = ("not counted", "", "")
+        if line.count is not None and line.joules is not None:
+            nanojoules = line.joules * 1e9
+            told = (_plain(line.count), f"{nanojoules:.4g}", f"{nanojoules / total:.1%}")
+        table.add_row(EVENTS[line.event], told[0], f"{line.farads * 1e15:g}", *told[1:], line.source)
+    return table
+
+
+def programming_table(account: Account) -> Table:
+    """What programming the whole network costs: a chip that is pristine, and one that is formed."""
+    title = f"Programming all arrays once, {account.condition_name!r}: {account.condition}"
+    table = Table("event", box=box.SIMPLE_HEAD, title=title, title_justify="left", show_footer=True)
+    table.caption, table.caption_justify = f"pJ of pulses: {account.source_of_pulses}", "left"
+    table.columns[0].footer = "together"
+    phases = {"first": account.first, "again": account.again}
+    spent = {phase: account.of(activity) for phase, activity in phases.items()}
+    each = account.of(Activity(forms=1, sets=1, resets=1, rows=1, reads=1)).parts
+    table.add_column("pJ each", justify="right")
+    for phase, found in spent.items():
+        table.add_column(f"count, {phase}", justify="right")
+        table.add_column("µJ", justify="right", footer=_plain(sum(found.parts.values()) * 1e6))
+    for event in PROGRAMMED:
+        row = [PROGRAMMED[event], _plain(each[event] * 1e12)]
+        for phase, activity in phases.items():
+            row += [f"{getattr(activity, event):,}", _plain(spent[phase].parts[event] * 1e6)]
+        table.add_row(*row)
+    return table
+
+
+def _plain(number: float) -> str:
+    """Four digits, and no exponent for what is large."""
+    return f"{number:,.0f}" if number >= 1e4 else f"{number:,.4g}"
+
+
+def energy_summary(account: Account) -> str:
+    """The totals, with what they are of."""
+    spent = account.inference
+    return (
+        f"{spent.nanojoules_per_inference:.4g} nJ an inference, {spent.tops_per_watt:.4g} TOPS/W ({CONVENTION}): "
+        f"{account.scope}"
+    )
 
 
 def cells_table(netlist: Netlist) -> Table:

@@ -1,7 +1,7 @@
 """The steps of the main job, each on one folder of plain files, with what they tell whoever waits."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from model.plan import Plan
 from model.samples import Samples
 from model.topology import Topology
 
-NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, FAULTS, SUMMARY = (
+NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, FAULTS, ENERGY, SUMMARY = (
     "network.safetensors",
     "samples.safetensors",
     "images",
@@ -27,6 +27,7 @@ NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, FAULTS, SUMMARY = (
     "netlist",
     "simulation",
     "faults",
+    "energy",
     "summary.json",
 )
 SIMULATORS = ("verilator", "icarus")
@@ -147,22 +148,70 @@ def verify(folder: Path, network: Network, samples: Samples, tool: Any, netlist:
         options["netlist"] = [folder / NETLIST / listed.file for listed in described.files]
         work = folder / SIMULATION / f"{tool.name}-{NETLIST}"
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+    with _simulating(tool) as report:
+        result = run(tool, network, samples, folder / VERILOG, folder / IMAGES, work, progress=report, **options)
+    if result.waves is not None:
+        wrote(result.waves)
+    return result
+
+
+@contextmanager
+def _simulating(tool: Any) -> Iterator[Callable[[str, int, int | None], None]]:
+    """A bar, and what is to be told of stage, what is done and how much that is of what."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"{tool.name}: checking", total=None)
 
         def report(stage: str, done: int, total: int | None) -> None:
             bar.update(task, description=f"{tool.name}: {stage}", completed=done, total=total)
 
-        result = run(tool, network, samples, folder / VERILOG, folder / IMAGES, work, progress=report, **options)
-    if result.waves is not None:
-        wrote(result.waves)
-    return result
+        yield report
+
+
+def energy(
+    folder: Path,
+    network: Network,
+    samples: Samples | None,
+    supply: float,
+    condition: str,
+    coefficients: Path | None,
+) -> None:
+    """What an inference and programming cost, counted in the RTL where there are samples; leaves CSV, JSON and pictures
+    in the folder's folder `energy`.
+    """
+    from model.device.energy import Coefficients
+    from model.energy.account import as_csv, as_json
+    from model.energy.activity import by_layer
+    from model.energy.coefficients import load
+    from model.energy.plot import draw
+    from sim import energy as counting
+    from sim.plans import Wish
+    from sim.report import energy_summary, energy_table, programming_table
+    from sim.tools import find
+
+    chosen = Coefficients() if coefficients is None else load(coefficients)
+    counting.check(supply, condition)
+    if samples is None:
+        made = next((each for each in (VERILOG, IMAGES) if (folder / each).exists()), VERILOG)
+        plan = Wish().plan(network.topology, folder / made)
+        account = counting.account(network, plan, by_layer(network.topology, plan), supply, condition, chosen)
+    else:
+        from hdl.generate import load_manifest
+
+        tool, work = find(SIMULATORS[0]), folder / SIMULATION / ENERGY
+        with _simulating(tool) as report:
+            counted = counting.count(tool, network, samples, folder / VERILOG, folder / IMAGES, work, report)
+        plan = load_manifest(folder / VERILOG).plan
+        account = counting.account(network, plan, counted, supply, condition, chosen, len(samples), True)
+    summary = energy_summary(account)  # which refuses coefficients that are all 0
+    console.print(energy_table(account))
+    console.print(programming_table(account))
+    say(summary)
+    target = folder / ENERGY
+    files = {"csv": as_csv(account).encode(), "json": as_json(account).encode(), **draw(account)}
+    for kind, data in files.items():
+        write_whole(target / f"{ENERGY}.{kind}", data)
+    wrote(*(target / f"{ENERGY}.{kind}" for kind in files))
 
 
 def faults(

@@ -179,6 +179,8 @@ def verify(
     form: bool = False,
     scrub: bool = False,
     netlist: Sequence[Path] = (),
+    rtl: Sequence[Path] = (),
+    stalls: bool = True,
     seed: int = 0,
     progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
 ) -> Verification:
@@ -187,9 +189,10 @@ def verify(
     `folder` keeps the build and the run. With `program` the arrays start from images of zeros and are programmed from a
     stream, and read back; with `form` their devices are pristine, and each row is formed first. With `scrub` the host
     reads back all arrays against the CRCs of their images while the samples pass a second time. `netlist` are the files
-    that stand for the RTL, if any; their memories hold the images already. `progress` is told what is being done, and
-    how much of how much. Raises HafnetError where files do not fit each other, SimulationError where the simulator or
-    the bench fails.
+    that stand for the RTL, if any; their memories hold the images already. `rtl` are files that take the place of those
+    of `verilog`, if any, and have the same modules. Without `stalls` the samples pass only once, at full rate.
+    `progress` is told what is being done, and how much of how much. Raises HafnetError where files do not fit each
+    other, SimulationError where the simulator or the bench fails.
     """
     manifest, contents = check_folder(network, verilog, images_folder)
     count = len(samples)
@@ -208,12 +211,14 @@ def verify(
     scrubs = [_scrub(image, manifest.plan) for image in contents if scrub and image.kind == "array"]
     expected = [infer(network, samples.values, entropy=entropy, faults=faults)]
     # A generator of random bits runs on, so that the same samples are no longer the same bits.
-    expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy, faults=faults))
+    if stalls:
+        expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy, faults=faults))
     started = time.monotonic()
     progress("building", 0, None)
     tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
     shared = [] if netlist else shared_blocks(tree, tool, manifest, waves)
-    design = build_harness(tool, netlist or sources(verilog, manifest, folder), manifest, folder, shared, waves)
+    files = netlist or rtl or sources(verilog, manifest, folder)
+    design = build_harness(tool, files, manifest, folder, shared, waves)
     built = time.monotonic()
     progress("simulating", 0, count)
     run_folder = folder / "run"

@@ -12,7 +12,11 @@ from model.device.bit_errors import one_device
 from model.device.energy import Activity, Coefficients, Pulses, energy
 from model.device.presets import AMPLIFIER, HFO2, PRESETS
 from model.device.resistance import Condition
+from model.energy.activity import inference
 from model.errors import HafnetError
+from model.mapping import Geometry
+from model.plan import Plan
+from model.topology import Topology
 
 CONDITION = Condition(50e-6, 1.5, 1e-6)
 NAMES = [field.name for field in dataclasses.fields(Activity)]
@@ -85,8 +89,8 @@ def test_weak_programming_saves_energy_where_errors_are_tolerated() -> None:
 
 
 def test_the_arrays_of_the_published_chip_stay_below_all_of_it() -> None:
-    synapses = int(anchors.CHIP_DEVICES.value) // 2
-    activity = Activity(rows=synapses // 64, reads=synapses, xnors=synapses, popcount_bits=synapses, inferences=1)
+    activity = inference(Topology.parse("128-64-128"), Plan(Geometry(64, 64)))
+    assert activity.reads == activity.xnors == anchors.CHIP_DEVICES.value / 2
     assert energy(activity, 0.7).nanojoules_per_inference < anchors.CHIP_ENERGY.value * 1e9
 
 

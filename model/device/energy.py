@@ -1,4 +1,4 @@
-"""Activity counted to joules: forming and programming, reads, popcounts, thresholds, registers and clock.
+"""Activity counted to joules: forming and programming, reads, popcounts, thresholds, memories, registers and clock.
 
 Switching costs C * V² an event, what the supply gives when a capacitance C is charged to V and discharged (N. Weste,
 D. Harris, CMOS VLSI Design, chapter 5). The PCSA has no static current, so that a read is of that kind too (W. Zhao et
@@ -27,8 +27,9 @@ class Activity:
 
     forms, sets, resets: devices pulsed. rows: word lines raised. reads: sense amplifiers that decided, whether their
     cell is used or not; xnors: those whose result counts. popcount_bits: bits added into a popcount. thresholds:
-    comparisons of a popcount. register_bits: flip-flops whose value changed. clocked_bits: flip-flops times cycles.
-    Activities add up. Raises HafnetError for a count below 0.
+    comparisons of a popcount. memory_bits: bits read from or written into memories that are no arrays. register_bits:
+    flip-flops whose value changed. clocked_bits: flip-flops times cycles. Activities add up. Raises HafnetError for a
+    count below 0.
     """
 
     forms: int = 0
@@ -39,6 +40,7 @@ class Activity:
     xnors: int = 0
     popcount_bits: int = 0
     thresholds: int = 0
+    memory_bits: int = 0
     register_bits: int = 0
     clocked_bits: int = 0
     inferences: int = 0
@@ -68,6 +70,7 @@ class Coefficients(NamedTuple):
     reads: Coefficient = Coefficient(200e-15, "estimate: both branches of 100 fF, bit line of 64 cells and latch")
     popcount_bits: Coefficient = Coefficient(40e-15, "estimate: a full adder a bit, 20 gates of 2 fF")
     thresholds: Coefficient = Coefficient(400e-15, "estimate: a comparator of 10 bits, a full adder each")
+    memory_bits: Coefficient = Coefficient(100e-15, "estimate: a bit line of 64 cells, half of a read of two branches")
     register_bits: Coefficient = Coefficient(20e-15, "estimate: a flip-flop's inner nodes and output")
     clocked_bits: Coefficient = Coefficient(10e-15, "estimate: a flip-flop's clock pins and its share of the tree")
 
