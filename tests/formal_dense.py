@@ -135,7 +135,7 @@ class DenseClaims(Claims):
             Assert(~self.masked & ~self.hv, "lemma: no order is under way"),
             Assert(self.sen == (self.state == State.SENSE.value), "lemma: SEN in one state"),
             Assert(self.next_block * self.grid.rows + self.next_row == turn, "lemma: the walk"),
-            Assert(~owed | (lines == being_read), "lemma: the lines of a read"),
+            Assert(~owed | ((lines == being_read) & (self.row < self.grid.rows)), "lemma: the lines of a read"),
             Assert(self.fired == flying[3], "lemma: from array to neuron"),
             Assert(self.step == (self.filled + flying[2] + flying[3]) % reads, "lemma: the step"),
             Assert(~flown[3] | (self.fire == expected), "lemma: what the neuron says of the marked read"),

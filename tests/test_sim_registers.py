@@ -138,11 +138,11 @@ MORE_MUTANTS = (
     Mutant("registers", WIDE, ProgrammingHardware, "_shapes", "beats(2 * columns, ROW_BEAT", "beats(columns, ROW_BEAT"),
     Mutant("registers", WIDE, ProgrammingHardware, "_shapes", "beats(2 * columns, BYTE", "beats(columns, BYTE"),
     Mutant(
-        "registers", NARROW, ProgrammingHardware, ELABORATE, "(state == State.ROW) & ~crc.busy", "(state == State.ROW)"
+        "registers", WIDE, ProgrammingHardware, ELABORATE, "(state == State.ROW) & ~crc.busy", "(state == State.ROW)"
     ),
     Mutant(
         "registers",
-        NARROW,
+        WIDE,
         ProgrammingHardware,
         ELABORATE,
         "m.Elif(scrubs), m.If(~crc.busy)",
