@@ -197,6 +197,7 @@ async def images_wait_for_arrays_that_are_whole(dut: Any) -> None:
         assert not int(dut.idle.value)
         if number % 2:
             await host.write(Register.TRUST, 1)
+            assert not await host.read(Register.STATUS) & NOT_VALID
             await source
             await bench.expect(task["stages"][0])
             await host.write(Register.TRUST, 0)
@@ -210,13 +211,14 @@ async def images_wait_for_arrays_that_are_whole(dut: Any) -> None:
         await source
         await bench.expect(task["stages"][0])
     await bench.parts_of_an_array()
-    # Two at once: the first one is told.
-    for number in bench.arrays[:2]:
+    # Several at once, of one layer and of another: the first one is told.
+    several = sorted({*bench.arrays[:2], bench.arrays[-1]})
+    for number in several:
         await bench.choose(number)
         assert await host.put(HostCommand.PROGRAM_ROW, 0, bench.rows(number)[0], 32)
-    assert await bench.settled() == len(bench.arrays[:2])
-    assert bench.is_first(bench.arrays[0], await bench.first_invalid())
-    for number in bench.arrays[:2]:
+    assert await bench.settled() == len(several)
+    assert bench.is_first(several[0], await bench.first_invalid())
+    for number in several:
         await bench.choose(number)
         assert await host.command(HostCommand.COMMIT, 0)
     assert await bench.settled() == 0
@@ -313,8 +315,11 @@ async def rows_are_remapped_and_the_host_keeps_the_table(dut: Any) -> None:
         assert await bench.settled() == 0
         await bench.check()
         # Without the table again.
-        for index in range(len(places)):
-            await bench.entry(index, number, 0, 0, valid=0)
+        for index, (row, spare) in enumerate(places.items()):
+            await bench.entry(index, number, row, spare, valid=0)
+        width = await bench.choose(number)
+        for row in places:
+            assert await host.get(HostCommand.READ_ROW, row, width) == bench.rows(number, other=True)[row]
         await bench.program(number)
         assert await bench.settled() == 0
         await bench.check()
