@@ -37,6 +37,10 @@ MANY_IMAGES = 25
 """Images while phase lengths change again and again."""
 
 
+LONG = 40
+"""Cycles before a pulse at most."""
+
+
 class SequentialPorts(LayerPorts):
     """The layer, which takes several words an image."""
 
@@ -45,11 +49,12 @@ class SequentialPorts(LayerPorts):
         self.reads = self.steps * (precharge + max(1, sense))
 
     async def curious_host(self, memories: Sequence[Image], seed: int, over: Event) -> None:
-        """Read random words back or write them again, which takes longer, with pauses, until it is over."""
+        """Read random words back or write them again, which may take long, with pauses, until it is over."""
         source = random.Random(seed)
         while not over.is_set():
             memory = source.choice(memories)
             index = source.randrange(len(memory.words))
+            self.setup = source.randint(1, LONG)
             if source.random() < 0.5:
                 await self.read_back(memory, index)
             else:

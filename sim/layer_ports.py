@@ -59,13 +59,14 @@ def results(trace: golden.Trace, block: Classifier | SequentialClassifier) -> li
 
 class LayerPorts:
     """A layer on its own: `dut` is its hardware; `words` of its input make an image, each takes `steps` reads of the
-    arrays; `host_width` are the bits of a host's word, `columns` those of an array.
+    arrays; `host_width` are the bits of a host's word, `columns` those of an array; `setup` the cycles before each of
+    the host's pulses.
     """
 
     def __init__(self, dut: Any, steps: int, words: int, host_width: int, columns: int) -> None:
         self.dut, self.words, self.host_width, self.columns = dut, words, host_width, columns
         self.steps = steps * words
-        self.reads = 0
+        self.reads, self.setup = 0, 1
         for port in ("i__valid", "i__payload", "o__ready", "host__valid", "host__payload", "claim"):
             getattr(dut, port).value = 0
         dut.supply_ok.value = 1
@@ -91,7 +92,8 @@ class LayerPorts:
     ) -> tuple[int, int]:
         """Run one host command on a word of a memory; `failed` and `read_bits`."""
         dut = self.dut
-        lines = {"operation": operation.value, "side": side.value, "amplitude": 1, "setup": 1, "length": 2, "count": 1}
+        lines = {"operation": operation.value, "side": side.value, "amplitude": 1, "length": 2, "count": 1}
+        lines["setup"] = self.setup
         place = {"group": memory.group, "tile": memory.tile, "index": index}
         order = {"command": command.value, **place, "pulse": lines, "bits": word}
         layout: Any = host_layout(self.host_width)
