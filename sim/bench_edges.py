@@ -42,8 +42,10 @@ READ_ONLY = [
     Register.IMAGES_OUT,
 ]
 SHORT_PULSES = 2 | 3 << 16
-TURNS = 5
-"""Times that each change is made, and undone in between: odd, so that it is made in the end."""
+TURNS, QUICK_TURNS = 5, 21
+"""Times that each change is made, of an array and of a number, and undone in between: odd, so that it is made in the
+end.
+"""
 SETTLED = 8
 """So many of the last results come at the pace of the slowest part."""
 
@@ -209,9 +211,10 @@ async def memories_change_between_images(dut: Any) -> None:
     seen = [0]  # results before each change
     for number, change in enumerate(changes):
         put = edges.put_array if change["array"] else edges.put
-        for turn in range(TURNS):
+        turns, pause = (TURNS, 37) if change["array"] else (QUICK_TURNS, 7)
+        for turn in range(turns):
             await put(change, ("new", "old")[turn % 2])
-            await ClockCycles(dut.clk, 37 * turn + 5 * number)
+            await ClockCycles(dut.clk, pause * turn + 5 * number)
         await ClockCycles(dut.clk, edges.drain)
         assert len(edges.results) > seen[-1]
         seen.append(len(edges.results))
