@@ -105,6 +105,7 @@ class FaultyArrays:
         self.network, self.plan, self.faults = network, plan.of(network.topology), faults
         self.sense, self.spare_entries = max(1, sense), spare_entries
         faults.check(network.topology, self.plan)
+        self._none = CellFaults.none(self.plan.geometry.rows, self.plan.geometry.columns)
         self._pristine: dict[int, npt.NDArray[np.bool_]] = {}
         """Devices that have not been formed, (groups, tiles, 2, rows, columns) by layer; none before `erase`."""
         self._cells = {
@@ -291,9 +292,7 @@ class FaultyArrays:
         """Of the devices of an array those that no SET and RESET moves, pristine ones among them, as
         `model.faults.CellFaults.stuck`; and its mismatches.
         """
-        geometry = self.plan.geometry
-        none = CellFaults.none(geometry.rows, geometry.columns)
-        found = self.faults.arrays.get(ArrayPlace(layer, group, tile), none)
+        found = self.faults.arrays.get(ArrayPlace(layer, group, tile), self._none)
         if layer not in self._pristine:
             return found.stuck, found.mismatch
         pristine = self._pristine[layer][group, tile] & (found.stuck == FREE)

@@ -1,5 +1,6 @@
 """Files and folders that are written whole or not at all, and the readers that all formats share."""
 
+import csv
 import json
 import os
 import re
@@ -63,6 +64,20 @@ def read_manifest(adapter: "TypeAdapter[Contents]", path: Path, known: int, made
         raise HafnetError(f"{path}: {where} is wrong ({first['msg']})") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise HafnetError(f"{path}: not a manifest ({type(error).__name__}: {error})") from None
+
+
+def read_csv(path: Path, needed: str) -> list[list[str]]:
+    """The lines of a CSV file that are not empty, the header first.
+
+    Raises HafnetError for a file that cannot be read, and for one without lines, where `needed` says what is missing.
+    """
+    try:
+        lines = [line for line in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if any(line)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise HafnetError(f"{path}: cannot be read ({error})") from None
+    if not lines:
+        raise HafnetError(f"{path}: is empty, but {needed} is needed")
+    return lines
 
 
 @contextmanager

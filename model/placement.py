@@ -73,13 +73,14 @@ def place(network: Network, plan: Plan, faults: FaultMap, sensitivities: Sensiti
     plan = plan.of(network.topology)
     faults.check(network.topology, plan)
     layers = list(network.layers)
-    _check(network, sensitivities or {})
+    sensitivities = sensitivities or {}
+    _check(network, sensitivities)
     found = []
     for index, grid in enumerate(plan.maps(network.topology)):
         layer = layers[index]
         if grid is None or not isinstance(layer, WeightedLayer):
             continue
-        shares = _shares(layer, sensitivities)
+        shares = _shares(layer.fan_out, sensitivities.get(layer.name))
         wrong = _wrong_reads(layer, index, grid, faults, plan.fidelity == "noisy")
         fixed = _fixed(layers, index)
         order = np.arange(layer.fan_out)
@@ -104,7 +105,7 @@ def load_sensitivities(path: Path, network: Network) -> Sensitivities:
 
     Raises HafnetError for a file that cannot be read, and where neurons are missing, doubled or not the network's.
     """
-    known = {layer.name: layer.fan_out for layer in network.layers if isinstance(layer, WeightedLayer)}
+    known = _fan_outs(network)
     found: dict[str, Floats] = {name: np.full(fan_out, np.nan) for name, fan_out in known.items()}
     try:
         rows = list(csv.DictReader(path.read_text().splitlines()))
@@ -123,8 +124,13 @@ def load_sensitivities(path: Path, network: Network) -> Sensitivities:
     return found
 
 
+def _fan_outs(network: Network) -> dict[str, int]:
+    """The neurons of each layer that has any, by its name."""
+    return {layer.name: layer.fan_out for layer in network.layers if isinstance(layer, WeightedLayer)}
+
+
 def _check(network: Network, sensitivities: Sensitivities) -> None:
-    known = {layer.name: layer.fan_out for layer in network.layers if isinstance(layer, WeightedLayer)}
+    known = _fan_outs(network)
     for name, values in sensitivities.items():
         if name not in known:
             raise HafnetError(f"sensitivities of {name!r} are given, which is no layer of neurons of this network")
@@ -137,11 +143,10 @@ def _check(network: Network, sensitivities: Sensitivities) -> None:
             raise HafnetError(f"layer {name!r}: a sensitivity is {wrong[0]:g}, but must be 0 or more")
 
 
-def _shares(layer: WeightedLayer, sensitivities: Sensitivities | None) -> Floats:
-    """What each neuron counts, 1 in the mean."""
-    given = (sensitivities or {}).get(layer.name)
+def _shares(fan_out: int, given: Floats | None) -> Floats:
+    """What each neuron of a layer counts, 1 in the mean."""
     if given is None or not given.any():
-        return np.ones(layer.fan_out)
+        return np.ones(fan_out)
     shares = np.maximum(given / given.mean(), LEAST)
     return np.asarray(shares / shares.mean(), dtype=np.float64)
 

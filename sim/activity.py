@@ -24,6 +24,7 @@ import numpy as np
 
 from hdl.generate import load_manifest
 from model.device.energy import Activity
+from model.energy.account import IN_RTL_ONLY
 from model.errors import HafnetError
 from model.network import Network
 from model.samples import Samples
@@ -37,8 +38,6 @@ COUNTED = "activity.txt"
 """The file that the counters write, in the folder of the run."""
 ELSEWHERE = "streams and host"
 """Where what is counted outside of all layers."""
-IN_RTL_ONLY = ("memory_bits", "register_bits", "clocked_bits")
-"""Events that golden does not count."""
 FIELDS = {
     "registers": ("clocked_bits", "register_bits", "cycles of all counters"),
     "memory": ("memory_bits",),

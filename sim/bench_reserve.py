@@ -16,6 +16,7 @@ from hdl.registers import Register
 from sim import job
 from sim.edges import Edges
 from sim.host import CHECKING, MISMATCH, NOT_VALID, SPARED, Refused
+from sim.streams import PATIENCE
 
 test = cocotb.test(timeout_time=20, timeout_unit="ms")
 EARLY = 400
@@ -53,8 +54,7 @@ class Reserve(Edges):
 
     async def settled(self) -> int:
         """Wait until all signatures have been read; the number of those that are not right."""
-        while await self.host.read(Register.STATUS) & CHECKING:
-            pass
+        await self.host.until_not(CHECKING, PATIENCE)
         invalid = await self.host.read(Register.INVALID)
         assert bool(await self.host.read(Register.STATUS) & NOT_VALID) == bool(invalid)
         return invalid

@@ -9,7 +9,7 @@ from model.device.energy import Activity, Coefficients
 from model.device.presets import PRESETS
 from model.device.resistance import Condition
 from model.device.situation import Situation
-from model.energy.account import Account
+from model.energy.account import IN_RTL_ONLY, Account
 from model.energy.activity import by_layer, programming
 from model.errors import HafnetError
 from model.network import Network
@@ -94,7 +94,7 @@ def join(golden: Mapping[str, Activity], counted: activity.Counted) -> dict[str,
                     f"layer {layer!r}: RTL and golden disagree: {counted.images} images are {told} {event} in the RTL, "
                     f"but should be {expected}"
                 )
-        found[layer] = right + Activity(**{event: getattr(rtl, event) for event in activity.IN_RTL_ONLY})
+        found[layer] = right + Activity(**{event: getattr(rtl, event) for event in IN_RTL_ONLY})
     return found
 
 

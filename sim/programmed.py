@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from hdl.registers import Timing
@@ -95,7 +96,7 @@ class _Writer:
         minus = plus << columns if self._grid.ternary else 0
         return self.put(row, plus, forms=0) and self.put(row, minus, forms=1)
 
-    @property
+    @cached_property
     def _grid(self) -> LayerMap:
         grid = self.faults.plan.maps(self.faults.network.topology)[self.place[0]]
         assert grid is not None  # it has arrays

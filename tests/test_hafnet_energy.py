@@ -12,6 +12,7 @@ from simulators import Require
 
 from model import images
 from model.device.energy import Activity
+from model.energy.account import IN_RTL_ONLY
 from model.energy.activity import by_layer, inference
 from model.mapping import Geometry
 from model.network import Network
@@ -76,7 +77,7 @@ def test_in_the_rtl(project: Path, run: Run, require_simulator: Require) -> None
     with (project / "energy" / "energy.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["phase"] == "inference"]
     assert {row["layer"] for row in rows} == {"hidden0", "output", "streams and host"}
-    assert all(float(row["count"]) > 0 for row in rows if row["event"] in activity.IN_RTL_ONLY)
+    assert all(float(row["count"]) > 0 for row in rows if row["event"] in IN_RTL_ONLY)
     assert sum(float(row["energy_nJ"]) for row in rows) == pytest.approx(found["nJ_per_inference"])
 
 

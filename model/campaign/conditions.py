@@ -61,7 +61,7 @@ def _point(
     read = situation.read(source)
     rates = {layer.name: _rate(layer, read, cell) for layer in layers}
     weights = sum(layer.matrix.size for layer in layers)
-    errors = sum(float(expected_errors(layer.matrix, rates[layer.name])) for layer in layers)
+    errors = sum(expected_errors(layer.matrix, rates[layer.name]) for layer in layers) / weights
     # A device of each cell of weight +1 is SET, in 2T2R the other one of those of -1, too; all others are RESET.
     sets = sum(int(np.sum(layer.matrix == 1 if cell == "1T1R" else layer.matrix != 0)) for layer in layers)
     resets = weights * (1 if cell == "1T1R" else 2) - sets
@@ -70,11 +70,11 @@ def _point(
     facts = {
         "lrs_median_ohm": read.states.lrs.median,
         "hrs_median_ohm": read.states.hrs.median,
-        "weight_error_rate": errors / weights,
+        "weight_error_rate": errors,
         "endurance_cycles": AGEING.cycles(situation.condition),
         "programming_uJ": joules * 1e6,
     }
-    return Point(label, errors / weights if value is None else value, rates, facts)
+    return Point(label, errors if value is None else value, rates, facts)
 
 
 def _rate(layer: WeightedLayer, read: Read, cell: Cell) -> Rate:

@@ -1,9 +1,7 @@
 """The picture of a campaign: accuracy against what made the weights err, as SVG and PNG."""
 
-import io
 import textwrap
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -11,39 +9,17 @@ from matplotlib.ticker import PercentFormatter
 from model.campaign.outcome import Outcome
 from model.campaign.points import ERRORS
 from model.campaign.statistics import Summary
+from model.pictures import CURVE, LINE, QUIET, plain, rendered
 
-INK, QUIET, CURVE = "#1f2933", "#8894a2", "#0b7285"
-STYLE = {
-    "svg.hashsalt": "hafnet",  # ids of elements are made from it, instead of at random
-    "svg.fonttype": "none",  # text stays text
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": QUIET,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
 SIZE = (6.4, 4.0)
 """Inches."""
-LINE = 64
-"""Characters of the title, which is broken at the dashes between layers."""
-DOTS = 150
-"""Of the PNG, an inch."""
 DECADE = 5
 """An axis whose values span such a factor is logarithmic."""
 
 
 def draw(outcome: Outcome) -> dict[str, bytes]:
     """The picture as the bytes of its files, by "svg" and "png": the same outcome, the same bytes."""
-    files = {}
-    with mpl.rc_context(STYLE):  # type: ignore[arg-type]  # matplotlib has a type for each name
-        for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
-            file, figure = io.BytesIO(), _figure(outcome)
-            figure.savefig(file, format=kind, dpi=DOTS, metadata=metadata)
-            files[kind] = file.getvalue()
-    return files
+    return rendered(lambda: _figure(outcome))
 
 
 def _figure(outcome: Outcome) -> Figure:
@@ -83,8 +59,7 @@ def _names(axes: Axes, outcome: Outcome) -> None:
     axes.set_xlabel(f"accuracy on {len(outcome.campaign.samples):,} samples")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.set_title(_title(outcome), fontsize=10)
-    axes.grid(axis="x", color=QUIET, alpha=0.25, linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes, "x")
     axes.figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=8)
 
 
@@ -94,8 +69,7 @@ def _errors(axes: Axes, outcome: Outcome) -> None:
     axes.plot(*zip(*pairs, strict=True) if pairs else ((), ()), color=CURVE, marker="o", markersize=3.5, linewidth=1.2)
     axes.set_yscale("log")
     axes.set_ylabel(ERRORS)
-    axes.grid(color=QUIET, alpha=0.25, linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)
 
 
 def _accuracy(axes: Axes, outcome: Outcome) -> None:
@@ -122,8 +96,7 @@ def _accuracy(axes: Axes, outcome: Outcome) -> None:
     axes.set_ylabel(f"accuracy on {len(outcome.campaign.samples):,} samples")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_title(_title(outcome), fontsize=10)
-    axes.grid(color=QUIET, alpha=0.25, linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)
     rising = bool(means) and means[-1] > means[0]
     axes.legend(frameon=False, loc="lower right" if rising else "lower left")
 

@@ -15,7 +15,6 @@ the law of `Filament`: along a line where one of the three varies, over the tria
 more do. Beyond the rows nothing is known, and no value is given.
 """
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from scipy.spatial import QhullError
 from model.device.resistance import Condition, LogNormal, States
 from model.device.units import CURRENT, NUMBER, PULSE, RESISTANCE, VOLTAGE, Units, resolve, written
 from model.errors import HafnetError
+from model.files import read_csv
 
 MEASURED: dict[str, Units] = {
     "set_current": CURRENT,
@@ -65,12 +65,7 @@ class Table:
         Raises HafnetError for a file that cannot be read, a column without unit or of an unknown one, a missing,
         unknown or doubled column, and a number that is none or cannot be.
         """
-        try:
-            lines = [line for line in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if any(line)]
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise HafnetError(f"{path}: cannot be read ({error})") from None
-        if not lines:
-            raise HafnetError(f"{path}: is empty, but a header with units is needed")
+        lines = read_csv(path, "a header with units")
         try:
             columns = _columns([name.strip() for name in lines[0]])
             return cls(tuple(_row(columns, line, number) for number, line in enumerate(lines[1:], start=1)))

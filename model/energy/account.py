@@ -22,6 +22,8 @@ EVENTS = {
     "clocked_bits": "register bits clocked",
 }
 """The events of an inference, and what they are called."""
+IN_RTL_ONLY = ("memory_bits", "register_bits", "clocked_bits")
+"""Those that golden does not count."""
 PULSED = {"forms": "devices formed", "sets": "devices set", "resets": "devices reset"}
 PROGRAMMED = {**PULSED, "rows": "word lines, to verify", "reads": "amplifiers, to verify"}
 """The events of programming."""
@@ -73,7 +75,7 @@ class Account:
     @property
     def left_out(self) -> tuple[str, ...]:
         """The events that were not counted."""
-        return () if self.counted_in_rtl else ("memory_bits", "register_bits", "clocked_bits")
+        return () if self.counted_in_rtl else IN_RTL_ONLY
 
     def lines(self, activity: Activity | None = None) -> list[Line]:
         """The events of an inference, of all layers together or of `activity`, which is of all images, too."""

@@ -9,12 +9,12 @@ Columns, in any order:
 An event that is not there keeps its estimate.
 """
 
-import csv
 from pathlib import Path
 
 from model.device.checks import not_negative
 from model.device.energy import Coefficient, Coefficients
 from model.errors import HafnetError
+from model.files import read_csv
 
 UNITS = {"F": 1.0, "pF": 1e-12, "fF": 1e-15, "aF": 1e-18}
 QUANTITY = "capacitance"
@@ -27,12 +27,7 @@ def load(path: Path) -> Coefficients:
     unknown or doubled column, an event that is not known or there twice, a number that is none or below 0, and a
     missing source.
     """
-    try:
-        lines = [line for line in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if any(line)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise HafnetError(f"{path}: cannot be read ({error})") from None
-    if not lines:
-        raise HafnetError(f"{path}: is empty, but a header with a unit is needed")
+    lines = read_csv(path, "a header with a unit")
     try:
         header = [name.strip() for name in lines[0]]
         column, factor = _capacitance(header)

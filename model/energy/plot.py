@@ -1,14 +1,11 @@
 """The picture of an account: what an inference costs, a bar for each layer, by what it is spent on; as SVG and PNG."""
 
-import io
 import textwrap
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from model.campaign.plot import DOTS, LINE, QUIET, STYLE
 from model.energy.account import EVENTS, Account
+from model.pictures import LINE, QUIET, plain, rendered
 
 COLOURS = {
     "rows": "#0b3c49",
@@ -27,15 +24,7 @@ LABEL = 28
 
 def draw(account: Account) -> dict[str, bytes]:
     """The picture as the bytes of its files, by "svg" and "png": the same account, the same bytes."""
-    files = {}
-    with mpl.rc_context(STYLE):  # type: ignore[arg-type]  # matplotlib has a type for each name
-        for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
-            figure = Figure(figsize=(WIDTH, FRAME + BAR * len(_bars(account))), layout="constrained")
-            _fill(figure, figure.add_subplot(), account)
-            file = io.BytesIO()
-            figure.savefig(file, format=kind, dpi=DOTS, metadata=metadata)
-            files[kind] = file.getvalue()
-    return files
+    return rendered(lambda: _figure(account))
 
 
 def _bars(account: Account) -> dict[str, dict[str, float]]:
@@ -48,8 +37,10 @@ def _bars(account: Account) -> dict[str, dict[str, float]]:
     return bars
 
 
-def _fill(figure: Figure, axes: Axes, account: Account) -> None:
+def _figure(account: Account) -> Figure:
     bars = _bars(account)
+    figure = Figure(figsize=(WIDTH, FRAME + BAR * len(bars)), layout="constrained")
+    axes = figure.add_subplot()
     names = [textwrap.shorten(layer, LABEL, placeholder="…") for layer in bars]
     places, starts = list(range(len(bars))), [0.0] * len(bars)
     for event, called in EVENTS.items():
@@ -65,7 +56,7 @@ def _fill(figure: Figure, axes: Axes, account: Account) -> None:
     axes.set_xlabel(f"nJ an inference at {account.supply:g} V")
     title = f"{account.topology}: {account.inference.nanojoules_per_inference:.3g} nJ an inference"
     axes.set_title("\n".join([textwrap.fill(title, LINE), *textwrap.wrap(account.scope, LINE)]), fontsize=10)
-    axes.grid(color=QUIET, alpha=0.25, linewidth=0.6, axis="x")
+    plain(axes, "x")
     axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=4, fontsize=8)
+    return figure

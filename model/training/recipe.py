@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from model.campaign.engine import one_core
 from model.encoding import FixedPoint, Thermometer
 from model.errors import HafnetError
 from model.network import Network, Origin
@@ -187,20 +188,9 @@ def progress_bar(epochs: int, console: Console | None = None) -> Iterator[Callab
         yield report
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One core for torch: sums are taken in the same order on machines of any number of cores, and nothing stalls where
-    the cores are shared (a step of a small network is far shorter than a turn of the scheduler).
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@_one_thread()
+# Sums are taken in the same order on machines of any number of cores, and nothing stalls where the cores are shared (a
+# step of a small network is far shorter than a turn of the scheduler).
+@one_core()
 def train(
     data: DataSet, recipe: Recipe, device: str | None = None, progress: Callable[[Epoch], None] | None = None
 ) -> Trained:
