@@ -21,8 +21,9 @@ from hdl.emit import TOP_IMAGE, emit
 from hdl.neurons.targets import Target
 from hdl.registers import Register, Timing
 from model.errors import HafnetError
-from model.files import read_manifest, whole_folder
+from model.files import whole_folder
 from model.plan import Plan
+from model.readers import read_manifest
 from model.topology import Convolution, Dense, MaxPool, Topology
 
 VERSION = 4

@@ -17,8 +17,10 @@ from safetensors.numpy import save
 
 from model.encoding import integer
 from model.errors import HafnetError
-from model.files import check_version, read_tensors, write_whole
+from model.files import write_whole
 from model.plan import Plan
+from model.readers import check_version
+from model.tensors import read_tensors
 from model.topology import Topology
 
 VERSION = 1

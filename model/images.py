@@ -27,12 +27,13 @@ from model import bits
 from model.device_images import DEVICE_KINDS, device_words
 from model.errors import HafnetError
 from model.faults import NO_FAULTS, FaultMap
-from model.files import read_manifest, whole_folder
+from model.files import whole_folder
 from model.formats import FORMATS
 from model.mapping import S2P, Cell, LayerMap, offset_width, threshold_width
 from model.network import MaxPoolLayer, Network, Signs, WeightedLayer
 from model.network_file import ENCODINGS, assemble, describe, describe_layers, understand, understand_layers
 from model.plan import Plan
+from model.readers import read_manifest
 from model.signatures import contents_crc32
 from model.topology import AveragePool, MaxPool, Topology
 

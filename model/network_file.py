@@ -19,7 +19,7 @@ from safetensors.numpy import save as save_tensors
 from model import bits
 from model.encoding import Encoding, FixedPoint, Stochastic, Thermometer
 from model.errors import HafnetError
-from model.files import check_version, read_tensors, write_whole
+from model.files import write_whole
 from model.network import (
     AveragePoolLayer,
     ConvolutionLayer,
@@ -32,6 +32,8 @@ from model.network import (
     Signs,
     WeightedLayer,
 )
+from model.readers import check_version
+from model.tensors import read_tensors
 from model.topology import AveragePool, Convolution, Dense, LayerShape, MaxPool, Topology
 
 VERSION = 2

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from safetensors.numpy import save
 
 from model.errors import HafnetError
-from model.files import read_tensors, write_whole
+from model.files import write_whole
+from model.tensors import read_tensors
 
 Integers: TypeAlias = npt.NDArray[np.signedinteger[Any] | np.unsignedinteger[Any]]
 

@@ -25,7 +25,8 @@ from pydantic import Field, TypeAdapter
 from hdl.generate import MANIFEST, File, Manifest
 from model import images
 from model.errors import HafnetError
-from model.files import read_manifest, whole_folder
+from model.files import whole_folder
+from model.readers import read_manifest
 from sim.cells import TARGETS, SynthesisError, models, share
 from sim.verify import check_folder
 

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from model.errors import HafnetError
-from model.files import check_version, write_whole
+from model.files import write_whole
+from model.readers import check_version
 
 VERSION = 1
 

@@ -26,7 +26,7 @@ from scipy.spatial import QhullError
 from model.device.resistance import Condition, LogNormal, States
 from model.device.units import CURRENT, NUMBER, PULSE, RESISTANCE, VOLTAGE, Units, resolve, written
 from model.errors import HafnetError
-from model.files import read_csv
+from model.readers import read_csv
 
 MEASURED: dict[str, Units] = {
     "set_current": CURRENT,

@@ -14,7 +14,7 @@ from pathlib import Path
 from model.device.checks import not_negative
 from model.device.energy import Coefficient, Coefficients
 from model.errors import HafnetError
-from model.files import read_csv
+from model.readers import read_csv
 
 UNITS = {"F": 1.0, "pF": 1e-12, "fF": 1e-15, "aF": 1e-18}
 QUANTITY = "capacitance"
