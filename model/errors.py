@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake."""
+"""The one exception that stands for a user's mistake, and the one warning."""
 
 
 class HafnetError(Exception):
@@ -6,3 +6,7 @@ class HafnetError(Exception):
 
     The command line prints the sentence and ends with exit code 2; there is no traceback.
     """
+
+
+class HafnetWarning(UserWarning):
+    """What a user should know and may leave as it is, in one sentence. The command line prints it and goes on."""

@@ -1,31 +1,35 @@
 """Faults of arrays, cell by cell: devices that are stuck, what an amplifier says of equal ones, reads that err.
 
 File of a `FaultMap`: one `.safetensors` with, for each array that has faults, `layer{L}_g{G}_t{T}.stuck`, `.mismatch`
-and `.weak` (see `CellFaults`), and one metadata entry `hafnet_faults`, a JSON text: the format's version and the seed.
+and `.weak` (see `CellFaults`), and one metadata entry `hafnet_faults`, a JSON text: the seed, where they are known the
+`topology` (its text) and the `plan` whose arrays these are, and what `model.tensors` adds, the format's version (2; 1
+had neither these nor a digest) and the digest.
 """
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import save
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from model.encoding import integer
 from model.errors import HafnetError
 from model.files import write_whole
-from model.plan import Plan
-from model.readers import check_version
-from model.tensors import read_tensors
+from model.plan import Plan, difference
+from model.tensors import Form, brief, read_tensors, tensors_to_bytes
 from model.topology import Topology
 
-VERSION = 1
+VERSION = 2
+FORM = Form("fault map", "hafnet_faults", ("seed", "topology", "plan"), VERSION, undigested=1)
 MEMBERS = ("stuck", "mismatch", "weak")
-TENSOR = re.compile(rf"layer(\d+)_g(\d+)_t(\d+)\.({'|'.join(MEMBERS)})")
+NUMBER = "(0|[1-9][0-9]{0,9})"
+TENSOR = re.compile(rf"layer{NUMBER}_g{NUMBER}_t{NUMBER}\.({'|'.join(MEMBERS)})")
+LIMIT = 10**10
+"""Numbers of layers, groups and tiles are below it, as those in names of tensors are."""
 
 FREE, HRS, LRS = -1, 0, 1
 """What `CellFaults.stuck` says of a device: nothing, or the state that no pulse moves it from."""
@@ -116,24 +120,59 @@ def _integers(name: str, given: npt.ArrayLike, low: int, high: int) -> npt.NDArr
 
 
 @dataclass(frozen=True)
+class Chip:
+    """Whose arrays a fault map speaks of: those of a topology, by its text, under a plan."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    topology: str
+    plan: Plan
+
+    @classmethod
+    def of(cls, topology: Topology, plan: Plan) -> Self:
+        """That of a topology and a plan. What the emulation of arrays knows of their cells is no matter here."""
+        return cls(str(topology), replace(plan.of(topology), fidelity="bits"))
+
+
+_CHIP = TypeAdapter(Chip)
+
+
+@dataclass(frozen=True)
 class FaultMap:
-    """The faults of all arrays of a network: `arrays`, by their places (those that are not there have none), and the
-    `seed` of what noisy reads draw, 0 … 2^64 - 1. Raises HafnetError for another seed.
+    """The faults of all arrays of a network: `arrays`, by their places (those that are not there have none), the `seed`
+    of what noisy reads draw, 0 … 2^64 - 1, and the `chip` that has these arrays, or None where nobody said. Maps of the
+    same faults are equal. Raises HafnetError for another seed, and for a place that no array can have.
     """
 
     arrays: Mapping[ArrayPlace, CellFaults] = field(default_factory=dict)
     seed: int = 0
+    chip: Chip | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "arrays", {ArrayPlace(*place): self.arrays[place] for place in sorted(self.arrays)})
+        arrays = {_place(place): faults for place, faults in self.arrays.items()}
+        for place, faults in arrays.items():
+            if not isinstance(faults, CellFaults):
+                raise HafnetError(f"fault map: {place} has {brief(faults)}, but must have CellFaults")
+        object.__setattr__(self, "arrays", dict(sorted(arrays.items())))
         object.__setattr__(self, "seed", integer("the seed of a fault map", self.seed))
         if not 0 <= self.seed < 1 << 64:
             raise HafnetError(f"fault map: seed {self.seed} is outside 0 … 2^64 - 1")
 
     def check(self, topology: Topology, plan: Plan) -> None:
-        """Raise HafnetError, naming the array, where one is not among those of the plan or has another size."""
+        """Raise HafnetError where the map is one of another chip, and, naming the array, where an array is not among
+        those of the plan or has another size.
+        """
         if self.arrays and plan.fidelity == "bits":
             raise HafnetError("arrays of fidelity 'bits' have no faults: a fault map needs 'devices' or 'noisy'")
+        if self.chip is not None:
+            chip = Chip.of(topology, plan)
+            if self.chip.topology != chip.topology:
+                raise HafnetError(
+                    f"fault map: it was made for {self.chip.topology[:100]}, but the network is {chip.topology[:100]}"
+                )
+            if self.chip.plan != chip.plan:
+                what = difference(self.chip.plan, chip.plan)
+                raise HafnetError(f"fault map: it was made for the arrays of another plan: {what}")
         maps, size = plan.maps(topology), (plan.geometry.rows, plan.geometry.columns)
         for place, faults in self.arrays.items():
             grid = maps[place.layer] if 0 <= place.layer < len(maps) else None
@@ -154,15 +193,15 @@ class FaultMap:
             for place, faults in self.arrays.items()
             for name in MEMBERS
         }
-        header = json.dumps({"version": VERSION, "seed": self.seed}, sort_keys=True)
-        return save(tensors, metadata={"hafnet_faults": header})
+        chip = {} if self.chip is None else _CHIP.dump_python(self.chip, mode="json")
+        return tensors_to_bytes(FORM, {"seed": self.seed, **chip}, tensors)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read a map. Raises HafnetError for a missing, truncated or inconsistent file."""
-        tensors, metadata = read_tensors(path)
+        """Read a map. Raises HafnetError for a missing, truncated, changed or inconsistent file."""
+        members, tensors = read_tensors(path, FORM)
         try:
-            return cls(*_from_parts(tensors, metadata))
+            return cls(*_from_parts(tensors, members))
         except HafnetError as error:
             raise HafnetError(f"{path}: {error}") from None
 
@@ -170,38 +209,55 @@ class FaultMap:
 NO_FAULTS = FaultMap()
 
 
-def _from_parts(
-    tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]
-) -> tuple[dict[ArrayPlace, CellFaults], int]:
-    """Arrays and seed."""
+def _place(given: Any) -> ArrayPlace:
     try:
-        header = json.loads(metadata["hafnet_faults"])
-        check_version(header["version"], VERSION)
-        seed = header["seed"]
-    except (KeyError, TypeError, ValueError):
-        raise HafnetError("a .safetensors file, but no fault map (metadata 'hafnet_faults' is not whole)") from None
+        place = ArrayPlace(*(integer(f"fault map: a number of the place {brief(given)}", each) for each in given))
+    except TypeError:
+        raise HafnetError(f"fault map: {brief(given)} is no place, but layer, group and tile are needed") from None
+    if not all(0 <= each < LIMIT for each in place):
+        raise HafnetError(f"fault map: {brief(given)} is no place, because its numbers must be 0 … {LIMIT - 1}")
+    return place
+
+
+def _from_parts(
+    tensors: Mapping[str, npt.NDArray[Any]], members: Mapping[str, Any]
+) -> tuple[dict[ArrayPlace, CellFaults], int, Chip | None]:
+    """Arrays, seed and chip."""
+    if "seed" not in members:
+        raise HafnetError("metadata entry 'hafnet_faults' says no seed")
     found: dict[ArrayPlace, dict[str, npt.NDArray[Any]]] = {}
     for name, tensor in tensors.items():
         match = TENSOR.fullmatch(name)
         if match is None:
-            raise HafnetError(f"tensor {name!r} is none of a fault map")
+            raise HafnetError(f"tensor {brief(name)} is none of a fault map")
         layer, group, tile = map(int, match.groups()[:3])
         found.setdefault(ArrayPlace(layer, group, tile), {})[match[4]] = tensor
     arrays = {}
-    for place, members in found.items():
-        if missing := set(MEMBERS) - set(members):
+    for place, held in found.items():
+        if missing := set(MEMBERS) - set(held):
             raise HafnetError(f"tensor '{place}.{min(missing)}' is missing")
         try:
-            arrays[place] = CellFaults(**members)
+            arrays[place] = CellFaults(**held)
         except HafnetError as error:
             raise HafnetError(f"{place}: {error}") from None
-    return arrays, seed
+    chip = {name: member for name, member in members.items() if name != "seed"}
+    return arrays, members["seed"], _chip(chip) if chip else None
+
+
+def _chip(members: Mapping[str, Any]) -> Chip:
+    try:
+        return _CHIP.validate_python(members)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise HafnetError(f"metadata entry 'hafnet_faults': {where} is wrong ({first['msg']})") from None
 
 
 def random_faults(topology: Topology, plan: Plan, *, stuck: float, weak: float, seed: int = 0) -> FaultMap:
     """Each device of the plan's arrays is stuck with probability `stuck`, at LRS as often as at HRS, and each cell weak
     with probability `weak`: its reads err with 1/256 … 128/256. Mismatches are +1 as often as -1. `seed` is that of the
-    noise, too. Raises HafnetError for probabilities outside 0 … 1, and for a seed that is not in 0 … 2^64 - 1.
+    noise, too. The map says that it is one of this topology and plan. Raises HafnetError for probabilities outside
+    0 … 1, and for a seed that is not in 0 … 2^64 - 1.
     """
     for name, rate in (("stuck devices", stuck), ("weak cells", weak)):
         if not 0 <= rate <= 1:
@@ -218,4 +274,4 @@ def random_faults(topology: Topology, plan: Plan, *, stuck: float, weak: float, 
                     random.integers(0, 1, cells, np.uint8, endpoint=True),
                     np.where(random.random(cells) < weak, random.integers(1, WEAKEST, cells, np.uint8, True), 0),
                 )
-    return FaultMap(arrays, seed)
+    return FaultMap(arrays, seed, Chip.of(topology, plan))

@@ -364,6 +364,16 @@ class Network:
 
     __hash__ = None  # type: ignore[assignment]  # arrays have no hash
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256, in 64 digits, of encoding, layers and their contents; see `model.network_file`.
+
+        Equal networks have equal digests, whatever their origin. What was made from a network carries it.
+        """
+        from model import network_file
+
+        return network_file.digest(self)
+
     def save(self, path: Path | str) -> None:
         """Write the network to `path`, whole or not at all; see `model.network_file`."""
         from model import network_file
@@ -372,7 +382,7 @@ class Network:
 
     @classmethod
     def load(cls, path: Path | str) -> "Network":
-        """Read a network. Raises HafnetError for a missing, truncated, newer or inconsistent file."""
+        """Read a network. Raises HafnetError for a missing, truncated, changed, newer or inconsistent file."""
         from model import network_file
 
         return network_file.load(path)

@@ -3,10 +3,11 @@
 Tensors of layer N: `layerN.weights`, uint8, (fan_out, ceil(fan_in / 8)), bit 1 = +1, bit 0 of byte 0 = input 0, and for
 ternary layers `layerN.nonzero`, likewise, where a 0 says that the weight is 0 (its bit in `layerN.weights` is then 0);
 `layerN.thresholds` or `layerN.offsets`, int32; `layerN.conjunctive`, uint8, one 0 or 1 a channel of max-pooling. One
-metadata entry `hafnet`, a JSON text: the format's version, the encoding, the layers' kinds and shapes, and the origin.
+metadata entry `hafnet`, a JSON text: the encoding, the layers' kinds and shapes, the origin, and what `model.tensors`
+adds, the format's version (3; 2 had no digest) and the digest. There are no other members and tensors.
 """
 
-import json
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
-from safetensors.numpy import save as save_tensors
 
 from model import bits
 from model.encoding import Encoding, FixedPoint, Stochastic, Thermometer
 from model.errors import HafnetError
-from model.files import write_whole
 from model.network import (
     AveragePoolLayer,
     ConvolutionLayer,
@@ -32,11 +31,12 @@ from model.network import (
     Signs,
     WeightedLayer,
 )
-from model.readers import check_version
-from model.tensors import read_tensors
+from model.tensors import Form, Tensors, brief, read_tensors, write_tensors
+from model.tensors import digest as digest_of
 from model.topology import AveragePool, Convolution, Dense, LayerShape, MaxPool, Topology
 
-VERSION = 2
+VERSION = 3
+FORM = Form("network", "hafnet", ("encoding", "layers", "origin"), VERSION, undigested=2)
 
 KINDS: Mapping[str, type[LayerShape]] = {
     "dense": Dense,
@@ -50,8 +50,6 @@ ENCODINGS: Mapping[str, type[Encoding]] = {
     "stochastic": Stochastic,
 }
 
-Tensors = Mapping[str, npt.NDArray[Any]]
-
 
 def describe(kinds: Mapping[str, type[Any]], value: Any) -> dict[str, Any]:
     """A dataclass as plain values for JSON, with its kind."""
@@ -61,11 +59,14 @@ def describe(kinds: Mapping[str, type[Any]], value: Any) -> dict[str, Any]:
 
 
 def understand(kinds: Mapping[str, type[Any]], plain: Mapping[str, Any], what: str) -> Any:
-    """The inverse. Raises HafnetError for an unknown kind, or members that are missing or of a wrong type."""
+    """The inverse. Raises HafnetError for an unknown kind, and members that are unknown, missing or of a wrong type."""
     given = dict(plain)
     kind = given.pop("kind")
-    if kind not in kinds:
-        raise HafnetError(f"{what}: kind {kind!r} is not one of {', '.join(kinds)}")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise HafnetError(f"{what}: kind {brief(kind)} is not one of {', '.join(kinds)}")
+    known = [member.name for member in dataclasses.fields(kinds[kind])]
+    if unknown := set(given) - set(known):
+        raise HafnetError(f"{what}: member {brief(min(unknown))} is not known, only {', '.join(known)}")
     try:
         return TypeAdapter(kinds[kind]).validate_python(given)
     except ValidationError as error:
@@ -91,8 +92,21 @@ def understand_layers(encoding: Encoding, plain: Iterable[Mapping[str, Any]]) ->
     return Topology(encoding.input, tuple(shapes), tuple(names))
 
 
+def digest(network: Network) -> str:
+    """The SHA-256 of what a network is, whatever its origin: equal networks have equal ones."""
+    return digest_of(_described(network), _tensors(network))
+
+
 def save(network: Network, path: Path | str) -> None:
     """Write the network to `path`, whole or not at all. The same network gives the same bytes."""
+    write_tensors(path, FORM, {**_described(network), "origin": dict(network.origin)}, _tensors(network))
+
+
+def _described(network: Network) -> dict[str, Any]:
+    return {"encoding": describe(ENCODINGS, network.encoding), "layers": describe_layers(network)}
+
+
+def _tensors(network: Network) -> dict[str, npt.NDArray[Any]]:
     tensors: dict[str, npt.NDArray[Any]] = {}
     for index, layer in enumerate(network.layers):
         for name, array in layer.arrays.items():
@@ -101,49 +115,41 @@ def save(network: Network, path: Path | str) -> None:
             tensors[f"layer{index}.weights"] = bits.pack_bytes(layer.matrix > 0)
             if layer.shape.ternary:
                 tensors[f"layer{index}.nonzero"] = bits.pack_bytes(layer.matrix != 0)
-    header = {
-        "version": VERSION,
-        "encoding": describe(ENCODINGS, network.encoding),
-        "layers": describe_layers(network),
-        "origin": dict(network.origin),
-    }
-    # One metadata entry: the order of several is not fixed by the library.
-    write_whole(path, save_tensors(tensors, metadata={"hafnet": json.dumps(header, sort_keys=True)}))
+    return tensors
 
 
 def load(path: Path | str) -> Network:
-    """Read a network. Raises HafnetError for a missing, truncated, newer or inconsistent file."""
-    tensors, metadata = read_tensors(path)
+    """Read a network. Raises HafnetError for a missing, truncated, changed, newer or inconsistent file."""
+    header, tensors = read_tensors(path, FORM)
     try:
-        return _from_parts(metadata, tensors)
+        return _from_parts(header, tensors)
     except HafnetError as error:
         raise HafnetError(f"{path}: {error}") from None
 
 
-def _from_parts(metadata: Mapping[str, str], tensors: Tensors) -> Network:
-    if "hafnet" not in metadata:
-        raise HafnetError("a .safetensors file, but not a network (metadata entry 'hafnet' is missing)")
+def _from_parts(header: Mapping[str, Any], tensors: Tensors) -> Network:
     try:
-        header = json.loads(metadata["hafnet"])
-        check_version(header["version"], VERSION)
         encoding = understand(ENCODINGS, header["encoding"], "encoding")
         topology = understand_layers(encoding, header["layers"])
         origin = dict(header["origin"])
     except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
         raise HafnetError(f"metadata entry 'hafnet' is damaged ({type(error).__name__}: {error})") from None
-    contents = [_contents(tensors, index, topology) for index in range(len(topology.layers))]
+    left = dict(tensors)
+    contents = [_contents(left, index, topology) for index in range(len(topology.layers))]
+    if left:
+        raise HafnetError(f"tensor {brief(min(left))} belongs to nothing in the network")
     return assemble(encoding, topology, contents, origin)
 
 
-def _contents(tensors: Tensors, index: int, topology: Topology) -> Tensors:
-    """One layer's arrays by their names."""
+def _contents(tensors: dict[str, npt.NDArray[Any]], index: int, topology: Topology) -> Tensors:
+    """One layer's arrays by their names, taken out of the tensors."""
     name, shape = topology.names[index], topology.layers[index]
 
     def read(kind: str) -> npt.NDArray[Any]:
         key = f"layer{index}.{kind}"
         if key not in tensors:
             raise HafnetError(f"layer {name!r}: tensor {key!r} is missing")
-        return tensors[key]
+        return tensors.pop(key)
 
     if isinstance(shape, AveragePool):
         return {}

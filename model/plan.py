@@ -6,7 +6,9 @@ from typing import Literal, TypeAlias, get_args
 from model.encoding import integer
 from model.errors import HafnetError
 from model.mapping import P2S, S2P, Dataflow, Geometry, LayerMap, offset_width, threshold_width
-from model.topology import Convolution, Dense, Topology
+from model.topology import AveragePool, Convolution, Dense, MaxPool, Topology
+
+POOLING = (MaxPool, AveragePool)
 
 Fidelity: TypeAlias = Literal["bits", "devices", "noisy"]
 """What the emulation of an array knows of its cells: a weight; the states of two devices; and that reads may err."""
@@ -49,8 +51,13 @@ class Plan:
         object.__setattr__(self, "layers", tuple(self.layers))
 
     def of(self, topology: Topology) -> "Plan":
-        """The plan with a `LayerPlan` for each layer of `topology`. Raises HafnetError where it is not one for it."""
-        plan = replace(self, layers=self._layers(topology))
+        """The plan with a `LayerPlan` for each layer of `topology`, that of all pooling layers alike.
+
+        Raises HafnetError where it is not one for it.
+        """
+        layers = zip(topology.layers, self._layers(topology), strict=True)
+        none = LayerPlan()
+        plan = replace(self, layers=tuple(none if isinstance(shape, POOLING) else each for shape, each in layers))
         plan.maps(topology)
         return plan
 
@@ -85,6 +92,21 @@ class Plan:
                 f"a plan for {len(layers)} layers does not fit {topology}, which has {len(topology.layers)}"
             )
         return layers
+
+
+def difference(one: Plan, other: Plan) -> str:
+    """What differs first between two plans for the same topology that are not equal."""
+    if one.geometry != other.geometry:
+        return f"arrays of {one.geometry} and of {other.geometry}"
+    if one.numbers_in_arrays != other.numbers_in_arrays:
+        return "the numbers of one are in its arrays, those of the other are not"
+    if one.fidelity != other.fidelity:
+        return f"emulations of fidelity {one.fidelity!r} and {other.fidelity!r}"
+    if len(one.layers) != len(other.layers):
+        return f"{len(one.layers)} layers and {len(other.layers)}"
+    layers = enumerate(zip(one.layers, other.layers, strict=True))
+    index, (here, there) = next((index, pair) for index, pair in layers if pair[0] != pair[1])
+    return f"layer {index} is {here.dataflow} in {here.lanes} lanes and {there.dataflow} in {there.lanes}"
 
 
 def layer_map(

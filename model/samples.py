@@ -2,20 +2,28 @@
 
 Training leaves the test samples beside the network in such a file, and verification reads it; anyone can make one by
 hand. File: one `.safetensors` with `values`, an integer tensor (samples, values), and optionally `labels`, int32
-(samples,).
+(samples,). Its metadata entry `hafnet_samples`, a JSON text, has what `model.tensors` adds and, where they are known,
+the `encoding` that the values are for and the `map` (height, width, channels) that they are laid out as: those of the
+network that was trained beside them, and of every network that is trained anew on the same data. A file without
+metadata is read, too.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import save
 
+from model.encoding import Encoding, integer
 from model.errors import HafnetError
-from model.files import write_whole
-from model.tensors import read_tensors
+from model.network import Network
+from model.network_file import ENCODINGS, describe, understand
+from model.tensors import Form, brief, read_tensors, write_tensors
+from model.topology import Dense, Map
+
+FORM = Form("samples", "hafnet_samples", ("encoding", "map"), version=1, undigested=0)
 
 Integers: TypeAlias = npt.NDArray[np.signedinteger[Any] | np.unsignedinteger[Any]]
 
@@ -34,17 +42,33 @@ def _frozen(name: str, given: npt.ArrayLike, axes: int) -> Integers:
     return frozen
 
 
+@dataclass(frozen=True)
+class Input:
+    """What a network takes: the `encoding` of its values and, where its first layer takes one, the `map` of them."""
+
+    encoding: Encoding
+    map: Map | None = None
+
+    @classmethod
+    def of(cls, network: Network) -> Self:
+        """That of a network."""
+        flat = isinstance(network.topology.layers[0], Dense)
+        return cls(network.encoding, None if flat else network.topology.source)
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Input values, one row a sample, and what they are.
 
     Members: `values`, (samples, values) integers of any dtype that fit in 32 bits; `labels`, (samples,) classes from 0
-    on, or None. Both are copied and made read-only. Raises HafnetError where a member breaks its rule, or where there
-    is no sample.
+    on, or None; `input`, that of the network which they were made for, or None where nobody said. Arrays are copied and
+    made read-only. Two are equal where values and labels are. Raises HafnetError where a member breaks its rule, or
+    where there is no sample.
     """
 
     values: Integers
     labels: Integers | None = None
+    input: Input | None = None
 
     def __post_init__(self) -> None:
         values = _frozen("values", self.values, 2)
@@ -76,22 +100,58 @@ class Samples:
         """The first `count` samples. Raises HafnetError where there are fewer."""
         if not 1 <= count <= len(self):
             raise HafnetError(f"{count} samples are asked for, but there are {len(self)}")
-        return Samples(self.values[:count], None if self.labels is None else self.labels[:count])
+        return Samples(self.values[:count], None if self.labels is None else self.labels[:count], self.input)
+
+    def made_for(self, network: Network) -> "Samples":
+        """The same samples, that say what network takes them. Raises HafnetError where it does not."""
+        samples = replace(self, input=Input.of(network))
+        samples.check(network)
+        return samples
+
+    def check(self, network: Network) -> None:
+        """Raise HafnetError where the network takes other inputs than these."""
+        has, takes = self.values.shape[1], network.encoding.values
+        if has != takes:
+            raise HafnetError(f"samples have {has} values, but the network takes {takes}")
+        if self.input is None:
+            return
+        there = Input.of(network)
+        if self.input.encoding != there.encoding:
+            made, takes = (repr(each)[:80] for each in (self.input.encoding, there.encoding))
+            raise HafnetError(f"samples were made for {made}, but the network takes {takes}: others are needed")
+        if None not in (self.input.map, there.map) and self.input.map != there.map:
+            raise HafnetError(f"samples are maps of {self.input.map}, but the network takes maps of {there.map}")
 
     def save(self, path: Path | str) -> None:
         """Write the samples to `path`, whole or not at all. The same samples give the same bytes."""
         tensors: dict[str, npt.NDArray[Any]] = {"values": np.array(self.values)}
         if self.labels is not None:
             tensors["labels"] = self.labels.astype(np.int32)
-        write_whole(path, save(tensors))
+        members: dict[str, Any] = {}
+        if self.input is not None:
+            members = {"encoding": describe(ENCODINGS, self.input.encoding), "map": self.input.map}
+        write_tensors(path, FORM, members, tensors)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read samples. Raises HafnetError for a missing, truncated or inconsistent file."""
-        tensors, _ = read_tensors(path)
+        """Read samples. Raises HafnetError for a missing, truncated, changed or inconsistent file."""
+        members, tensors = read_tensors(path, FORM)
         if "values" not in tensors:
-            raise HafnetError(f"{path}: a .safetensors file, but not samples (tensor 'values' is missing)")
+            raise HafnetError(f"{path}: a .safetensors file, but no samples (tensor 'values' is missing)")
+        if unknown := set(tensors) - {"values", "labels"}:
+            raise HafnetError(f"{path}: tensor {brief(min(unknown))} is none of samples")
         try:
-            return cls(tensors["values"], tensors.get("labels"))
+            return cls(tensors["values"], tensors.get("labels"), _input(members))
         except HafnetError as error:
             raise HafnetError(f"{path}: {error}") from None
+
+
+def _input(members: Mapping[str, Any]) -> Input | None:
+    if members.get("encoding") is None:
+        return None
+    try:
+        encoding: Encoding = understand(ENCODINGS, members["encoding"], "encoding")
+        sides = members.get("map")
+        return Input(encoding, None if sides is None else Map(*(integer("a side of the map", side) for side in sides)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise HafnetError(f"metadata entry {FORM.entry!r} is damaged ({type(error).__name__}: {error})") from None

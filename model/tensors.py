@@ -1,20 +1,137 @@
-"""Reads the `.safetensors` files of networks, samples and fault maps."""
+"""`.safetensors` files of networks, samples and fault maps, each with a digest of its contents.
 
+A file has tensors and one metadata entry, a JSON text: members that say what the tensors are, the format's `version`,
+and `digest`, the SHA-256 of all the others. One entry, because the library does not fix the order of several. A file
+of before, without a digest, is read with a `HafnetWarning`.
+"""
+
+import hashlib
+import json
+import reprlib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
-from model.errors import HafnetError
+from model.errors import HafnetError, HafnetWarning
+from model.files import write_whole
+from model.readers import check_version, parse_json
+
+Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
+Members: TypeAlias = Mapping[str, Any]
+
+SHOWN = 12
+"""Digits of a digest that a sentence shows."""
 
 
-def read_tensors(path: Path | str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
-    """Tensors and metadata of a .safetensors file. Raises HafnetError for a missing or truncated one."""
+@dataclass(frozen=True)
+class Form:
+    """A kind of file: `what` it is, its metadata `entry` and the `members` that this may have, the `version` that is
+    written, and the last `undigested` one, which had no digest (0: which had no metadata either).
+    """
+
+    what: str
+    entry: str
+    members: tuple[str, ...]
+    version: int
+    undigested: int
+
+
+def digest(members: Members, tensors: Tensors) -> str:
+    """The SHA-256 of members and tensors (names, types, shapes, elements), whatever their order, in 64 digits."""
+    found = hashlib.sha256()
+    parts = [json.dumps(members, sort_keys=True).encode()]
+    for name, tensor in sorted(tensors.items()):
+        little = np.asarray(tensor).astype(tensor.dtype.newbyteorder("<"), copy=False)
+        parts += [name.encode(), f"{little.dtype.str} {little.shape}".encode(), little.tobytes()]
+    for part in parts:
+        found.update(len(part).to_bytes(8, "little") + part)
+    return found.hexdigest()
+
+
+def short(digest: str) -> str:
+    """A digest as sentences show it."""
+    return f"{digest[:SHOWN]}…"
+
+
+def brief(value: object) -> str:
+    """A value of a file, short enough for a sentence."""
+    shown = reprlib.Repr()
+    shown.maxstring = shown.maxother = shown.maxlong = 60
+    return shown.repr(value)
+
+
+def tensors_to_bytes(form: Form, members: Members, tensors: Tensors) -> bytes:
+    """The bytes of a file. The same members and tensors give the same bytes."""
+    whole = {**members, "version": form.version}
+    header = json.dumps({**whole, "digest": digest(whole, tensors)}, sort_keys=True)
+    return save({name: np.array(tensor) for name, tensor in tensors.items()}, metadata={form.entry: header})
+
+
+def write_tensors(path: Path | str, form: Form, members: Members, tensors: Tensors) -> None:
+    """Write a file, whole or not at all."""
+    write_whole(path, tensors_to_bytes(form, members, tensors))
+
+
+def read_tensors(path: Path | str, form: Form) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Members (without version and digest; none, where a file of before had no metadata) and tensors of a file.
+
+    Raises HafnetError, naming the file, where it is missing, truncated, of another form or version, or not what its
+    digest says, and for metadata that the form does not know.
+    """
+    metadata, tensors = _read(path)
+    try:
+        return _checked(path, form, metadata, tensors), tensors
+    except HafnetError as error:
+        raise HafnetError(f"{path}: {error}") from None
+
+
+def _read(path: Path | str) -> tuple[dict[str, str], dict[str, npt.NDArray[Any]]]:
     if not Path(path).is_file():
         raise HafnetError(f"{path}: no such file")
     try:
         with safe_open(path, framework="numpy") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118  # no mapping
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # no mapping
+            return file.metadata() or {}, tensors
     except (SafetensorError, OSError, TypeError) as error:  # TypeError: bfloat16, which numpy has not
-        raise HafnetError(f"{path}: not a whole .safetensors file of numpy's types ({error})") from None
+        raise HafnetError(f"{path}: not a whole .safetensors file of numpy's types ({str(error)[:120]})") from None
+
+
+def _checked(path: Path | str, form: Form, metadata: Mapping[str, str], tensors: Tensors) -> dict[str, Any]:
+    if form.entry not in metadata:
+        if metadata or form.undigested:
+            raise HafnetError(f"a .safetensors file, but no {form.what} (metadata entry {form.entry!r} is missing)")
+        _warn(path)
+        return {}
+    if len(metadata) > 1:
+        other = min(set(metadata) - {form.entry})
+        raise HafnetError(f"metadata entry {brief(other)} is not known, only {form.entry!r}")
+    try:
+        members = parse_json(metadata[form.entry])
+        version = members.pop("version")
+        check_version(version, form.version, form.undigested or None)
+    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
+        said = str(error)[:80]
+        raise HafnetError(f"metadata entry {form.entry!r} is damaged ({type(error).__name__}: {said})") from None
+    if unknown := set(members) - {*form.members, "digest"}:
+        raise HafnetError(f"metadata entry {form.entry!r}: member {brief(min(unknown))} is not known")
+    said = members.pop("digest", None)
+    if said is None and version <= form.undigested:
+        _warn(path)
+        return dict(members)
+    found = digest({**members, "version": version}, tensors)
+    if said != found:
+        says = short(said) if isinstance(said, str) else brief(said)
+        raise HafnetError(f"the contents have SHA-256 {short(found)}, but the file says {says}: it was changed")
+    return dict(members)
+
+
+def _warn(path: Path | str) -> None:
+    text = f"{path} has no digest of its contents, so that damage to it would not be seen; what is saved now has one"
+    warnings.warn(text, HafnetWarning, stacklevel=4)

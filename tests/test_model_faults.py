@@ -1,6 +1,5 @@
 """Fault maps: their rules, their file, and random ones."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from signed import write_signed
 
 from model.errors import HafnetError
-from model.faults import NO_FAULTS, ArrayPlace, CellFaults, FaultMap, random_faults
-from model.mapping import Geometry
-from model.plan import Plan
+from model.faults import FORM, NO_FAULTS, VERSION, ArrayPlace, CellFaults, Chip, FaultMap, random_faults
+from model.mapping import S2P, Geometry
+from model.plan import LayerPlan, Plan
 from model.topology import Topology
 
 TOPOLOGY = Topology.parse("4x4x2-3c2-m3-5")
@@ -90,7 +90,7 @@ def test_faults_that_break_a_rule_are_refused(name: str, value: Any, message: st
     if value.dtype.kind == "U":
         return
     tensors = {f"layer0_g1_t2.{key}": np.array(each) for key, each in (members() | {name: value}).items()}
-    save_file(tensors, tmp_path / "file", {"hafnet_faults": '{"version": 1, "seed": 0}'})
+    write_signed(tmp_path / "file", FORM, {"version": VERSION, "seed": 0}, tensors)
     with pytest.raises(HafnetError, match=rf"file: layer0_g1_t2: faults: {message}"):
         FaultMap.load(tmp_path / "file")
 
@@ -98,30 +98,83 @@ def test_faults_that_break_a_rule_are_refused(name: str, value: Any, message: st
 @pytest.mark.parametrize(
     ("tensors", "header", "message"),
     [
-        ({"a": np.zeros(1)}, None, "no fault map"),
-        ({}, "{", "no fault map"),
-        ({}, json.dumps({"version": 1}), "no fault map"),
-        ({}, json.dumps({"version": 2, "seed": 0}), "format version 2 is newer than 1"),
-        ({}, json.dumps({"version": 1, "seed": -1}), "seed -1 is outside 0"),
-        ({}, json.dumps({"version": 1, "seed": "a"}), "the seed of a fault map is 'a', but must be an integer"),
-        ({"weights": np.zeros(3)}, json.dumps({"version": 1, "seed": 0}), "tensor 'weights' is none of a fault map"),
-        (
-            {"layer0_g0_t0.weak": np.zeros((2, 3))},
-            json.dumps({"version": 1, "seed": 0}),
-            "tensor 'layer0_g0_t0.mismatch' is missing",
-        ),
+        ({}, {"seed": None}, "the seed of a fault map is None, but must be an integer"),
+        ({}, {"version": VERSION + 1}, f"format version {VERSION + 1} is newer than {VERSION}, the newest known here"),
+        ({}, {"version": 0}, "format version 0 is older than 1, the oldest known here"),
+        ({}, {"seed": -1}, "seed -1 is outside 0"),
+        ({}, {"seed": "a"}, "the seed of a fault map is 'a', but must be an integer"),
+        ({}, {"sed": 1}, "metadata entry 'hafnet_faults': member 'sed' is not known"),
+        ({}, {"topology": "4-3"}, "metadata entry 'hafnet_faults': plan is wrong (Field required)"),
+        ({}, {"topology": "4-3", "plan": {"row": 3}}, "metadata entry 'hafnet_faults': plan.row is wrong ("),
+        ({}, {"topology": "4-3", "plan": {"geometry": {"row": 3}}}, "plan.geometry.row is wrong ("),
+        ({}, {"topology": "4-3", "plan": {"layers": [{"lane": 3}]}}, "plan.layers.0.lane is wrong ("),
+        ({}, {"topology": "4-3", "plan": {"geometry": {"rows": 0}}}, "an array with 0 rows is not possible"),
+        ({"weights": np.zeros(3)}, {}, "tensor 'weights' is none of a fault map"),
+        ({"layer00_g0_t0.weak": np.zeros(3)}, {}, "tensor 'layer00_g0_t0.weak' is none of a fault map"),
+        ({"layer\u0663_g0_t0.weak": np.zeros(3)}, {}, "tensor 'layer\u0663_g0_t0.weak' is none of a fault map"),
+        ({"layer0_g0_t0.weak": np.zeros((2, 3))}, {}, "tensor 'layer0_g0_t0.mismatch' is missing"),
     ],
 )
-def test_a_file_that_is_no_map_is_refused(tensors: Any, header: str | None, message: str, tmp_path: Path) -> None:
+def test_a_map_that_is_wrong_is_refused(tensors: Any, header: dict[str, Any], message: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
-    save_file(tensors, path, None if header is None else {"hafnet_faults": header})
+    write_signed(path, FORM, {"version": VERSION, "seed": 0, **header}, tensors)
     assert message in refusal(lambda: FaultMap.load(path))
     assert str(path) in refusal(lambda: FaultMap.load(path))
 
 
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (None, "a .safetensors file, but no fault map (metadata entry 'hafnet_faults' is missing)"),
+        ("{", "metadata entry 'hafnet_faults' is damaged (JSONDecodeError: "),
+        ("{}", "metadata entry 'hafnet_faults' is damaged (KeyError: 'version')"),
+        ('{"version": 2, "seed": 0, "seed": 1}', "is damaged (ValueError: member 'seed' is there twice)"),
+    ],
+)
+def test_a_file_that_is_no_map_is_refused(header: str | None, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    save_file({"a": np.zeros(1)}, path, None if header is None else {"hafnet_faults": header})
+    assert message in refusal(lambda: FaultMap.load(path))
+    assert str(path) in refusal(lambda: FaultMap.load(path))
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ((-1, 0, 0), "(-1, 0, 0) is no place, because its numbers must be 0 … 9999999999"),
+        ((0, 10**10, 0), "(0, 10000000000, 0) is no place, because its numbers must be 0 … 9999999999"),
+        ((0, 0), "(0, 0) is no place, but layer, group and tile are needed"),
+        ((0, 0, 0.5), "a number of the place (0, 0, 0.5) is 0.5, but must be an integer"),
+        (7, "7 is no place, but layer, group and tile are needed"),
+    ],
+)
+def test_a_map_that_could_not_be_loaded_again_cannot_be_made(place: Any, message: str, tmp_path: Path) -> None:
+    assert refusal(lambda: FaultMap({place: CellFaults.none(2, 3)})) == f"fault map: {message}"
+    FaultMap({(0, np.int64(7), 10**10 - 1): CellFaults.none(2, 3)}).save(tmp_path / "map")  # type: ignore[dict-item]
+    assert list(FaultMap.load(tmp_path / "map").arrays) == [(0, 7, 10**10 - 1)]
+    assert "but must have CellFaults" in refusal(lambda: FaultMap({ArrayPlace(0, 0, 0): 3}))  # type: ignore[dict-item]
+
+
+def test_a_map_is_one_of_a_topology_and_a_plan(tmp_path: Path) -> None:
+    random_faults(TOPOLOGY, PLAN, stuck=0.3, weak=0.5, seed=7).save(tmp_path / "map")
+    faults = FaultMap.load(tmp_path / "map")
+    assert faults.chip == Chip.of(TOPOLOGY, PLAN)
+    faults.check(TOPOLOGY, PLAN)
+    faults.check(TOPOLOGY, Plan(Geometry(2, 3), fidelity="devices"))
+    # The same places, but other weights in them.
+    other = Plan(Geometry(2, 3), (LayerPlan(S2P),) * 3, fidelity="noisy")
+    told = refusal(lambda: faults.check(TOPOLOGY, other))
+    assert told.startswith(
+        "fault map: it was made for the arrays of another plan: layer 0 is parallel_to_sequential in 1"
+    )
+    told = refusal(lambda: faults.check(Topology.parse("4x4x2-3c2s2-m2-5"), PLAN))
+    assert told == f"fault map: it was made for {TOPOLOGY}, but the network is 4x4x2-3c2s2-m2-5"
+    FaultMap(faults.arrays).check(TOPOLOGY, PLAN)
+
+
 def test_a_map_must_be_one_for_the_plan() -> None:
     faults = CellFaults(**members())
-    for place in ((0, 99, 0), (0, 0, 99), (1, 0, 0), (3, 0, 0), (-1, 0, 0)):
+    for place in ((0, 99, 0), (0, 0, 99), (1, 0, 0), (3, 0, 0)):
         message = refusal(lambda place=place: FaultMap({ArrayPlace(*place): faults}).check(TOPOLOGY, PLAN))  # type: ignore[misc]
         layer, group, tile = place
         assert message.startswith(f"fault map: layer{layer}_g{group}_t{tile} is none of the arrays of {TOPOLOGY}")

@@ -1,7 +1,8 @@
 """The contract: what a network refuses, and its file."""
 
-import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors import safe_open
 from safetensors.numpy import save_file
+from signed import Header, Tensors, change_signed
 from test_model_topology import topologies
 
 from model.encoding import FixedPoint, Stochastic, Thermometer
 from model.errors import HafnetError
 from model.golden import classify
 from model.network import AveragePoolLayer, ConvolutionLayer, DenseLayer, MaxPoolLayer, Network, OutputLayer
-from model.network_file import VERSION
+from model.network_file import FORM, VERSION
 from model.random_network import random_network
 from model.topology import Convolution, Map, MaxPool, Topology
 
 ONES = np.ones((2, 3), dtype=np.int8)
-
-Header = dict[str, Any]
-Tensors = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +31,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def changed(path: Path, change: Callable[[Header, Tensors], object], shape: str = "13-9-4") -> Path:
-    """A file of a random network whose header and tensors were changed."""
+    """A file of a random network whose header and tensors were changed, and its digest with them."""
     random_network(shape, seed=7).save(path)
-    with safe_open(path, framework="numpy") as file:
-        header = json.loads(file.metadata()["hafnet"])
-        tensors = {key: file.get_tensor(key).copy() for key in file.keys()}  # noqa: SIM118  # not a mapping
-    change(header, tensors)
-    save_file(tensors, path, metadata={"hafnet": json.dumps(header)})
+    change_signed(path, FORM, change)
     return path
 
 
@@ -98,6 +92,30 @@ def test_the_same_network_gives_the_same_bytes_and_nothing_else(tmp_path: Path) 
     random_network((13, 9, 4), seed=8).save(other)
     assert one.read_bytes() != other.read_bytes()
     assert sorted(entry.name for entry in one.parent.iterdir()) == ["one.safetensors", "other.safetensors"]
+
+
+def test_equal_networks_have_equal_digests_and_others_have_not(path: Path) -> None:
+    network = random_network("5x4x3b4-3c2t-m2x3s1-4t", seed=7)
+    network.save(path)
+    renamed = replace(network.output, name="other")
+    others = [
+        random_network("5x4x3b4-3c2t-m2x3s1-4t", seed=8),
+        replace(network, encoding=FixedPoint(60, 4, low=-1)),
+        replace(network, output=renamed),
+    ]
+    for index, layer in enumerate(network.layers):
+        for name, array in layer.arrays.items():
+            changed = array.copy()
+            changed.flat[0] = changed.flat[0] - 1 if changed.flat[0] > 0 else changed.flat[0] + 1
+            layers = [*network.layers]
+            layers[index] = replace(layer, **{name: changed})
+            others.append(replace(network, hidden=tuple(layers[:-1]), output=layers[-1]))  # type: ignore[arg-type]
+    digests = {each.digest for each in (network, *others)}
+    assert len(digests) == len(others) + 1 == 9
+    same = replace(network, origin={"seed": 3})
+    assert same == network == Network.load(path)
+    assert same.digest == network.digest == Network.load(path).digest
+    assert re.fullmatch("[0-9a-f]{64}", network.digest)
 
 
 def test_arrays_are_copied_and_read_only() -> None:
@@ -292,7 +310,7 @@ def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none.safetensors") == "no such file"
     foreign = tmp_path / "foreign.safetensors"
     save_file({"a": np.zeros(3)}, foreign)
-    assert refusal(foreign) == "a .safetensors file, but not a network (metadata entry 'hafnet' is missing)"
+    assert refusal(foreign) == "a .safetensors file, but no network (metadata entry 'hafnet' is missing)"
     save_file({"a": np.zeros(3)}, foreign, metadata={"hafnet": "{"})
     assert "metadata entry 'hafnet' is damaged" in refusal(foreign)
     header = b'{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
@@ -309,7 +327,7 @@ def threshold_of(value: int) -> Callable[[Header, Tensors], object]:
     [
         (
             lambda header, _: header.update(version=VERSION + 1),
-            f"format version {VERSION + 1} is newer than {VERSION}, the only one known here",
+            f"format version {VERSION + 1} is newer than {VERSION}, the newest known here",
         ),
         (lambda header, _: header.update(layers=[]), "a network without layers is not possible, at least"),
         (lambda header, _: header.pop("encoding"), "metadata entry 'hafnet' is damaged (KeyError: 'encoding')"),
@@ -328,7 +346,7 @@ def threshold_of(value: int) -> Callable[[Header, Tensors], object]:
         ),
         (
             lambda header, _: header.update(version=0),
-            f"format version 0 is older than {VERSION}, the only one known here",
+            f"format version 0 is older than {FORM.undigested}, the oldest known here",
         ),
         (lambda header, _: header.update(version=float("inf")), "format version is inf, but must be an integer"),
         (lambda header, _: header.update(encoding=[1]), "metadata entry 'hafnet' is damaged (TypeError: "),
@@ -347,6 +365,23 @@ def threshold_of(value: int) -> Callable[[Header, Tensors], object]:
         (
             lambda _, tensors: tensors.update({"layer1.weights": tensors["layer1.weights"].astype(np.int16)}),
             "layer 'output': packed weights are int16 (4, 2), but 4 neurons of fan-in 9 need uint8 (4, 2)",
+        ),
+        (lambda header, _: header.update(weight=1), "metadata entry 'hafnet': member 'weight' is not known"),
+        (
+            lambda header, _: header["encoding"].update(level=[1]),
+            "encoding: member 'level' is not known, only v",
+        ),
+        (
+            lambda header, _: header["layers"][0].update(tenary=True),
+            "layer 'hidden0': member 'tenary' is not known, only fan_in, fan_out, ternary",
+        ),
+        (
+            lambda _, tensors: tensors.update({"layer0.nonzero": tensors["layer0.weights"]}),
+            "tensor 'layer0.nonzero' belongs to nothing in the network",
+        ),
+        (
+            lambda _, tensors: tensors.update({"layer2.weights": tensors["layer1.weights"]}),
+            "tensor 'layer2.weights' belongs to nothing in the network",
         ),
         (lambda _, tensors: tensors.pop("layer0.weights"), "layer 'hidden0': tensor 'layer0.weights' is missing"),
         (lambda _, tensors: tensors.pop("layer1.offsets"), "layer 'output': tensor 'layer1.offsets' is missing"),

@@ -3,9 +3,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from safetensors.numpy import save_file
+from signed import write_signed
 
-from model.errors import HafnetError
-from model.samples import Samples
+from model.errors import HafnetError, HafnetWarning
+from model.random_network import random_network
+from model.samples import FORM, Input, Samples
+from model.topology import Map
 
 VALUES = np.arange(12, dtype=np.uint8).reshape(4, 3)
 LABELS = np.array([1, 0, 2, 1])
@@ -70,8 +74,7 @@ def test_rules(values: npt.ArrayLike, labels: npt.ArrayLike | None, message: str
 
 
 def test_files_that_are_refused(tmp_path: Path) -> None:
-    from safetensors.numpy import save_file
-
+    unsigned = pytest.warns(HafnetWarning, match="broken has no digest of its contents")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     Samples(VALUES, LABELS).save(whole)
     with pytest.raises(HafnetError, match="absent: no such file"):
@@ -85,8 +88,44 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HafnetError, match=r"broken: not a whole \.safetensors file of numpy's types"):
         Samples.load(broken)
     save_file({"pixels": VALUES}, broken)
-    with pytest.raises(HafnetError, match=r"broken: a \.safetensors file, but not samples"):
+    with unsigned, pytest.raises(HafnetError, match=r"broken: a \.safetensors file, but no samples \(tensor 'values'"):
         Samples.load(broken)
     save_file({"values": VALUES, "labels": LABELS[:2]}, broken)
-    with pytest.raises(HafnetError, match="broken: samples: 4 samples have 2 labels"):
+    with unsigned, pytest.raises(HafnetError, match="broken: samples: 4 samples have 2 labels"):
         Samples.load(broken)
+    write_signed(broken, FORM, {"version": 1}, {"values": VALUES, "lables": LABELS})
+    with pytest.raises(HafnetError, match="broken: tensor 'lables' is none of samples"):
+        Samples.load(broken)
+    for header, told in (
+        ({"encoding": {"kind": "fixed_point", "values": 3, "dept": 4}}, "encoding: member 'dept' is not known"),
+        ({"encoding": {"values": 3}}, r"metadata entry 'hafnet_samples' is damaged \(KeyError: 'kind'\)"),
+        ({"map": [1, 2, 3], "maps": []}, "metadata entry 'hafnet_samples': member 'maps' is not known"),
+        ({"encoding": {"kind": "thermometer", "values": 3, "levels": [1]}, "map": [1, "2", 3]}, "a side of the map"),
+    ):
+        write_signed(broken, FORM, {"version": 1, **header}, {"values": VALUES})  # type: ignore[dict-item]
+        with pytest.raises(HafnetError, match=f"broken: {told}"):
+            Samples.load(broken)
+
+
+def test_samples_know_what_takes_them(tmp_path: Path) -> None:
+    """They stay good when a network is trained anew, and for any network that takes the same values."""
+    maps, again, flat = (random_network(*each) for each in (("2x3x1b4-4c2-3", 0), ("2x3x1b4-2c1-5", 1), ("6b4-2", 2)))
+    samples = Samples(np.zeros((2, 6), dtype=int)).made_for(maps)
+    samples.save(tmp_path / "samples")
+    loaded = Samples.load(tmp_path / "samples")
+    assert loaded == samples
+    assert loaded.first(1).input == loaded.input == Input(maps.encoding, Map(2, 3, 1))
+    for network in (maps, again, flat):
+        loaded.check(network)
+        Samples(samples.values).check(network)
+    Samples(samples.values).made_for(flat).check(maps)
+    for shape, told in (
+        ("3x2x1b4-4c2-3", "samples are maps of 2x3x1, but the network takes maps of 3x2x1"),
+        ("2x3x1b5-4c2-3", r"samples were made for FixedPoint\(.* depth=4, .*, but the network takes .* depth=5, "),
+        ("6-3", r"samples were made for FixedPoint\(.*, but the network takes Thermometer\("),
+        ("2x3x2b4-4c2-3", "samples have 6 values, but the network takes 12"),
+    ):
+        with pytest.raises(HafnetError, match=told):
+            loaded.check(random_network(shape, 0))
+    with pytest.raises(HafnetError, match="samples have 12 values, but the network takes 6"):
+        Samples(np.zeros((2, 12), dtype=int)).made_for(maps)
