@@ -7,25 +7,26 @@ max-pooling layer `layer{L}_modes_l0` (a channel's is 1 for AND).
 Parallel_to_sequential, lane l holds those of neurons l, l + lanes, … and fills up with 0; else all are in lane 0.
 Where the plan keeps numbers in arrays, they are in the images of these.
 Emulations that know of devices load more, named after the array's image: see `model.device_images`.
-`manifest.json` says what the network is and lists every file with its CRC-32, so that a folder of images is the whole
-network: reading it back yields the identical `Network`. Of each array it says the CRC-32 of the rows that hold weights
+`manifest.json` says what the network is, by its digest, too, and lists every file with its CRC-32, so that a folder of
+images is the whole network: reading it back yields the identical `Network`. Of each array it says the CRC-32 of the rows that hold weights
 and numbers, too (see `model.signatures.contents_crc32`), which the accelerator computes from what it reads back.
 """
 
 import re
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from model import bits
 from model.device_images import DEVICE_KINDS, device_words
-from model.errors import HafnetError
+from model.errors import HafnetError, HafnetWarning
 from model.faults import NO_FAULTS, FaultMap
 from model.files import whole_folder
 from model.formats import FORMATS
@@ -35,9 +36,11 @@ from model.network_file import ENCODINGS, assemble, describe, describe_layers, u
 from model.plan import Plan
 from model.readers import read_manifest
 from model.signatures import contents_crc32
+from model.tensors import short
 from model.topology import AveragePool, MaxPool, Topology
 
-VERSION = 3
+VERSION, UNBOUND = 4, 3
+"""The version that is written, and the last one that did not tell the network's digest."""
 MANIFEST = "manifest.json"
 
 # Only files of these names are ever written, read or replaced.
@@ -50,6 +53,7 @@ Kind: TypeAlias = Literal["array", "formed", "faults", "weak", "noise", "thresho
 Size: TypeAlias = Annotated[int, Field(ge=1)]
 Index: TypeAlias = Annotated[int, Field(ge=0)]
 Crc32: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{8}$")]
+Sha256: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,11 @@ class ImageFile(Place):
 @dataclass(frozen=True)
 class ImageManifest:
     """`manifest.json` of a folder of images: all of the network but its arrays, the plan, and the files; the CRC-32 of
-    `faults.safetensors`, if the images were made with a fault map.
+    `faults.safetensors`, if the images were made with a fault map. `network` is the network's digest, which a manifest
+    of before has not.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     version: Size
     topology: str
@@ -113,6 +120,7 @@ class ImageManifest:
     plan: Plan
     images: Annotated[tuple[ImageFile, ...], Field(min_length=1)]
     faults_crc32: Crc32 | None = None
+    network: Sha256 | None = None
 
 
 _MANIFEST = TypeAdapter(ImageManifest)
@@ -253,6 +261,7 @@ def export(
             plan.of(network.topology),
             tuple(listed),
             None if map_bytes is None else _crc32(map_bytes),
+            network.digest,
         )
         (partial / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=2) + b"\n")
     return Path(folder) / MANIFEST
@@ -262,6 +271,7 @@ def check(folder: Path | str) -> ImageManifest:
     """The manifest of a folder, once every file that it lists was found unchanged, whatever the files say.
 
     Raises HafnetError for a missing or damaged manifest, and for a missing or changed file, naming it and both CRCs.
+    Warns of a manifest of before, which does not tell of which network the images are.
     """
     return _checked(Path(folder))[0]
 
@@ -308,9 +318,13 @@ def load(folder: Path | str, format: str | None = None) -> tuple[Network, Plan]:
     if manifest.topology != str(topology):
         raise HafnetError(f"{folder / MANIFEST}: topology is {manifest.topology!r}, but its layers are {topology}")
     try:
-        return assemble(encoding, topology, arrays, manifest.origin), plan
+        network = assemble(encoding, topology, arrays, manifest.origin)
     except HafnetError as error:
         raise HafnetError(f"{folder}: {error}") from None
+    if manifest.network not in (None, network.digest):
+        says, is_ = short(str(manifest.network)), short(network.digest)
+        raise HafnetError(f"{folder / MANIFEST}: says network {says}, but the images are of network {is_}")
+    return network, plan
 
 
 def _crc32(data: bytes) -> str:
@@ -325,9 +339,16 @@ def array_crc32(words: Sequence[int], width: int, plan: Plan) -> str:
 def _checked(folder: Path) -> tuple[ImageManifest, dict[str, bytes]]:
     """The manifest and the bytes of every file that it lists."""
     path = folder / MANIFEST
-    manifest = read_manifest(_MANIFEST, path, VERSION, "hafnet export")
-    contents = {}
+    manifest = read_manifest(_MANIFEST, path, VERSION, "hafnet export", UNBOUND)
+    if manifest.version == VERSION and manifest.network is None:
+        raise HafnetError(f"{path}: the digest of the network is missing; `hafnet export` writes it anew")
+    if manifest.version == UNBOUND:
+        text = f"{folder} was exported before images told of which network they are; `hafnet export` makes it anew"
+        warnings.warn(text, HafnetWarning, stacklevel=3)
+    contents: dict[str, bytes] = {}
     for listed in manifest.images:
+        if listed.file in contents:
+            raise HafnetError(f"{path}: {listed.file!r} is listed twice")
         file = folder / listed.file
         if not file.is_file():
             raise HafnetError(f"{file}: no such file, but {MANIFEST} lists it")
@@ -365,6 +386,10 @@ class _Source:
                 f"{self.folder / MANIFEST}: {name!r} has {file.words} words of {file.width} bits, but the network and "
                 f"plan need {count} of {place.width}"
             )
+        for member in (each.name for each in fields(Place)):
+            says, needs = getattr(file, member), getattr(place, member)
+            if says != needs:
+                raise HafnetError(f"{self.folder / MANIFEST}: {member} of {name!r} is {says!r}, but must be {needs!r}")
         try:
             return FORMATS[self.format].read(self.contents[name], place.width, count)
         except HafnetError as error:

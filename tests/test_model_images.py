@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from model import formats, images, random_bits
 from model.encoding import Thermometer
-from model.errors import HafnetError
+from model.errors import HafnetError, HafnetWarning
 from model.faults import HRS, LRS, ArrayPlace, CellFaults, FaultMap, random_faults
 from model.formats import FORMATS
 from model.mapping import P2S, S2P, Dataflow, Geometry, Synapse
@@ -529,8 +529,19 @@ def test_a_threshold_out_of_range_is_named_by_layer(folder: Path) -> None:
     [
         (
             lambda manifest: manifest.update(version=images.VERSION + 1, images=3),
-            f"format version {images.VERSION + 1} is newer than {images.VERSION}, the only one known here",
+            f"format version {images.VERSION + 1} is newer than {images.VERSION}, the newest known here",
         ),
+        (lambda manifest: manifest.update(formats=1), "formats is wrong (Unexpected keyword argument)"),
+        (lambda manifest: manifest["plan"].update(lanes=1), "plan.lanes is wrong (Unexpected keyword argument)"),
+        (lambda manifest: manifest["plan"]["geometry"].update(row=1), "plan.geometry.row is wrong (Unexpected keyword"),
+        (lambda manifest: manifest["images"][1].update(crc=1), "images.1.crc is wrong (Unexpected keyword argument)"),
+        (lambda manifest: manifest["layers"][0].update(tenary=True), "layer 'hidden0': member 'tenary' is not known"),
+        (lambda manifest: manifest["encoding"].update(level=1), "encoding: member 'level' is not known, only values"),
+        (lambda manifest: manifest["images"].append(manifest["images"][0]), "'layer0_g0_t0.hex' is listed twice"),
+        (lambda manifest: manifest["images"][0].update(tile=1), "tile of 'layer0_g0_t0.hex' is 1, but must be 0"),
+        (lambda manifest: manifest.pop("network"), "the digest of the network is missing; `hafnet export` writes it"),
+        (lambda manifest: manifest.update(network="00"), "network is wrong (String should match"),
+        (lambda manifest: manifest.update(network="0" * 64), "says network 000000000000…, but the images are of netw"),
         (lambda manifest: manifest.pop("plan"), "plan is wrong (Field required)"),
         (
             lambda manifest: manifest["plan"]["geometry"].update(rows=0),
@@ -611,6 +622,24 @@ def test_a_threshold_out_of_range_is_named_by_layer(folder: Path) -> None:
 def test_a_wrong_manifest_is_refused(folder: Path, change: Callable[[Any], object], message: str) -> None:
     change_manifest(folder, change)
     assert refusal(lambda: images.load(folder, "hex")).startswith(f"{folder / images.MANIFEST}: {message}")
+
+
+def test_a_manifest_tells_of_which_network_the_images_are(folder: Path) -> None:
+    assert images.check(folder).network == NETWORK.digest
+    images.export(replace(NETWORK, origin={"seed": 9}), PLAN, folder)
+    assert images.check(folder).network == NETWORK.digest
+
+
+def test_images_of_before_are_read_with_a_warning(folder: Path) -> None:
+    change_manifest(folder, lambda manifest: (manifest.pop("network"), manifest.update(version=images.UNBOUND)))
+    with pytest.warns(HafnetWarning, match="images was exported before images told of which network they are"):
+        assert images.load(folder)[0] == NETWORK
+
+
+def test_a_member_that_is_there_twice_is_refused(folder: Path) -> None:
+    path = folder / images.MANIFEST
+    path.write_text(path.read_text().replace('"topology":', '"version": 4, "topology":', 1))
+    assert refusal(lambda: images.check(folder)).endswith("not a manifest (ValueError: member 'version' is there twice)")
 
 
 def test_a_missing_or_truncated_manifest_is_refused(folder: Path) -> None:
