@@ -1,33 +1,42 @@
 """`hafnet generate`: an accelerator's SystemVerilog and the manifest beside it, in one folder.
 
 The manifest is where tools and tests read names from: ports, files, layers, registers, probes. It holds geometry and
-never weights, so the same folder serves every network of the same shape.
+never weights, so the same folder serves every network of the same shape. Manifest and Verilog vouch for each other:
+the manifest has the SHA-256 of every file, and the top module's file has, in its head, that of the manifest (without
+the top module's own). So neither can be changed alone.
 """
 
 import hashlib
 import importlib.metadata
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from amaranth.hdl import Value
 from amaranth.lib.wiring import Flow
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from hdl.accelerator import Accelerator
 from hdl.arrays.controller import Limits
 from hdl.emit import TOP_IMAGE, emit
 from hdl.neurons.targets import Target
 from hdl.registers import Register, Timing
-from model.errors import HafnetError
+from model.errors import HafnetError, HafnetWarning
 from model.files import whole_folder
 from model.plan import Plan
 from model.readers import read_manifest
+from model.tensors import short
 from model.topology import Convolution, Dense, MaxPool, Topology
 
-VERSION = 4
+VERSION, UNBOUND = 5, 4
+"""The version that is written, and the last one of which the Verilog did not tell the digest."""
 MANIFEST = "manifest.json"
+MADE_WITH = re.compile(r"^// manifest: ([0-9a-f]{64})$", re.MULTILINE)
+"""The line in the top module's head that tells the digest of the manifest."""
 WAIVERS = Path(__file__).with_name("hafnet.vlt")
 
 # Only files of these names are ever written or replaced.
@@ -88,6 +97,8 @@ class Manifest:
     module's parameter `IMAGE`; arrays of devices load images more, see `model.device_images`.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     version: Annotated[int, Field(ge=1)]
     hafnet: str
     top: str
@@ -111,6 +122,20 @@ class Manifest:
     files: tuple[File, ...]
 
     @property
+    def digest(self) -> str:
+        """The SHA-256, in 64 digits, of all that the manifest says but the SHA-256 of the top module's file."""
+        members = _MANIFEST.dump_python(self, mode="json")
+        for listed in members["files"]:
+            if listed["file"] == self.top_file:
+                del listed["sha256"]
+        return hashlib.sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def top_file(self) -> str:
+        """The file of the top module."""
+        return f"{self.top}.sv"
+
+    @property
     def accelerator(self) -> Accelerator:
         """The block that the folder was generated from."""
         topology = Topology.parse(self.topology)
@@ -129,12 +154,19 @@ def generate(accelerator: Accelerator, folder: Path | str) -> Manifest:
     with whole_folder(folder, OURS) as partial:
         texts = emit(accelerator)
         texts[WAIVERS.name] = WAIVERS.read_text()
+        version = importlib.metadata.version("hafnet")
+        manifest = _describe(accelerator, version, _files(texts))
+        first, _, rest = texts[manifest.top_file].partition("\n")
+        texts[manifest.top_file] = f"{first}\n// manifest: {manifest.digest}\n{rest}"
+        manifest = replace(manifest, files=_files(texts))
         for name, text in texts.items():
             (partial / name).write_text(text)
-        files = tuple(File(name, hashlib.sha256(text.encode()).hexdigest()) for name, text in texts.items())
-        manifest = _describe(accelerator, importlib.metadata.version("hafnet"), files)
         (partial / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=2) + b"\n")
     return manifest
+
+
+def _files(texts: Mapping[str, str]) -> tuple[File, ...]:
+    return tuple(File(name, hashlib.sha256(text.encode()).hexdigest()) for name, text in texts.items())
 
 
 def _describe(accelerator: Accelerator, version: str, files: tuple[File, ...]) -> Manifest:
@@ -204,26 +236,53 @@ def _describe(accelerator: Accelerator, version: str, files: tuple[File, ...]) -
 
 
 def load_manifest(folder: Path | str) -> Manifest:
-    """The manifest of a generated folder, once every file that it lists was found unchanged.
+    """The manifest of a generated folder, once it was found to be what the Verilog was made with, and every file as it
+    was.
 
-    Raises HafnetError for a missing, damaged or newer manifest, and for a missing or changed file, naming it.
+    Raises HafnetError for a missing, damaged, changed or newer manifest, and, naming it, for a file that is missing,
+    changed, or not listed. Warns of a folder of before, whose Verilog does not tell what it was made with.
     """
     path = Path(folder) / MANIFEST
-    manifest = read_manifest(_MANIFEST, path, VERSION, "hafnet generate")
-    for listed in manifest.files:
-        file = Path(folder) / listed.file
-        if not file.is_file():
-            raise HafnetError(f"{file}: no such file, but {path} lists it")
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
-        if found != listed.sha256:
-            raise HafnetError(
-                f"{file} was changed: its SHA-256 is {found[:12]}…, but {path} says {listed.sha256[:12]}…"
-            )
+    manifest = read_manifest(_MANIFEST, path, VERSION, "hafnet generate", UNBOUND)
+    check_files(Path(folder), manifest.files, MANIFEST, OURS)
+    if manifest.top_file not in {listed.file for listed in manifest.files}:
+        raise HafnetError(f"{path} does not list {manifest.top_file}, the top module's file")
+    made_with = MADE_WITH.findall((Path(folder) / manifest.top_file).read_text())
+    if not made_with and manifest.version == UNBOUND:
+        text = f"{folder} was generated before Verilog told what it was made with; `hafnet generate` makes it anew"
+        warnings.warn(text, HafnetWarning, stacklevel=2)
+    elif made_with != [manifest.digest]:
+        raise HafnetError(f"{path} was changed: it is not the one that {manifest.top_file} was generated with")
     # All the rest follows from the accelerator: what does not was changed by hand, and nobody should trust it.
     try:
         again = _describe(manifest.accelerator, manifest.hafnet, manifest.files)
     except HafnetError as error:
         raise HafnetError(f"{path}: {error}") from None
-    if again != manifest:
-        raise HafnetError(f"{path} contradicts itself: its parts do not follow from topology, plan and timing")
+    if replace(again, version=manifest.version) != manifest:
+        raise HafnetError(
+            f"{path} contradicts itself: its parts do not follow from topology, plan and timing, or another version of "
+            "Hafnet wrote it; `hafnet generate` writes it anew"
+        )
     return manifest
+
+
+def check_files(folder: Path, files: Sequence[File], manifest: str, ours: str) -> None:
+    """Raise HafnetError, naming the file, where a listed one is missing, changed or listed twice, and where one whose
+    name matches `ours` lies beside them without being listed.
+    """
+    listed = {manifest: ""}
+    for each in files:
+        path = folder / each.file
+        if each.file in listed:
+            raise HafnetError(f"{folder / manifest} lists {each.file} twice")
+        listed[each.file] = each.sha256
+        if not path.is_file():
+            raise HafnetError(f"{path}: no such file, but {manifest} lists it")
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != each.sha256:
+            raise HafnetError(
+                f"{path} was changed: its SHA-256 is {short(found)}, but {manifest} says {short(each.sha256)}"
+            )
+    for path in sorted(folder.iterdir()):
+        if re.fullmatch(ours, path.name) and path.name not in listed:
+            raise HafnetError(f"{path} is not listed in {manifest}, which lists all files that were written with it")

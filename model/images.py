@@ -8,8 +8,9 @@ Parallel_to_sequential, lane l holds those of neurons l, l + lanes, … and fill
 Where the plan keeps numbers in arrays, they are in the images of these.
 Emulations that know of devices load more, named after the array's image: see `model.device_images`.
 `manifest.json` says what the network is, by its digest, too, and lists every file with its CRC-32, so that a folder of
-images is the whole network: reading it back yields the identical `Network`. Of each array it says the CRC-32 of the rows that hold weights
-and numbers, too (see `model.signatures.contents_crc32`), which the accelerator computes from what it reads back.
+images is the whole network: reading it back yields the identical `Network`. Of each array it says the CRC-32 of the
+rows that hold weights and numbers, too (see `model.signatures.contents_crc32`), which the accelerator computes from
+what it reads back.
 """
 
 import re

