@@ -14,14 +14,16 @@ summary.json          what came of it        (demo)
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from model.errors import HafnetError
+from model.errors import HafnetError, HafnetWarning
 from model.files import write_whole
 from model.pipeline import Results
 from model.samples import Samples
@@ -167,13 +169,14 @@ def generate(
 
 @cli.command()
 @folder_argument
+@network_option
 @click.option("--target", default="ecp5", show_default=True, help="ecp5, xc7 or ice40.")
-def synth(folder: Path, target: str) -> None:
+def synth(folder: Path, network: Path | None, target: str) -> None:
     """Map FOLDER/verilog, its memories filled from FOLDER/images, to the cells of an FPGA; leaves FOLDER/netlist.
 
-    `hafnet verify --netlist` simulates the result.
+    The images must be those of the network, where there is one. `hafnet verify --netlist` simulates the result.
     """
-    steps.synth(folder, target)
+    steps.synth(folder, target, network)
 
 
 @cli.command()
@@ -381,10 +384,30 @@ def fail(text: str) -> None:
     click.echo(f"hafnet: {text}", err=True)
 
 
+@contextmanager
+def told_warnings() -> Iterator[None]:
+    """Each warning of ours is one line of standard error, and told once."""
+    told: set[str] = set()
+    with warnings.catch_warnings():
+        other = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            if not issubclass(category, HafnetWarning):
+                other(message, category, *place)
+            elif str(message) not in told:
+                told.add(str(message))
+                fail(f"warning: {message}")
+
+        warnings.simplefilter("always", HafnetWarning)
+        warnings.showwarning = show
+        yield
+
+
 def main() -> None:
     """Run the command line: exit code 2 and one sentence for a user's mistake, 1 where something disagrees or fails."""
     try:
-        cli.main(standalone_mode=False)
+        with told_warnings():
+            cli.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(2)

@@ -23,6 +23,8 @@ from model.windows import NO_PADDING, Padding, Pair
 Int32 = npt.NDArray[np.int32]
 Signs = npt.NDArray[np.int8]
 Origin: TypeAlias = Mapping[str, str | int | float]
+PLACED_FROM = "placed_from"
+"""The origin of a placed network tells by this name the digest of the network whose neurons were put elsewhere."""
 
 
 def _frozen_weights(name: str, weights: npt.ArrayLike, axes: str, ternary: bool) -> Signs:

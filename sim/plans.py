@@ -5,7 +5,7 @@ plan. Where none of the options is given, a verb takes the plan of what the othe
 """
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,12 +19,15 @@ from model.costs import LayerCost, costs
 from model.errors import HafnetError
 from model.mapping import P2S, S2P, Dataflow, Geometry
 from model.pipeline import WIDEST_BUS, Results
-from model.plan import Plan
+from model.plan import POOLING, Plan
 from model.planner import choose
 from model.topology import Topology
 from model.ways import Override
 
 DATAFLOWS: dict[str, Dataflow] = {"p2s": P2S, "s2p": S2P}
+TEXTS = {dataflow: text for text, dataflow in DATAFLOWS.items()}
+OPTIONS = {"cycles": "--cycles-per-image"}
+"""Options that are not called as what they become in a wish."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,22 @@ class Wish:
         )
 
     @property
+    def options(self) -> tuple[str, ...]:
+        """The wish as words of the command line: what `plan_options` reads it from."""
+        words = []
+        for member in fields(self):
+            value = getattr(self, member.name)
+            name = OPTIONS.get(member.name, f"--{member.name.replace('_', '-')}")
+            if value is True:
+                words.append(name)
+            elif value not in (None, False):
+                for each in value if isinstance(value, tuple) else (value,):
+                    words += [name, str(each)]
+        return tuple(words)
+
+    @property
     def overrides(self) -> dict[str, Override]:
+        """What is said of single layers, by what they are called there."""
         found: dict[str, Override] = {}
         for layer, _, text in _split(self.dataflow):
             if text not in DATAFLOWS:
@@ -78,6 +96,61 @@ class Wish:
                 raise HafnetError(f"--lanes {layer}={text}: {text!r} is not a number")
             found[layer] = replace(found.get(layer, Override()), lanes=int(text))
         return found
+
+
+def wish_for(topology: Topology, plan: Plan) -> Wish:
+    """A wish of which the plan for `topology` comes, if no other one was made of it before. It says of no more layers
+    how they are read than it must.
+    """
+    plan, usual = plan.of(topology), Geometry()
+    size = plan.geometry
+    given = {name: getattr(size, name) for name in ("rows", "columns", "spare_rows")}
+    wish = Wish(
+        **{name: value for name, value in given.items() if value != getattr(usual, name)},
+        numbers_in_arrays=plan.numbers_in_arrays,
+        signed_arrays=size.signature,
+        fidelity=None if plan.fidelity == Plan().fidelity else plan.fidelity,
+    )
+    read = {index: layer for index, layer in enumerate(plan.layers) if not isinstance(topology.layers[index], POOLING)}
+    found = wish.plan(topology).layers
+    for layers in ({}, {index: layer for index, layer in read.items() if layer != found[index]}, read):
+        names = {_name(topology, index): layer for index, layer in layers.items()}
+        wish = replace(
+            wish,
+            dataflow=tuple(f"{name}={TEXTS[layer.dataflow]}" for name, layer in names.items()),
+            lanes=tuple(f"{name}={layer.lanes}" for name, layer in names.items()),
+        )
+        if layers is read or wish.plan(topology) == plan:
+            break
+    return wish
+
+
+def differences(topology: Topology, one: Plan, other: Plan) -> list[tuple[str, str]]:
+    """What one and the other plan were asked for with, wherever that differs: ("with --rows 4", "with --rows 8")."""
+    found = []
+    for one_says, other_says in zip(_asked(topology, one), _asked(topology, other), strict=True):
+        if one_says != other_says:
+            found.append((one_says, other_says))
+    return found
+
+
+def _asked(topology: Topology, plan: Plan) -> Iterator[str]:
+    size = plan.geometry
+    for name in ("rows", "columns", "spare_rows"):
+        yield f"with --{name.replace('_', '-')} {getattr(size, name)}"
+    for name, given in (("signed-arrays", size.signature), ("numbers-in-arrays", plan.numbers_in_arrays)):
+        yield f"with{'out' * (not given)} --{name}"
+    yield f"with --fidelity {plan.fidelity}"
+    for index, layer in enumerate(plan.of(topology).layers):
+        yield f"with --dataflow {_name(topology, index)}={TEXTS[layer.dataflow]}"
+        yield f"with --lanes {_name(topology, index)}={layer.lanes}"
+
+
+def _name(topology: Topology, index: int) -> str:
+    """What an option calls a layer: its number, unless that is another one's name."""
+    number = str(index)
+    other = number in topology.names and topology.names.index(number) != index
+    return topology.names[index] if other else number
 
 
 def _split(texts: Iterable[str]) -> Iterable[tuple[str, str, str]]:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from model.errors import HafnetError
 from model.faults import FREE, NO_FAULTS, FaultMap, random_faults
 from model.files import write_whole
-from model.network import Network
+from model.network import PLACED_FROM, Network
 from model.pipeline import Results
 from model.plan import Plan
 from model.samples import Samples
@@ -58,7 +58,7 @@ def train(folder: Path, **options: Any) -> None:
     with progress_bar(recipe.epochs, console) as progress:
         trained = run(data, recipe, device, progress)
     trained.network.save(folder / NETWORK)
-    data.test.save(folder / SAMPLES)
+    data.test.made_for(trained.network).save(folder / SAMPLES)
     say(f"trained {trained.network.topology} on {data.name}: {trained.accuracy:.2%} of the test samples are right")
     wrote(folder / NETWORK, folder / SAMPLES)
 
@@ -125,13 +125,15 @@ def generate(folder: Path, topology: Topology, plan: Plan, **options: Any) -> No
     wrote(folder / VERILOG / MANIFEST)
 
 
-def synth(folder: Path, target: str) -> None:
-    """Map Verilog and images to the cells of an FPGA."""
+def synth(folder: Path, target: str, network: Path | None = None) -> None:
+    """Map Verilog and images, which must be those of the network if there is one, to the cells of an FPGA."""
     from sim.netlist import DESCRIPTION, synthesise
     from sim.report import cells_table
 
+    there = network is not None or (folder / NETWORK).exists()
+    expected = load_network(folder, network) if there else None
     with console.status(f"synthesising for {target}"):
-        netlist = synthesise(folder / VERILOG, folder / IMAGES, folder / NETLIST, target)
+        netlist = synthesise(folder / VERILOG, folder / IMAGES, folder / NETLIST, target, expected)
     console.print(cells_table(netlist))
     wrote(folder / NETLIST / DESCRIPTION)
 
@@ -144,7 +146,7 @@ def verify(folder: Path, network: Network, samples: Samples, tool: Any, netlist:
     if netlist:
         from sim.netlist import load_netlist
 
-        described = load_netlist(folder / NETLIST, folder / VERILOG, folder / IMAGES)
+        described = load_netlist(folder / NETLIST, folder / VERILOG, folder / IMAGES, network)
         options["netlist"] = [folder / NETLIST / listed.file for listed in described.files]
         work = folder / SIMULATION / f"{tool.name}-{NETLIST}"
 
@@ -325,7 +327,18 @@ def campaign_points(
 
 
 def load_network(folder: Path, given: Path | None) -> Network:
-    return Network.load(given or folder / NETWORK)
+    """The network that is given, or else the folder's.
+
+    Raises HafnetError where it was placed from another network than the one beside it.
+    """
+    path = given or folder / NETWORK
+    network, source = Network.load(path), path.with_name(NETWORK)
+    placed_from = network.origin.get(PLACED_FROM)
+    if placed_from is not None and source.exists() and not source.samefile(path):
+        beside = Network.load(source)
+        if beside.digest != placed_from:
+            raise HafnetError(f"{path} was placed from another network than {source}: `hafnet place` makes it anew")
+    return network
 
 
 def choose_samples(
@@ -342,10 +355,12 @@ def choose_samples(
         low, high = network.encoding.range
         source = np.random.default_rng(seed)
         return Samples(source.integers(low, high, (random_count, network.encoding.values), endpoint=True))
-    samples = Samples.load(given or folder / SAMPLES)
-    if samples.values.shape[1] != network.encoding.values:
-        has, takes = samples.values.shape[1], network.encoding.values
-        raise HafnetError(f"{given or folder / SAMPLES}: samples have {has} values, but the network takes {takes}")
+    path = given or folder / SAMPLES
+    samples = Samples.load(path)
+    try:
+        samples.check(network)
+    except HafnetError as error:
+        raise HafnetError(f"{path}: {error}") from None
     return samples if count is None else samples.first(count)
 
 

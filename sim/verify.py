@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hdl.arrays.host_access import PATIENCE as PATIENCE_OF_LOADER
 from hdl.emit import IMAGES_PLUSARG, TOP_IMAGE
-from hdl.generate import Manifest, load_manifest
+from hdl.generate import Manifest
 from hdl.instances import Tree
 from hdl.programming import FAILURES
 from hdl.streams.packets import RESULT_WIDTH
@@ -31,6 +31,7 @@ from model.topology import StochasticInput, Topology
 from sim import harness, records
 from sim.cells import TARGETS, models
 from sim.compare import Disagreement, Found, compare
+from sim.folders import check_folder
 from sim.programmed import PROGRAMMING, form_order, programmed
 from sim.raw import Entropy
 from sim.runner import Design, SimulationError, build
@@ -77,46 +78,6 @@ class Verification:
     build_seconds: float
     run_seconds: float
     waves: Path | None
-
-
-def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[Manifest, list[images.Image]]:
-    """The manifest of `verilog` and what the images should hold, once all was found whole and of the right shape.
-
-    Raises HafnetError otherwise.
-    """
-    manifest = load_manifest(verilog)
-    exported = images.check(images_folder)
-    for folder, topology in ((verilog, manifest.topology), (images_folder, exported.topology)):
-        if topology != str(network.topology):
-            raise HafnetError(
-                f"the network is {network.topology}, but {folder} was made for {topology}; they must be equal"
-            )
-    if exported.plan != manifest.plan:
-        what = _difference(exported.plan, manifest.plan)
-        raise HafnetError(f"{images_folder} and {verilog} were made with different plans: {what}")
-    files = {image.file for image in exported.images if image.format == "hex"}
-    contents = list(images.words(network, manifest.plan, images.load_faults(images_folder)))
-    needed = {f"{image.name}.hex" for image in contents}
-    if files != needed:
-        missing = min(needed - files) if needed - files else min(files - needed)
-        raise HafnetError(
-            f"{images_folder}: {missing!r} is not the same in the manifest and in the network, but simulators need "
-            "all images in format 'hex' and no other"
-        )
-    return manifest, contents
-
-
-def _difference(one: Plan, other: Plan) -> str:
-    """What differs first, for whoever must make one of them anew."""
-    if one.geometry != other.geometry:
-        return f"arrays of {one.geometry} and of {other.geometry}"
-    if one.numbers_in_arrays != other.numbers_in_arrays:
-        return "the numbers of one are in its arrays, those of the other are not"
-    if one.fidelity != other.fidelity:
-        return f"emulations of fidelity {one.fidelity!r} and {other.fidelity!r}"
-    layers = enumerate(zip(one.layers, other.layers, strict=True))
-    index, (here, there) = next((index, pair) for index, pair in layers if pair[0] != pair[1])
-    return f"layer {index} is {here.dataflow} in {here.lanes} lanes and {there.dataflow} in {there.lanes}"
 
 
 def build_accelerator(tool: Tool, verilog: Path, manifest: Manifest, folder: Path) -> Design:
