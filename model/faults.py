@@ -15,17 +15,17 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
-from model.encoding import integer
-from model.errors import HafnetError
+from model.errors import HafnetError, short
 from model.files import write_whole
+from model.given import array, integer
 from model.plan import Plan
-from model.readers import check_version
+from model.readers import read_header
 from model.tensors import read_tensors
 from model.topology import Topology
 
 VERSION = 1
 MEMBERS = ("stuck", "mismatch", "weak")
-TENSOR = re.compile(rf"layer(\d+)_g(\d+)_t(\d+)\.({'|'.join(MEMBERS)})")
+TENSOR = re.compile(rf"layer([0-9]{{1,9}})_g([0-9]{{1,9}})_t([0-9]{{1,9}})\.({'|'.join(MEMBERS)})")
 
 FREE, HRS, LRS = -1, 0, 1
 """What `CellFaults.stuck` says of a device: nothing, or the state that no pulse moves it from."""
@@ -65,14 +65,14 @@ class CellFaults:
     def __post_init__(self) -> None:
         rules = {"stuck": (3, "(2, rows, columns)"), "mismatch": (2, "(rows, columns)"), "weak": (2, "(rows, columns)")}
         for name, (axes, expected) in rules.items():
-            shape = np.shape(getattr(self, name))
-            cells = np.shape(self.stuck)[1:]
+            shape = array(f"faults: {name}", getattr(self, name)).shape
+            cells = array("faults: stuck", self.stuck).shape[1:]
             if len(shape) != axes or 0 in shape or shape[-2:] != cells or (name == "stuck" and shape[0] != 2):
                 size = f" of {cells[0]} x {cells[1]} cells" if name != "stuck" and len(cells) == 2 else ""
                 raise HafnetError(f"faults: {name} has shape {shape}, but {expected}{size} is needed")
         self._freeze("stuck", _integers("stuck", self.stuck, FREE, LRS).astype(np.int8))
         self._freeze("mismatch", _integers("mismatch", self.mismatch, 0, 1).astype(np.uint8))
-        weak = np.asarray(self.weak)
+        weak = array("faults: weak", self.weak)
         if weak.dtype.kind == "f":
             wrong = ~((weak >= 0) & (weak <= 1))
             if wrong.any():
@@ -106,13 +106,13 @@ class CellFaults:
 
 
 def _integers(name: str, given: npt.ArrayLike, low: int, high: int) -> npt.NDArray[Any]:
-    array = np.asarray(given)
-    if array.dtype.kind not in "iub":
-        raise HafnetError(f"faults: {name} is {array.dtype}, but must be integers")
-    wrong = (array < low) | (array > high)
+    found = array(f"faults: {name}", given)
+    if found.dtype.kind not in "iub":
+        raise HafnetError(f"faults: {name} is {found.dtype}, but must be integers")
+    wrong = (found < low) | (found > high)
     if wrong.any():
-        raise HafnetError(f"faults: {name} is {array[wrong][0]}, but must be {low} … {high}")
-    return array
+        raise HafnetError(f"faults: {name} is {found[wrong][0]}, but must be {low} … {high}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -174,17 +174,14 @@ def _from_parts(
     tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]
 ) -> tuple[dict[ArrayPlace, CellFaults], int]:
     """Arrays and seed."""
-    try:
-        header = json.loads(metadata["hafnet_faults"])
-        check_version(header["version"], VERSION)
-        seed = header["seed"]
-    except (KeyError, TypeError, ValueError):
-        raise HafnetError("a .safetensors file, but no fault map (metadata 'hafnet_faults' is not whole)") from None
+    header = read_header(metadata, "hafnet_faults", VERSION, "fault map")
+    if "seed" not in header:
+        raise HafnetError("metadata entry 'hafnet_faults' is damaged (its seed is missing)")
     found: dict[ArrayPlace, dict[str, npt.NDArray[Any]]] = {}
     for name, tensor in tensors.items():
         match = TENSOR.fullmatch(name)
         if match is None:
-            raise HafnetError(f"tensor {name!r} is none of a fault map")
+            raise HafnetError(f"tensor {short(name)} is none of a fault map")
         layer, group, tile = map(int, match.groups()[:3])
         found.setdefault(ArrayPlace(layer, group, tile), {})[match[4]] = tensor
     arrays = {}
@@ -195,7 +192,7 @@ def _from_parts(
             arrays[place] = CellFaults(**members)
         except HafnetError as error:
             raise HafnetError(f"{place}: {error}") from None
-    return arrays, seed
+    return arrays, header["seed"]
 
 
 def random_faults(topology: Topology, plan: Plan, *, stuck: float, weak: float, seed: int = 0) -> FaultMap:

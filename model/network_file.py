@@ -6,6 +6,7 @@ ternary layers `layerN.nonzero`, likewise, where a 0 says that the weight is 0 (
 metadata entry `hafnet`, a JSON text: the format's version, the encoding, the layers' kinds and shapes, and the origin.
 """
 
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from safetensors.numpy import save as save_tensors
 
 from model import bits
 from model.encoding import Encoding, FixedPoint, Stochastic, Thermometer
-from model.errors import HafnetError
+from model.errors import HafnetError, listed, short
 from model.files import write_whole
 from model.network import (
     AveragePoolLayer,
@@ -32,9 +33,18 @@ from model.network import (
     Signs,
     WeightedLayer,
 )
-from model.readers import check_version
+from model.readers import read_header, told
 from model.tensors import read_tensors
-from model.topology import AveragePool, Convolution, Dense, LayerShape, MaxPool, Topology
+from model.topology import (
+    MOST_LAYERS,
+    AveragePool,
+    Convolution,
+    Dense,
+    LayerShape,
+    MaxPool,
+    Topology,
+    too_many_layers,
+)
 
 VERSION = 2
 
@@ -56,7 +66,7 @@ Tensors = Mapping[str, npt.NDArray[Any]]
 def describe(kinds: Mapping[str, type[Any]], value: Any) -> dict[str, Any]:
     """A dataclass as plain values for JSON, with its kind."""
     kind = next(name for name, of in kinds.items() if type(value) is of)
-    plain: dict[str, Any] = TypeAdapter(type(value)).dump_python(value, mode="json")
+    plain: dict[str, Any] = _adapter(type(value)).dump_python(value, mode="json")
     return {"kind": kind, **plain}
 
 
@@ -64,16 +74,17 @@ def understand(kinds: Mapping[str, type[Any]], plain: Mapping[str, Any], what: s
     """The inverse. Raises HafnetError for an unknown kind, or members that are missing or of a wrong type."""
     given = dict(plain)
     kind = given.pop("kind")
-    if kind not in kinds:
-        raise HafnetError(f"{what}: kind {kind!r} is not one of {', '.join(kinds)}")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise HafnetError(f"{what}: kind {short(kind)} is not one of {listed(kinds)}")
     try:
-        return TypeAdapter(kinds[kind]).validate_python(given)
+        return _adapter(kinds[kind]).validate_python(given)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or kind
-        if first["type"] == "missing":
-            raise HafnetError(f"{what}: {where} is missing") from None
-        raise HafnetError(f"{what}: {where} is {first['input']!r} ({first['msg']})") from None
+        raise HafnetError(f"{what}: {told(error, kind)}") from None
+
+
+@functools.cache
+def _adapter(kind: type[Any]) -> "TypeAdapter[Any]":
+    return TypeAdapter(kind)
 
 
 def describe_layers(network: Network) -> list[dict[str, Any]]:
@@ -85,9 +96,11 @@ def understand_layers(encoding: Encoding, plain: Iterable[Mapping[str, Any]]) ->
     """The topology that `describe_layers` described. Raises HafnetError where it is none, KeyError without a name."""
     names, shapes = [], []
     for each in plain:
+        if len(names) == MOST_LAYERS:
+            raise too_many_layers()
         names.append(str(each["name"]))
         members = {key: value for key, value in each.items() if key != "name"}
-        shapes.append(understand(KINDS, members, f"layer {names[-1]!r}"))
+        shapes.append(understand(KINDS, members, f"layer {short(names[-1])}"))
     return Topology(encoding.input, tuple(shapes), tuple(names))
 
 
@@ -121,15 +134,12 @@ def load(path: Path | str) -> Network:
 
 
 def _from_parts(metadata: Mapping[str, str], tensors: Tensors) -> Network:
-    if "hafnet" not in metadata:
-        raise HafnetError("a .safetensors file, but not a network (metadata entry 'hafnet' is missing)")
+    header = read_header(metadata, "hafnet", VERSION, "network")
     try:
-        header = json.loads(metadata["hafnet"])
-        check_version(header["version"], VERSION)
         encoding = understand(ENCODINGS, header["encoding"], "encoding")
         topology = understand_layers(encoding, header["layers"])
         origin = dict(header["origin"])
-    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise HafnetError(f"metadata entry 'hafnet' is damaged ({type(error).__name__}: {error})") from None
     contents = [_contents(tensors, index, topology) for index in range(len(topology.layers))]
     return assemble(encoding, topology, contents, origin)
@@ -193,7 +203,7 @@ def _hidden_layer(name: str, shape: LayerShape, arrays: Tensors) -> HiddenLayer:
     if isinstance(shape, Convolution):
         weights: Signs = arrays["weights"].reshape(shape.channels, *shape.kernel, -1)
         rest = (shape.source, shape.stride, shape.padding, shape.fill, shape.groups, shape.ternary)
-        return ConvolutionLayer(name, weights, arrays["thresholds"], *rest)
+        return ConvolutionLayer(name, weights, arrays["thresholds"], *rest, order="OHWI")
     if isinstance(shape, MaxPool):
         return MaxPoolLayer(name, shape.source, shape.kernel, shape.stride, arrays["conjunctive"])
     return AveragePoolLayer(name, shape.source)

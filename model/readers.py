@@ -1,53 +1,91 @@
 """Reads the files of users: what all formats share."""
 
 import csv
-import json
+import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from model.errors import HafnetError
+from model.errors import HafnetError, listed, short
+from model.given import integer
+from model.json_text import parse_json
+from model.user_files import LARGEST_TEXT, read_bytes, read_text
 
 Contents = TypeVar("Contents")
 
 
 def check_version(version: Any, known: int) -> None:
     """Raises HafnetError for a format version other than the one that is known."""
-    if isinstance(version, bool) or not isinstance(version, int):
-        raise HafnetError(f"format version is {version!r}, but must be an integer")
+    version = integer("format version", version)
     if version != known:
         than = "newer" if version > known else "older"
         raise HafnetError(f"format version {version} is {than} than {known}, the only one known here")
 
 
+def read_header(metadata: Mapping[str, str], entry: str, known: int, what: str) -> dict[str, Any]:
+    """The object in JSON that a .safetensors file has as its metadata `entry`, if the file is one of `what`.
+
+    Raises HafnetError where the entry is missing or damaged, and for another version than the one that is known.
+    """
+    if entry not in metadata:
+        raise HafnetError(f"a .safetensors file, but no {what} (metadata entry {entry!r} is missing)")
+    try:
+        header = parse_json(metadata[entry])
+    except HafnetError as error:
+        raise HafnetError(f"metadata entry {entry!r} is damaged ({error})") from None
+    if not isinstance(header, dict) or "version" not in header:
+        raise HafnetError(f"metadata entry {entry!r} is damaged (it is no object with a version)")
+    check_version(header["version"], known)
+    return header
+
+
 def read_manifest(adapter: "TypeAdapter[Contents]", path: Path, known: int, made_by: str) -> Contents:
     """A JSON manifest of the adapter's type. Raises HafnetError for a missing or damaged one, or another version's."""
-    if not path.is_file():
-        raise HafnetError(f"{path}: no such file; `{made_by}` writes it")
+    text = read_bytes(path, LARGEST_TEXT, f"`{made_by}` writes it")
     try:
-        text = path.read_bytes()
-        check_version(json.loads(text)["version"], known)
-        return adapter.validate_json(text)
+        found = parse_json(text)
+        if not isinstance(found, dict) or "version" not in found:
+            raise HafnetError("is no manifest, which would be an object with a version")
+        check_version(found["version"], known)
+        return adapter.validate_python(found)
     except HafnetError as error:
         raise HafnetError(f"{path}: {error}; `{made_by}` writes it anew") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the text"
-        raise HafnetError(f"{path}: {where} is wrong ({first['msg']})") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise HafnetError(f"{path}: not a manifest ({type(error).__name__}: {error})") from None
+        raise HafnetError(f"{path}: {told(error, 'the text')}; `{made_by}` writes it anew") from None
 
 
-def read_csv(path: Path, needed: str) -> list[list[str]]:
-    """The lines of a CSV file that are not empty, the header first.
+def told(error: ValidationError, whole: str) -> str:
+    """What is wrong first, and where: of what is wrong as a `whole` its name."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"])) or whole
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    return f"{where} is {short(first['input'])} ({first['msg']})"
 
-    Raises HafnetError for a file that cannot be read, and for one without lines, where `needed` says what is missing.
+
+def read_csv(path: Path | str, needed: str) -> list[list[str]]:
+    """The lines of a CSV file that are not empty, the header first: UTF-8, separated by commas, of any line end.
+
+    Raises HafnetError for a file that cannot be read, for one with other separators, and for one without lines, where
+    `needed` says what is missing.
     """
+    text = read_text(path)
     try:
-        lines = [line for line in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if any(line)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise HafnetError(f"{path}: cannot be read ({error})") from None
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if any(map(str.strip, line))]
+    except csv.Error as error:
+        raise HafnetError(f"{path}: cannot be read as CSV ({error})") from None
     if not lines:
         raise HafnetError(f"{path}: is empty, but {needed} is needed")
+    if len(lines[0]) == 1:
+        for name, separator in (("';'", ";"), ("a tab", "\t"), ("'|'", "|")):
+            if separator in lines[0][0]:
+                raise HafnetError(f"{path}: its columns are separated by {name}, but ',' is expected")
     return lines
+
+
+def check_width(line: list[str], header: list[str], number: int) -> None:
+    """Raises HafnetError where a row has not as many fields as the header."""
+    if len(line) != len(header):
+        raise HafnetError(f"row {number} has {len(line)} fields, but the header has {len(header)}: {listed(header)}")

@@ -5,6 +5,7 @@ hand. File: one `.safetensors` with `values`, an integer tensor (samples, values
 (samples,).
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -13,23 +14,24 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
-from model.errors import HafnetError
+from model.errors import HafnetError, HafnetWarning, listed
 from model.files import write_whole
+from model.given import array
 from model.tensors import read_tensors
 
 Integers: TypeAlias = npt.NDArray[np.signedinteger[Any] | np.unsignedinteger[Any]]
 
 
 def _frozen(name: str, given: npt.ArrayLike, axes: int) -> Integers:
-    array = np.asarray(given)
-    if array.ndim != axes:
+    found = array(f"samples: {name}", given)
+    if found.ndim != axes:
         expected = "(samples, values)" if axes == 2 else "(samples,)"
-        raise HafnetError(f"samples: {name} have shape {array.shape}, but {expected} is needed")
-    if array.dtype.kind not in "iu":
-        raise HafnetError(f"samples: {name} are {array.dtype}, but must be integers")
-    if array.size and (int(array.min()) < -(2**31) or int(array.max()) >= 2**31):
-        raise HafnetError(f"samples: {name} reach from {array.min()} to {array.max()}, but must fit in 32 bits")
-    frozen: Integers = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+        raise HafnetError(f"samples: {name} have shape {found.shape}, but {expected} is needed")
+    if found.dtype.kind not in "iu":
+        raise HafnetError(f"samples: {name} are {found.dtype}, but must be integers")
+    if found.size and (int(found.min()) < -(2**31) or int(found.max()) >= 2**31):
+        raise HafnetError(f"samples: {name} reach from {found.min()} to {found.max()}, but must fit in 32 bits")
+    frozen: Integers = np.array(found, dtype=found.dtype.newbyteorder("="), order="C")
     frozen.flags.writeable = False
     return frozen
 
@@ -58,7 +60,7 @@ class Samples:
             raise HafnetError(f"samples: {len(values)} samples have {len(labels)} labels, but each needs one")
         if labels.min() < 0:
             sample = int(np.argmin(labels))
-            raise HafnetError(f"samples: label {labels[sample]} of sample {sample} is below 0")
+            raise HafnetError(f"samples: label {labels[sample]} of sample {sample} is below 0: labels count from 0")
         object.__setattr__(self, "labels", labels)
 
     def __len__(self) -> int:
@@ -77,6 +79,30 @@ class Samples:
         if not 1 <= count <= len(self):
             raise HafnetError(f"{count} samples are asked for, but there are {len(self)}")
         return Samples(self.values[:count], None if self.labels is None else self.labels[:count])
+
+    def check_labels(self, classes: int, what: str = "samples") -> None:
+        """Raise HafnetError for a label that is none of the classes 0 … classes - 1. Samples without labels have none
+        that could be wrong."""
+        if self.labels is None or int(self.labels.max()) < classes:
+            return
+        sample = int(np.argmax(self.labels >= classes))
+        sentence = f"{what}: label {self.labels[sample]} of sample {sample} is none of the {classes} classes"
+        if int(self.labels.min()) == 1 and int(self.labels.max()) == classes:
+            raise HafnetError(f"{sentence}: labels count from 0, but these from 1, so subtract 1 from all")
+        raise HafnetError(f"{sentence}: labels count from 0 to {classes - 1}")
+
+    def warn_of_empty_classes(self, classes: int, what: str = "samples") -> None:
+        """Warn (`HafnetWarning`) of classes of which there is no sample, if there are labels."""
+        if self.labels is None:
+            return
+        empty = sorted(set(range(classes)) - set(self.labels.tolist()))
+        if empty:
+            hint = "; labels count from 0" if empty == [0] else ""
+            warnings.warn(
+                f"{what}: no sample is of {'class' if len(empty) == 1 else 'classes'} {listed(empty)}{hint}",
+                HafnetWarning,
+                stacklevel=3,
+            )
 
     def save(self, path: Path | str) -> None:
         """Write the samples to `path`, whole or not at all. The same samples give the same bytes."""

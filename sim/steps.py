@@ -325,6 +325,9 @@ def campaign_points(
 
 
 def load_network(folder: Path, given: Path | None) -> Network:
+    """The network to work with. Raises HafnetError where there is none, and says where one comes from."""
+    if given is None and not (folder / NETWORK).exists():
+        raise HafnetError(f"{folder / NETWORK}: no such file; `hafnet train {folder}` makes it, or give --network FILE")
     return Network.load(given or folder / NETWORK)
 
 
@@ -342,10 +345,15 @@ def choose_samples(
         low, high = network.encoding.range
         source = np.random.default_rng(seed)
         return Samples(source.integers(low, high, (random_count, network.encoding.values), endpoint=True))
-    samples = Samples.load(given or folder / SAMPLES)
+    path, classes = given or folder / SAMPLES, network.topology.output.fan_out
+    if given is None and not path.exists():
+        raise HafnetError(f"{path}: no such file; `hafnet train` makes it, or give --samples FILE")
+    samples = Samples.load(path)
     if samples.values.shape[1] != network.encoding.values:
         has, takes = samples.values.shape[1], network.encoding.values
-        raise HafnetError(f"{given or folder / SAMPLES}: samples have {has} values, but the network takes {takes}")
+        raise HafnetError(f"{path}: samples have {has} values, but the network takes {takes}")
+    samples.check_labels(classes, str(path))
+    samples.warn_of_empty_classes(classes, str(path))
     return samples if count is None else samples.first(count)
 
 

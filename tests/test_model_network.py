@@ -205,11 +205,13 @@ def network(thresholds: Any = (0, 4), offsets: Any = (0,)) -> Network:
         ),
         (
             lambda: convolution(source=(3, 3, 4)),
-            "layer 'c': weights are for 1 groups of 2 channels, but the map of 3x3x4 has 4",
+            "layer 'c': weights (channels, kernel rows, kernel columns, input channels / groups) of shape (1, 1, 1, 2) in "
+            "1 groups are for 2 input channels, but the map of 3x3x4 has 4",
         ),
         (
             lambda: convolution(groups=0),
-            "layer 'c': weights are for 0 groups of 2 channels, but the map of 3x3x2 has 2",
+            "layer 'c': weights (channels, kernel rows, kernel columns, input channels / groups) of shape (1, 1, 1, 2) in "
+            "0 groups are for 0 input channels, but the map of 3x3x2 has 2",
         ),
         (lambda: convolution(groups="2"), "layer 'c': groups is '2', but must be an integer"),
         (lambda: convolution(fill=0.5), "layer 'c': fill is 0.5, but must be an integer"),
@@ -292,7 +294,7 @@ def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none.safetensors") == "no such file"
     foreign = tmp_path / "foreign.safetensors"
     save_file({"a": np.zeros(3)}, foreign)
-    assert refusal(foreign) == "a .safetensors file, but not a network (metadata entry 'hafnet' is missing)"
+    assert refusal(foreign) == "a .safetensors file, but no network (metadata entry 'hafnet' is missing)"
     save_file({"a": np.zeros(3)}, foreign, metadata={"hafnet": "{"})
     assert "metadata entry 'hafnet' is damaged" in refusal(foreign)
     header = b'{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
@@ -330,7 +332,7 @@ def threshold_of(value: int) -> Callable[[Header, Tensors], object]:
             lambda header, _: header.update(version=0),
             f"format version 0 is older than {VERSION}, the only one known here",
         ),
-        (lambda header, _: header.update(version=float("inf")), "format version is inf, but must be an integer"),
+        (lambda header, _: header.update(version=float("inf")), "metadata entry 'hafnet' is damaged (Infinity is no number of JSON)"),
         (lambda header, _: header.update(encoding=[1]), "metadata entry 'hafnet' is damaged (TypeError: "),
         (
             lambda header, _: header["encoding"].update(values=12),
