@@ -25,6 +25,7 @@ from model.files import whole_folder
 from model.plan import Plan
 from model.readers import read_manifest
 from model.topology import Convolution, Dense, MaxPool, Topology
+from model.user_files import read_bytes
 
 VERSION = 4
 MANIFEST = "manifest.json"
@@ -128,9 +129,9 @@ def generate(accelerator: Accelerator, folder: Path | str) -> Manifest:
     """
     with whole_folder(folder, OURS) as partial:
         texts = emit(accelerator)
-        texts[WAIVERS.name] = WAIVERS.read_text()
+        texts[WAIVERS.name] = WAIVERS.read_text(encoding="utf-8")
         for name, text in texts.items():
-            (partial / name).write_text(text)
+            (partial / name).write_text(text, encoding="utf-8")
         files = tuple(File(name, hashlib.sha256(text.encode()).hexdigest()) for name, text in texts.items())
         manifest = _describe(accelerator, importlib.metadata.version("hafnet"), files)
         (partial / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=2) + b"\n")
@@ -214,7 +215,7 @@ def load_manifest(folder: Path | str) -> Manifest:
         file = Path(folder) / listed.file
         if not file.is_file():
             raise HafnetError(f"{file}: no such file, but {path} lists it")
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
+        found = hashlib.sha256(read_bytes(file)).hexdigest()
         if found != listed.sha256:
             raise HafnetError(
                 f"{file} was changed: its SHA-256 is {found[:12]}…, but {path} says {listed.sha256[:12]}…"

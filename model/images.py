@@ -36,6 +36,7 @@ from model.plan import Plan
 from model.readers import read_manifest
 from model.signatures import contents_crc32
 from model.topology import AveragePool, MaxPool, Topology
+from model.user_files import read_bytes
 
 VERSION = 3
 MANIFEST = "manifest.json"
@@ -331,13 +332,13 @@ def _checked(folder: Path) -> tuple[ImageManifest, dict[str, bytes]]:
         file = folder / listed.file
         if not file.is_file():
             raise HafnetError(f"{file}: no such file, but {MANIFEST} lists it")
-        contents[listed.file] = file.read_bytes()
+        contents[listed.file] = read_bytes(file)
         found = _crc32(contents[listed.file])
         if found != listed.crc32:
             raise HafnetError(f"{file}: CRC-32 is {found}, but {MANIFEST} says {listed.crc32}: the file was changed")
     if manifest.faults_crc32 is not None:
         file = folder / FAULTS
-        if not file.is_file() or _crc32(file.read_bytes()) != manifest.faults_crc32:
+        if not file.is_file() or _crc32(read_bytes(file)) != manifest.faults_crc32:
             raise HafnetError(f"{file} is missing or was changed: {MANIFEST} says CRC-32 {manifest.faults_crc32}")
     return manifest, contents
 

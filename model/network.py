@@ -178,10 +178,12 @@ class DenseLayer(WeightedLayer):
     """A hidden layer of threshold neurons: a neuron fires (+1) iff its count >= its threshold.
 
     Members: `weights`, (fan_out, fan_in) of ±1, or of +1, 0, -1 where the layer is `ternary`; `thresholds`, (fan_out,)
-    integers. Behind a map the inputs are ordered (row, column, channel); torch's Flatten orders (channel, row, column),
-    whose weights become `w.reshape(fan_out, channels, rows, columns).transpose(0, 2, 3, 1).reshape(fan_out, -1)`. The count is the popcount, or, of ternary weights, positives - negatives + fan-in; see `model.golden`. In
+    integers. The count is the popcount, or, of ternary weights, positives - negatives + fan-in; see `model.golden`. In
     a network, thresholds must be 0 … top + 1, where `top` is the largest count: 0 always fires and top + 1 never does.
     Raises HafnetError, naming the layer and the rule.
+
+    Behind a map the inputs are ordered (row, column, channel). Torch's Flatten orders (channel, row, column): weights
+    from there must become `w.reshape(fan_out, channels, rows, columns).transpose(0, 2, 3, 1).reshape(fan_out, -1)`.
     """
 
     thresholds: Int32
@@ -359,9 +361,9 @@ HiddenLayer: TypeAlias = DenseLayer | ConvolutionLayer | MaxPoolLayer | AverageP
 class Network:
     """A binarized network as integers: encoding, hidden layers in order, output layer, and where it came from.
 
-    `origin` is free, texts and numbers by name: by custom `recipe`, `data`, `seed`, `accuracy`. `topology` is made from the others. Two
-    networks are equal when they compute the same from the same weights, whatever their origin. Raises HafnetError where
-    layers do not follow from each other, or an integer is beyond what its layer can count.
+    `origin` is free, texts and numbers by name: by custom `recipe`, `data`, `seed`, `accuracy`. `topology` is made from
+    the others. Two networks are equal when they compute the same from the same weights, whatever their origin. Raises
+    HafnetError where layers do not follow from each other, or an integer is beyond what its layer can count.
     """
 
     encoding: Encoding

@@ -33,7 +33,7 @@ from model.network import (
     Signs,
     WeightedLayer,
 )
-from model.readers import read_header, told
+from model.readers import first_error, read_header
 from model.tensors import read_tensors
 from model.topology import (
     MOST_LAYERS,
@@ -79,7 +79,9 @@ def understand(kinds: Mapping[str, type[Any]], plain: Mapping[str, Any], what: s
     try:
         return _adapter(kinds[kind]).validate_python(given)
     except ValidationError as error:
-        raise HafnetError(f"{what}: {told(error, kind)}") from None
+        where, rule, value = first_error(error)
+        broken = "is missing" if rule == "missing" else f"is {short(value)} ({rule})"
+        raise HafnetError(f"{what}: {where or kind} {broken}") from None
 
 
 @functools.cache

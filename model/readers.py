@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from model.errors import HafnetError, listed, short
+from model.errors import VALUE, HafnetError, cut
 from model.given import integer
 from model.json_text import parse_json
 from model.user_files import LARGEST_TEXT, read_bytes, read_text
@@ -46,23 +46,25 @@ def read_manifest(adapter: "TypeAdapter[Contents]", path: Path, known: int, made
     text = read_bytes(path, LARGEST_TEXT, f"`{made_by}` writes it")
     try:
         found = parse_json(text)
-        if not isinstance(found, dict) or "version" not in found:
-            raise HafnetError("is no manifest, which would be an object with a version")
+    except HafnetError as error:
+        raise HafnetError(f"{path}: not a manifest ({error}); `{made_by}` writes it anew") from None
+    if not isinstance(found, dict) or "version" not in found:
+        raise HafnetError(f"{path}: not a manifest (it is no object with a version); `{made_by}` writes it anew")
+    try:
         check_version(found["version"], known)
         return adapter.validate_python(found)
     except HafnetError as error:
         raise HafnetError(f"{path}: {error}; `{made_by}` writes it anew") from None
     except ValidationError as error:
-        raise HafnetError(f"{path}: {told(error, 'the text')}; `{made_by}` writes it anew") from None
+        where, rule, _ = first_error(error)
+        raise HafnetError(f"{path}: {where or 'the text'} is wrong ({rule})") from None
 
 
-def told(error: ValidationError, whole: str) -> str:
-    """What is wrong first, and where: of what is wrong as a `whole` its name."""
+def first_error(error: ValidationError) -> tuple[str, str, Any]:
+    """What pydantic found first: where it is, the rule that it breaks, and the value; "missing" for one not there."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(map(str, first["loc"])) or whole
-    if first["type"] == "missing":
-        return f"{where} is missing"
-    return f"{where} is {short(first['input'])} ({first['msg']})"
+    rule = "missing" if first["type"] == "missing" else first["msg"]
+    return cut(".".join(map(str, first["loc"])), VALUE), rule, first["input"]
 
 
 def read_csv(path: Path | str, needed: str) -> list[list[str]]:
@@ -88,4 +90,4 @@ def read_csv(path: Path | str, needed: str) -> list[list[str]]:
 def check_width(line: list[str], header: list[str], number: int) -> None:
     """Raises HafnetError where a row has not as many fields as the header."""
     if len(line) != len(header):
-        raise HafnetError(f"row {number} has {len(line)} fields, but the header has {len(header)}: {listed(header)}")
+        raise HafnetError(f"row {number} has {len(line)} fields, but the header has {len(header)}")

@@ -282,13 +282,17 @@ class Topology:
     def __post_init__(self) -> None:
         if not isinstance(self.input, Input):
             raise HafnetError(f"the input of a topology is {described(self.input)}, but must be a BitInput or the like")
-        object.__setattr__(self, "layers", sequence("the layers of a topology", self.layers, LayerShape, "layer shapes"))
+        object.__setattr__(
+            self, "layers", sequence("the layers of a topology", self.layers, LayerShape, "layer shapes")
+        )
         if len(self.layers) > MOST_LAYERS:
             raise too_many_layers()
         names: tuple[str, ...] = sequence("the names of layers", self.names, str, "texts")
         object.__setattr__(self, "names", names or tuple(f"layer{index}" for index in range(len(self.layers))))
         if len(self.names) != len(self.layers):
-            raise HafnetError(f"a topology of {len(self.layers)} layers has {len(self.names)} names, but each needs one")
+            raise HafnetError(
+                f"a topology of {len(self.layers)} layers has {len(self.names)} names, but each needs one"
+            )
         integer("the width of the input", self.input.width)
         if self.input.width < 1:
             raise HafnetError(f"an input of {self.input.width} values is not possible, at least 1 is needed")

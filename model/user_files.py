@@ -33,8 +33,8 @@ _FOREIGN = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16", codecs
 def opened(path: Path | str, limit: int = LARGEST_DATA, hint: str = "") -> BufferedReader:
     """A regular file, open to be read; it never waits for another process.
 
-    Raises HafnetError for one that is not there, where the sentence ends with `hint`, for one that is no regular file or
-    cannot be opened, and for one of more than `limit` bytes.
+    Raises HafnetError for one that is not there, where the sentence ends with `hint`, for one that is no regular file
+    or cannot be opened, and for one of more than `limit` bytes.
     """
     try:
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -50,7 +50,7 @@ def opened(path: Path | str, limit: int = LARGEST_DATA, hint: str = "") -> Buffe
             raise HafnetError(f"{path}: {kind}")
         if status.st_size > limit:
             raise _too_large(path, limit)
-        return open(number, "rb")
+        return os.fdopen(number, "rb")
     except BaseException:
         os.close(number)
         raise
@@ -103,7 +103,7 @@ def _not_regular(mode: int) -> str | None:
 
 def _kind(path: Path | str) -> str | None:
     try:
-        return _not_regular(os.stat(path).st_mode)
+        return _not_regular(Path(path).stat().st_mode)
     except (OSError, ValueError, TypeError):
         return None
 

@@ -99,8 +99,8 @@ def test_faults_that_break_a_rule_are_refused(name: str, value: Any, message: st
     ("tensors", "header", "message"),
     [
         ({"a": np.zeros(1)}, None, "no fault map"),
-        ({}, "{", r"metadata entry 'hafnet_faults' is damaged \(line 1, column 2 is no JSON"),
-        ({}, json.dumps({"version": 1}), r"is damaged \(its seed is missing\)"),
+        ({}, "{", "metadata entry 'hafnet_faults' is damaged (line 1, column 2 is no JSON"),
+        ({}, json.dumps({"version": 1}), "is damaged (its seed is missing)"),
         ({}, json.dumps({"version": 2, "seed": 0}), "format version 2 is newer than 1"),
         ({}, json.dumps({"version": 1, "seed": -1}), "seed -1 is outside 0"),
         ({}, json.dumps({"version": 1, "seed": "a"}), "the seed of a fault map is 'a', but must be an integer"),

@@ -205,13 +205,13 @@ def network(thresholds: Any = (0, 4), offsets: Any = (0,)) -> Network:
         ),
         (
             lambda: convolution(source=(3, 3, 4)),
-            "layer 'c': weights (channels, kernel rows, kernel columns, input channels / groups) of shape (1, 1, 1, 2) in "
-            "1 groups are for 2 input channels, but the map of 3x3x4 has 4",
+            "layer 'c': weights (channels, kernel rows, kernel columns, input channels / groups) of shape (1, 1, 1, 2) "
+            "in 1 groups are for 2 input channels, but the map of 3x3x4 has 4",
         ),
         (
             lambda: convolution(groups=0),
-            "layer 'c': weights (channels, kernel rows, kernel columns, input channels / groups) of shape (1, 1, 1, 2) in "
-            "0 groups are for 0 input channels, but the map of 3x3x2 has 2",
+            "layer 'c': weights (channels, kernel rows, kernel columns, input channels / groups) of shape (1, 1, 1, 2) "
+            "in 0 groups are for 0 input channels, but the map of 3x3x2 has 2",
         ),
         (lambda: convolution(groups="2"), "layer 'c': groups is '2', but must be an integer"),
         (lambda: convolution(fill=0.5), "layer 'c': fill is 0.5, but must be an integer"),
@@ -332,7 +332,10 @@ def threshold_of(value: int) -> Callable[[Header, Tensors], object]:
             lambda header, _: header.update(version=0),
             f"format version 0 is older than {VERSION}, the only one known here",
         ),
-        (lambda header, _: header.update(version=float("inf")), "metadata entry 'hafnet' is damaged (Infinity is no number of JSON)"),
+        (
+            lambda header, _: header.update(version=float("inf")),
+            "metadata entry 'hafnet' is damaged (Infinity is no number of JSON)",
+        ),
         (lambda header, _: header.update(encoding=[1]), "metadata entry 'hafnet' is damaged (TypeError: "),
         (
             lambda header, _: header["encoding"].update(values=12),
