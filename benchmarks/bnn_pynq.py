@@ -83,7 +83,7 @@ def read(folder: Path, form: Form) -> Network:
         if isinstance(shape, Convolution):
             weights = weights.reshape(shape.channels, *shape.kernel, -1)
             rest = (shape.stride, shape.padding, shape.fill, shape.groups)
-            hidden.append(ConvolutionLayer(name, weights, thresholds, shape.source, *rest))
+            hidden.append(ConvolutionLayer(name, weights, thresholds, shape.source, *rest, order="OHWI"))
         else:
             hidden.append(DenseLayer(name, weights, thresholds))
     return Network(form.encoding, tuple(hidden), output, {"recipe": "BNN-PYNQ"})

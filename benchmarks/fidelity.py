@@ -32,12 +32,14 @@ def cells(block: Array) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as parent:
         folder, texts = Path(parent), emit(block)
         for name, text in texts.items():
-            (folder / name).write_text(text)
+            (folder / name).write_text(text, encoding="utf-8")
         (folder / TOP_IMAGE).mkdir()
         for part, (words, width) in chip.memories(block.columns, block.ternary, block.fidelity == "noisy").items():
             (folder / f"{TOP_IMAGE}{part}.hex").write_bytes(FORMATS["hex"].write(words, width))
         run_yosys(SCRIPT.format(sources=" ".join(texts), flow=FLOW, top=block.name), folder)
-        found: dict[str, int] = json.loads((folder / "cells.json").read_text())["design"]["num_cells_by_type"]
+        found: dict[str, int] = json.loads((folder / "cells.json").read_text(encoding="utf-8"))["design"][
+            "num_cells_by_type"
+        ]
     return found
 
 

@@ -42,7 +42,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as parent:
             folder = Path(parent, "verilog")
             seconds = fastest(accelerator, folder)
-            texts = [path.read_text() for path in folder.glob("*.sv")]
+            texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.sv")]
         arrays, size = accelerator.arrays, sum(len(text.encode()) for text in texts)
         first = first or (arrays, seconds, size)
         instances = sum(len(re.findall(r"^  hafnet_\w+ (?:#\(|\w+ \()", text, re.MULTILINE)) for text in texts)

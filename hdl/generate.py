@@ -29,8 +29,9 @@ from model.errors import HafnetError, HafnetWarning
 from model.files import whole_folder
 from model.plan import Plan
 from model.readers import read_manifest
-from model.tensors import short
+from model.tensors import short_digest
 from model.topology import Convolution, Dense, MaxPool, Topology
+from model.user_files import read_bytes, read_text
 
 VERSION, UNBOUND = 5, 4
 """The version that is written, and the last one of which the Verilog did not tell the digest."""
@@ -153,14 +154,14 @@ def generate(accelerator: Accelerator, folder: Path | str) -> Manifest:
     """
     with whole_folder(folder, OURS) as partial:
         texts = emit(accelerator)
-        texts[WAIVERS.name] = WAIVERS.read_text()
+        texts[WAIVERS.name] = WAIVERS.read_text(encoding="utf-8")
         version = importlib.metadata.version("hafnet")
         manifest = _describe(accelerator, version, _files(texts))
         first, _, rest = texts[manifest.top_file].partition("\n")
         texts[manifest.top_file] = f"{first}\n// manifest: {manifest.digest}\n{rest}"
         manifest = replace(manifest, files=_files(texts))
         for name, text in texts.items():
-            (partial / name).write_text(text)
+            (partial / name).write_text(text, encoding="utf-8")
         (partial / MANIFEST).write_bytes(_MANIFEST.dump_json(manifest, indent=2) + b"\n")
     return manifest
 
@@ -247,7 +248,7 @@ def load_manifest(folder: Path | str) -> Manifest:
     check_files(Path(folder), manifest.files, MANIFEST, OURS)
     if manifest.top_file not in {listed.file for listed in manifest.files}:
         raise HafnetError(f"{path} does not list {manifest.top_file}, the top module's file")
-    made_with = MADE_WITH.findall((Path(folder) / manifest.top_file).read_text())
+    made_with = MADE_WITH.findall(read_text(Path(folder) / manifest.top_file))
     if not made_with and manifest.version == UNBOUND:
         text = f"{folder} was generated before Verilog told what it was made with; `hafnet generate` makes it anew"
         warnings.warn(text, HafnetWarning, stacklevel=2)
@@ -278,11 +279,10 @@ def check_files(folder: Path, files: Sequence[File], manifest: str, ours: str) -
         listed[each.file] = each.sha256
         if not path.is_file():
             raise HafnetError(f"{path}: no such file, but {manifest} lists it")
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = hashlib.sha256(read_bytes(path)).hexdigest()
         if found != each.sha256:
-            raise HafnetError(
-                f"{path} was changed: its SHA-256 is {short(found)}, but {manifest} says {short(each.sha256)}"
-            )
+            is_, says = short_digest(found), short_digest(each.sha256)
+            raise HafnetError(f"{path} was changed: its SHA-256 is {is_}, but {manifest} says {says}")
     for path in sorted(folder.iterdir()):
         if re.fullmatch(ours, path.name) and path.name not in listed:
             raise HafnetError(f"{path} is not listed in {manifest}, which lists all files that were written with it")

@@ -7,7 +7,6 @@ stochastic code presents random bits whose mean is the value, T times, each coun
 """
 
 import itertools
-import operator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,30 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from model.bits import Bits
-from model.errors import HafnetError
+from model.errors import HafnetError, short
+from model.given import array, integer, sequence
 from model.topology import BitInput, PlaneInput, StochasticInput
 
 Codes: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """(samples, values) as `encode` gives them: bits, or codes of up to 16 bits."""
 
 
-def integer(what: str, value: Any) -> int:
-    """The value as an int of Python. Raises HafnetError where it is none."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        return operator.index(value)
-    except TypeError:
-        raise HafnetError(f"{what} is {value!r}, but must be an integer") from None
-
-
 def _checked(values: npt.ArrayLike, count: int) -> npt.NDArray[Any]:
-    array = np.asarray(values)
-    if array.ndim != 2 or array.shape[1] != count:
-        raise HafnetError(f"inputs have shape {array.shape}, but the encoding takes (samples, {count})")
-    if array.dtype.kind not in "iu":
-        raise HafnetError(f"inputs are {array.dtype}, but the encoding takes integers")
-    return array
+    found = array("inputs", values)
+    if found.ndim != 2 or found.shape[1] != count:
+        raise HafnetError(f"inputs have shape {found.shape}, but the encoding takes (samples, {count})")
+    if found.dtype.kind not in "iu":
+        raise HafnetError(f"inputs are {found.dtype}, but the encoding takes integers")
+    return found
 
 
 def _freeze(encoding: Any, *members: str) -> None:
@@ -59,7 +49,8 @@ class Thermometer:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", integer("encoding: the number of values", self.values))
-        object.__setattr__(self, "levels", tuple(integer("encoding: a level", level) for level in self.levels))
+        levels: tuple[Any, ...] = sequence("encoding: levels", self.levels, object, "integers")
+        object.__setattr__(self, "levels", tuple(integer("encoding: a level", level) for level in levels))
         if self.values < 1:
             raise HafnetError(f"encoding: {self.values} input values, but at least 1 is needed")
         if not self.levels:
@@ -68,7 +59,7 @@ class Thermometer:
             if high <= low:
                 raise HafnetError(f"encoding: level {high} follows {low}, but levels must rise")
         if max(abs(level) for level in self.levels) >= 2**31:
-            raise HafnetError(f"encoding: levels {self.levels} do not all fit in 32 bits")
+            raise HafnetError(f"encoding: levels {short(self.levels)} do not all fit in 32 bits")
 
     @property
     def input(self) -> BitInput:

@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from model.encoding import integer
-from model.errors import HafnetError
+from model.errors import HafnetError, short
 from model.files import write_whole
+from model.given import array, integer
 from model.plan import Plan, difference
-from model.tensors import Form, brief, read_tensors, tensors_to_bytes
+from model.readers import first_error
+from model.tensors import Form, read_tensors, tensors_to_bytes
 from model.topology import Topology
 
 VERSION = 2
@@ -69,14 +70,14 @@ class CellFaults:
     def __post_init__(self) -> None:
         rules = {"stuck": (3, "(2, rows, columns)"), "mismatch": (2, "(rows, columns)"), "weak": (2, "(rows, columns)")}
         for name, (axes, expected) in rules.items():
-            shape = np.shape(getattr(self, name))
-            cells = np.shape(self.stuck)[1:]
+            shape = array(f"faults: {name}", getattr(self, name)).shape
+            cells = array("faults: stuck", self.stuck).shape[1:]
             if len(shape) != axes or 0 in shape or shape[-2:] != cells or (name == "stuck" and shape[0] != 2):
                 size = f" of {cells[0]} x {cells[1]} cells" if name != "stuck" and len(cells) == 2 else ""
                 raise HafnetError(f"faults: {name} has shape {shape}, but {expected}{size} is needed")
         self._freeze("stuck", _integers("stuck", self.stuck, FREE, LRS).astype(np.int8))
         self._freeze("mismatch", _integers("mismatch", self.mismatch, 0, 1).astype(np.uint8))
-        weak = np.asarray(self.weak)
+        weak = array("faults: weak", self.weak)
         if weak.dtype.kind == "f":
             wrong = ~((weak >= 0) & (weak <= 1))
             if wrong.any():
@@ -110,13 +111,13 @@ class CellFaults:
 
 
 def _integers(name: str, given: npt.ArrayLike, low: int, high: int) -> npt.NDArray[Any]:
-    array = np.asarray(given)
-    if array.dtype.kind not in "iub":
-        raise HafnetError(f"faults: {name} is {array.dtype}, but must be integers")
-    wrong = (array < low) | (array > high)
+    found = array(f"faults: {name}", given)
+    if found.dtype.kind not in "iub":
+        raise HafnetError(f"faults: {name} is {found.dtype}, but must be integers")
+    wrong = (found < low) | (found > high)
     if wrong.any():
-        raise HafnetError(f"faults: {name} is {array[wrong][0]}, but must be {low} … {high}")
-    return array
+        raise HafnetError(f"faults: {name} is {found[wrong][0]}, but must be {low} … {high}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class FaultMap:
         arrays = {_place(place): faults for place, faults in self.arrays.items()}
         for place, faults in arrays.items():
             if not isinstance(faults, CellFaults):
-                raise HafnetError(f"fault map: {place} has {brief(faults)}, but must have CellFaults")
+                raise HafnetError(f"fault map: {place} has {short(faults)}, but must have CellFaults")
         object.__setattr__(self, "arrays", dict(sorted(arrays.items())))
         object.__setattr__(self, "seed", integer("the seed of a fault map", self.seed))
         if not 0 <= self.seed < 1 << 64:
@@ -211,11 +212,11 @@ NO_FAULTS = FaultMap()
 
 def _place(given: Any) -> ArrayPlace:
     try:
-        place = ArrayPlace(*(integer(f"fault map: a number of the place {brief(given)}", each) for each in given))
+        place = ArrayPlace(*(integer(f"fault map: a number of the place {short(given)}", each) for each in given))
     except TypeError:
-        raise HafnetError(f"fault map: {brief(given)} is no place, but layer, group and tile are needed") from None
+        raise HafnetError(f"fault map: {short(given)} is no place, but layer, group and tile are needed") from None
     if not all(0 <= each < LIMIT for each in place):
-        raise HafnetError(f"fault map: {brief(given)} is no place, because its numbers must be 0 … {LIMIT - 1}")
+        raise HafnetError(f"fault map: {short(given)} is no place, because its numbers must be 0 … {LIMIT - 1}")
     return place
 
 
@@ -229,7 +230,7 @@ def _from_parts(
     for name, tensor in tensors.items():
         match = TENSOR.fullmatch(name)
         if match is None:
-            raise HafnetError(f"tensor {brief(name)} is none of a fault map")
+            raise HafnetError(f"tensor {short(name)} is none of a fault map")
         layer, group, tile = map(int, match.groups()[:3])
         found.setdefault(ArrayPlace(layer, group, tile), {})[match[4]] = tensor
     arrays = {}
@@ -248,9 +249,8 @@ def _chip(members: Mapping[str, Any]) -> Chip:
     try:
         return _CHIP.validate_python(members)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise HafnetError(f"metadata entry 'hafnet_faults': {where} is wrong ({first['msg']})") from None
+        where, rule, _ = first_error(error)
+        raise HafnetError(f"metadata entry 'hafnet_faults': {where} is wrong ({rule})") from None
 
 
 def random_faults(topology: Topology, plan: Plan, *, stuck: float, weak: float, seed: int = 0) -> FaultMap:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import bincopy
 
-from model.errors import HafnetError
+from model.errors import VALUE, HafnetError, cut, short
 
 
 class Format(Protocol):
@@ -27,7 +27,7 @@ class Format(Protocol):
 def _fitting(words: list[int], width: int) -> list[int]:
     for index, word in enumerate(words):
         if word >> width:
-            raise HafnetError(f"word {index} is {word:#x}, but must fit in {width} bits")
+            raise HafnetError(f"word {index} is {cut(hex(word), VALUE)}, but must fit in {width} bits")
     return words
 
 
@@ -59,7 +59,7 @@ class Text:
         return "".join(f"{line}\n" for line in lines).encode("ascii")
 
     def read(self, data: bytes, width: int, count: int) -> list[int]:
-        lines = data.decode("latin-1").splitlines()  # any byte decodes: a strange one fails as a wrong line
+        lines = _lines(data)
         frame = self._frame(width, count)
         if len(lines) != len(frame):
             raise HafnetError(f"{len(lines)} lines, but {count} words need {len(frame)}")
@@ -67,15 +67,23 @@ class Text:
         for number, (line, expected) in enumerate(zip(lines, frame, strict=True), 1):
             if isinstance(expected, str):
                 if line != expected:
-                    raise HafnetError(f"line {number} is {line!r}, but must be {expected!r}")
+                    raise HafnetError(f"line {number} is {short(line)}, but must be {short(expected)}")
                 continue
             before, after = expected
             digits = line.removeprefix(before).removesuffix(after)
             if line != before + digits + after or len(digits) != -(-width // 4) or set(digits) - set(string.hexdigits):
                 pattern = before + "#" * -(-width // 4) + after
-                raise HafnetError(f"line {number} is {line!r}, but must be {pattern!r} with # a hexadecimal digit")
+                raise HafnetError(
+                    f"line {number} is {short(line)}, but must be {short(pattern)} with # a hexadecimal digit"
+                )
             words.append(int(digits, 16))
         return _fitting(words, width)
+
+
+def _lines(data: bytes) -> list[str]:
+    """Lines of any system's line ends. Any byte decodes: a strange one fails as a wrong line."""
+    lines = data.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def _split(entry: str, address: int) -> tuple[str, str]:
@@ -110,8 +118,7 @@ class IntelHex:
         return text.encode("ascii")
 
     def read(self, data: bytes, width: int, count: int) -> list[int]:
-        text = data.decode("latin-1")
-        records = text.splitlines()
+        records = _lines(data)
         for number, record in enumerate(records, 1):
             try:
                 bincopy.unpack_ihex(record)
@@ -121,13 +128,13 @@ class IntelHex:
             raise HafnetError(f"the end-of-file record is missing after line {len(records)}")
         file = bincopy.BinFile()
         try:
-            file.add_ihex(text)
+            file.add_ihex("\n".join(records))
         except (bincopy.Error, ValueError) as error:
             raise HafnetError(f"the records do not make up a memory ({error})") from None
         segments = [(segment.address, bytes(segment.data)) for segment in file.segments]
         if len(segments) != 1 or segments[0][0] != 0:
             raise HafnetError(
-                f"records start at {[address for address, _ in segments]}, but must follow each other from 0"
+                f"records start at {short([address for address, _ in segments])}, but must follow each other from 0"
             )
         return RAW.read(segments[0][1], width, count)
 

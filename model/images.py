@@ -37,8 +37,9 @@ from model.network_file import ENCODINGS, assemble, describe, describe_layers, u
 from model.plan import Plan
 from model.readers import read_manifest
 from model.signatures import contents_crc32
-from model.tensors import short
+from model.tensors import short_digest
 from model.topology import AveragePool, MaxPool, Topology
+from model.user_files import read_bytes
 
 VERSION, UNBOUND = 4, 3
 """The version that is written, and the last one that did not tell the network's digest."""
@@ -323,7 +324,7 @@ def load(folder: Path | str, format: str | None = None) -> tuple[Network, Plan]:
     except HafnetError as error:
         raise HafnetError(f"{folder}: {error}") from None
     if manifest.network not in (None, network.digest):
-        says, is_ = short(str(manifest.network)), short(network.digest)
+        says, is_ = short_digest(str(manifest.network)), short_digest(network.digest)
         raise HafnetError(f"{folder / MANIFEST}: says network {says}, but the images are of network {is_}")
     return network, plan
 
@@ -353,13 +354,13 @@ def _checked(folder: Path) -> tuple[ImageManifest, dict[str, bytes]]:
         file = folder / listed.file
         if not file.is_file():
             raise HafnetError(f"{file}: no such file, but {MANIFEST} lists it")
-        contents[listed.file] = file.read_bytes()
+        contents[listed.file] = read_bytes(file)
         found = _crc32(contents[listed.file])
         if found != listed.crc32:
             raise HafnetError(f"{file}: CRC-32 is {found}, but {MANIFEST} says {listed.crc32}: the file was changed")
     if manifest.faults_crc32 is not None:
         file = folder / FAULTS
-        if not file.is_file() or _crc32(file.read_bytes()) != manifest.faults_crc32:
+        if not file.is_file() or _crc32(read_bytes(file)) != manifest.faults_crc32:
             raise HafnetError(f"{file} is missing or was changed: {MANIFEST} says CRC-32 {manifest.faults_crc32}")
     return manifest, contents
 

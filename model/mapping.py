@@ -32,8 +32,8 @@ import numpy.typing as npt
 
 from model import bits
 from model.bits import Bits
-from model.encoding import integer
 from model.errors import HafnetError
+from model.given import integer
 from model.network import Signs
 from model.signatures import Signatures
 

@@ -9,14 +9,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from model import bits
-from model.encoding import Encoding, integer
-from model.errors import HafnetError
+from model.encoding import Encoding
+from model.errors import HafnetError, listed, short
+from model.given import array, described, integer, plain, sequence
 from model.topology import AveragePool, Convolution, Dense, LayerShape, Map, MaxPool, Topology, Weighted
 from model.windows import NO_PADDING, Padding, Pair
 
@@ -27,18 +28,28 @@ PLACED_FROM = "placed_from"
 """The origin of a placed network tells by this name the digest of the network whose neurons were put elsewhere."""
 
 
-def _frozen_weights(name: str, weights: npt.ArrayLike, axes: str, ternary: bool) -> Signs:
-    try:
-        array = np.asarray(weights)
-    except ValueError:
-        raise HafnetError(f"layer {name!r}: weights are no matrix, because their rows differ in length") from None
+WeightOrder: TypeAlias = Literal["OHWI", "OIHW"]
+ORDERS: dict[WeightOrder, str] = {
+    "OHWI": "channels, kernel rows, kernel columns, input channels / groups",
+    "OIHW": "channels, input channels / groups, kernel rows, kernel columns",
+}
+"""How the axes of a convolution's weights may be ordered when they are given: as here, and as in torch."""
+
+
+def _weights(name: str, given: npt.ArrayLike, axes: str, ternary: bool) -> npt.NDArray[Any]:
+    """Numbers of as many axes as are named."""
+    found = array(f"layer {name!r}: weights", given)
     allowed = "+1, 0 and -1" if ternary else "+1 and -1"
-    if array.dtype.kind not in "iuf":
-        raise HafnetError(f"layer {name!r}: weights are {array.dtype}, but must be numbers {allowed}")
+    if found.dtype.kind not in "iuf":
+        raise HafnetError(f"layer {name!r}: weights are {found.dtype}, but must be numbers {allowed}")
     count = axes.count(",") + 1
-    if array.ndim != count or 0 in array.shape:
+    if found.ndim != count or 0 in found.shape:
         ones = ", ".join(["1"] * count)
-        raise HafnetError(f"layer {name!r}: weights have shape {array.shape}, but ({axes}) >= ({ones}) is needed")
+        raise HafnetError(f"layer {name!r}: weights have shape {found.shape}, but ({axes}) >= ({ones}) is needed")
+    return found
+
+
+def _frozen_weights(name: str, array: npt.NDArray[Any], ternary: bool) -> Signs:
     wrong = (array != 1) & (array != -1) & ((array != 0) | (not ternary))
     if wrong.any():
         index = tuple(np.argwhere(wrong)[0].tolist())
@@ -51,19 +62,16 @@ def _frozen_weights(name: str, weights: npt.ArrayLike, axes: str, ternary: bool)
 
 
 def _frozen_integers(name: str, kind: str, given: npt.ArrayLike, fan_out: int) -> Int32:
-    try:
-        array = np.asarray(given)
-    except ValueError:
-        raise HafnetError(f"layer {name!r}: {kind}s are no row of numbers") from None
-    if array.shape != (fan_out,):
-        raise HafnetError(f"layer {name!r}: {kind}s have shape {array.shape}, but {fan_out} neurons need ({fan_out},)")
-    if array.dtype.kind not in "iu":
-        raise HafnetError(f"layer {name!r}: {kind}s are {array.dtype}, but must be integers")
-    wrong = (array < -(2**31)) | (array >= 2**31)
+    found = array(f"layer {name!r}: {kind}s", given)
+    if found.shape != (fan_out,):
+        raise HafnetError(f"layer {name!r}: {kind}s have shape {found.shape}, but {fan_out} neurons need ({fan_out},)")
+    if found.dtype.kind not in "iu":
+        raise HafnetError(f"layer {name!r}: {kind}s are {found.dtype}, but must be integers")
+    wrong = (found < -(2**31)) | (found >= 2**31)
     if wrong.any():
         neuron = int(np.argmax(wrong))
-        raise HafnetError(f"layer {name!r}: {kind} {array[neuron]} of neuron {neuron} does not fit in 32 bits")
-    frozen = array.astype(np.int32)
+        raise HafnetError(f"layer {name!r}: {kind} {found[neuron]} of neuron {neuron} does not fit in 32 bits")
+    frozen = found.astype(np.int32)
     frozen.flags.writeable = False
     return frozen
 
@@ -76,7 +84,7 @@ def _whole(name: str, what: str, given: Any, parts: str) -> tuple[int, ...]:
     except TypeError:
         numbers = ()
     if len(numbers) != len(words):
-        raise HafnetError(f"layer {name!r}: {what} is {given!r}, but must be ({parts})")
+        raise HafnetError(f"layer {name!r}: {what} is {short(given)}, but must be ({parts})")
     return tuple(integer(f"layer {name!r}: {word} of {what}", each) for word, each in zip(words, numbers, strict=True))
 
 
@@ -88,7 +96,7 @@ class Layer:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name or not self.name.isprintable() or len(self.name) > 64:
-            raise HafnetError(f"layer name {self.name!r} is not 1 to 64 printable characters")
+            raise HafnetError(f"layer name {short(self.name)} is not 1 to 64 printable characters")
 
     def _freeze_source(self, source: Any) -> None:
         object.__setattr__(self, "source", Map(*_whole(self.name, "map", source, "height, width, channels")))
@@ -153,9 +161,16 @@ class WeightedLayer(Layer):
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"weights": self.weights, self.integers_name: self.integers}
 
+    def _ordered(self, weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The weights with their axes in the order that `weights` promises."""
+        return weights
+
     def _freeze(self, axes: str, ternary: Any) -> None:
+        if not isinstance(ternary, bool | np.bool_):
+            raise HafnetError(f"layer {self.name!r}: ternary is {short(ternary)}, but must be True or False")
         object.__setattr__(self, "ternary", bool(ternary))
-        object.__setattr__(self, "weights", _frozen_weights(self.name, self.weights, axes, bool(ternary)))
+        weights = self._ordered(_weights(self.name, self.weights, axes, bool(ternary)))
+        object.__setattr__(self, "weights", _frozen_weights(self.name, weights, bool(ternary)))
         singular, given = self.integers_name.removesuffix("s"), getattr(self, self.integers_name)
         object.__setattr__(self, self.integers_name, _frozen_integers(self.name, singular, given, self.fan_out))
 
@@ -168,6 +183,9 @@ class DenseLayer(WeightedLayer):
     integers. The count is the popcount, or, of ternary weights, positives - negatives + fan-in; see `model.golden`. In
     a network, thresholds must be 0 … top + 1, where `top` is the largest count: 0 always fires and top + 1 never does.
     Raises HafnetError, naming the layer and the rule.
+
+    Behind a map the inputs are ordered (row, column, channel). Torch's Flatten orders (channel, row, column): weights
+    from there must become `w.reshape(fan_out, channels, rows, columns).transpose(0, 2, 3, 1).reshape(fan_out, -1)`.
     """
 
     thresholds: Int32
@@ -191,6 +209,10 @@ class ConvolutionLayer(WeightedLayer):
     Members: `weights`, (channels, kernel rows, kernel columns, input channels / groups) of ±1 (or +1, 0, -1);
     `thresholds`, (channels,) integers as in `DenseLayer`; `source`, the input map; the others as in
     `model.topology.Convolution`. 1-D: height 1. Raises HafnetError, naming the layer and the rule.
+
+    `order` says how the axes of the weights that are given are ordered: "OHWI" as above, "OIHW" as torch has them
+    (channels, input channels / groups, kernel rows, kernel columns). It may be left out where the sizes allow the first
+    order only. Afterwards weights and `order` are always OHWI.
     """
 
     thresholds: Int32
@@ -200,6 +222,7 @@ class ConvolutionLayer(WeightedLayer):
     fill: int = 0
     groups: int = 1
     ternary: bool = False
+    order: WeightOrder | None = field(default=None, kw_only=True, repr=False)
 
     integers_name = "thresholds"
 
@@ -211,13 +234,26 @@ class ConvolutionLayer(WeightedLayer):
         object.__setattr__(self, "padding", padding)
         for member in ("fill", "groups"):
             object.__setattr__(self, member, integer(f"layer {self.name!r}: {member}", getattr(self, member)))
-        self._freeze("channels, kernel rows, kernel columns, input channels / groups", self.ternary)
-        inputs = int(self.weights.shape[3]) * self.groups
-        if inputs != self.source.channels:
+        if self.order not in (None, *ORDERS):
+            raise HafnetError(f"layer {self.name!r}: order is {short(self.order)}, but must be one of {listed(ORDERS)}")
+        self._freeze(ORDERS[self.order or "OHWI"], self.ternary)
+        object.__setattr__(self, "order", "OHWI")
+
+    def _ordered(self, weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        where, needed = f"layer {self.name!r}: weights", self.source.channels
+        fits = {order: weights.shape[order.index("I")] * self.groups == needed for order in ORDERS}
+        if self.order is None and all(fits.values()) and weights.shape[1:] != (1, 1, 1):
+            either = " or, as in torch, ".join(f"({axes}): order='{order}'" for order, axes in ORDERS.items())
+            raise HafnetError(f"{where} of shape {weights.shape} may be {either}; say which")
+        order = self.order or "OHWI"
+        if not fits[order]:
+            has = weights.shape[order.index("I")] * self.groups
+            other = next((f"; order='{each}' would fit" for each in ORDERS if fits[each]), "")
             raise HafnetError(
-                f"layer {self.name!r}: weights are for {self.groups} groups of {self.weights.shape[3]} channels, but "
-                f"the map of {self.source} has {self.source.channels}"
+                f"{where} ({ORDERS[order]}) of shape {weights.shape} in {self.groups} groups are for {has} input "
+                f"channels, but the map of {self.source} has {needed}{other}"
             )
+        return weights if order == "OHWI" else np.moveaxis(weights, 1, -1)
 
     @property
     def shape(self) -> Convolution:
@@ -245,8 +281,8 @@ class MaxPoolLayer(Layer):
         self._freeze_source(self.source)
         self._freeze_pair("kernel")
         self._freeze_pair("stride")
-        given, channels = np.asarray(self.conjunctive), self.source.channels
         where = f"layer {self.name!r}: conjunctive"
+        given, channels = array(where, self.conjunctive), self.source.channels
         if given.shape != (channels,):
             raise HafnetError(f"{where} has shape {given.shape}, but {channels} channels need ({channels},)")
         if given.dtype.kind not in "iub":
@@ -314,6 +350,12 @@ def _check_range(layer: WeightedLayer, low: int, high: int) -> None:
         raise HafnetError(f"layer {layer.name!r}: {kind} {value} of neuron {neuron} is outside {low} … {high}")
 
 
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise HafnetError(f"origin: the name {short(key)} is not a text")
+    return str(plain("origin: a name", key))
+
+
 HiddenLayer: TypeAlias = DenseLayer | ConvolutionLayer | MaxPoolLayer | AveragePoolLayer
 
 
@@ -321,9 +363,9 @@ HiddenLayer: TypeAlias = DenseLayer | ConvolutionLayer | MaxPoolLayer | AverageP
 class Network:
     """A binarized network as integers: encoding, hidden layers in order, output layer, and where it came from.
 
-    `origin` is free: by custom `recipe`, `data`, `seed`, `accuracy`. `topology` is made from the others. Two
-    networks are equal when they compute the same from the same weights, whatever their origin. Raises HafnetError where
-    layers do not follow from each other, or an integer is beyond what its layer can count.
+    `origin` is free, texts and numbers by name: by custom `recipe`, `data`, `seed`, `accuracy`. `topology` is made from
+    the others. Two networks are equal when they compute the same from the same weights, whatever their origin. Raises
+    HafnetError where layers do not follow from each other, or an integer is beyond what its layer can count.
     """
 
     encoding: Encoding
@@ -333,19 +375,24 @@ class Network:
     topology: Topology = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        object.__setattr__(self, "origin", dict(self.origin))
-        for key, value in self.origin.items():
-            if not isinstance(value, str | int) and not (isinstance(value, float) and math.isfinite(value)):
-                raise HafnetError(f"origin: {key!r} is {value!r}, but must be a text or a finite number")
+        if not isinstance(self.encoding, Encoding):
+            kinds = listed(kind.__name__ for kind in get_args(Encoding))
+            raise HafnetError(f"encoding is {described(self.encoding)}, but must be one of {kinds}")
+        object.__setattr__(self, "hidden", sequence("hidden", self.hidden, Layer, "layers"))
         for hidden in self.hidden:
             if not isinstance(hidden, HiddenLayer):
                 raise HafnetError(f"layer {hidden.name!r} is no hidden layer, but all before the last must be")
+        if not isinstance(self.output, Layer):
+            raise HafnetError(f"output is {described(self.output)}, but must be an OutputLayer")
         if not isinstance(self.output, OutputLayer):
             raise HafnetError(f"layer {self.output.name!r} is no OutputLayer, but the last layer must be")
+        if not isinstance(self.origin, Mapping):
+            raise HafnetError(f"origin is {described(self.origin)}, but must be a dict")
+        origin = {_key(key): plain(f"origin: {key!r}", value) for key, value in self.origin.items()}
+        object.__setattr__(self, "origin", origin)
         names = tuple(layer.name for layer in self.layers)
-        twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
-        if twice is not None:
+        if len(set(names)) < len(names):
+            twice = next(name for index, name in enumerate(names) if name in names[:index])
             raise HafnetError(f"layer {twice!r}: the name is used twice")
         shapes = tuple(layer.shape for layer in self.layers)
         object.__setattr__(self, "topology", Topology(self.encoding.input, shapes, names))

@@ -8,6 +8,7 @@ adds, the format's version (3; 2 had no digest) and the digest. There are no oth
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from model import bits
 from model.encoding import Encoding, FixedPoint, Stochastic, Thermometer
-from model.errors import HafnetError
+from model.errors import HafnetError, listed, short
 from model.network import (
     AveragePoolLayer,
     ConvolutionLayer,
@@ -31,9 +32,19 @@ from model.network import (
     Signs,
     WeightedLayer,
 )
-from model.tensors import Form, Tensors, brief, read_tensors, write_tensors
+from model.readers import first_error
+from model.tensors import Form, Tensors, read_tensors, write_tensors
 from model.tensors import digest as digest_of
-from model.topology import AveragePool, Convolution, Dense, LayerShape, MaxPool, Topology
+from model.topology import (
+    MOST_LAYERS,
+    AveragePool,
+    Convolution,
+    Dense,
+    LayerShape,
+    MaxPool,
+    Topology,
+    too_many_layers,
+)
 
 VERSION = 3
 FORM = Form("network", "hafnet", ("encoding", "layers", "origin"), VERSION, undigested=2)
@@ -54,7 +65,7 @@ ENCODINGS: Mapping[str, type[Encoding]] = {
 def describe(kinds: Mapping[str, type[Any]], value: Any) -> dict[str, Any]:
     """A dataclass as plain values for JSON, with its kind."""
     kind = next(name for name, of in kinds.items() if type(value) is of)
-    plain: dict[str, Any] = TypeAdapter(type(value)).dump_python(value, mode="json")
+    plain: dict[str, Any] = _adapter(type(value)).dump_python(value, mode="json")
     return {"kind": kind, **plain}
 
 
@@ -63,18 +74,21 @@ def understand(kinds: Mapping[str, type[Any]], plain: Mapping[str, Any], what: s
     given = dict(plain)
     kind = given.pop("kind")
     if not isinstance(kind, str) or kind not in kinds:
-        raise HafnetError(f"{what}: kind {brief(kind)} is not one of {', '.join(kinds)}")
+        raise HafnetError(f"{what}: kind {short(kind)} is not one of {listed(kinds)}")
     known = [member.name for member in dataclasses.fields(kinds[kind])]
     if unknown := set(given) - set(known):
-        raise HafnetError(f"{what}: member {brief(min(unknown))} is not known, only {', '.join(known)}")
+        raise HafnetError(f"{what}: member {short(min(unknown))} is not known, only {', '.join(known)}")
     try:
-        return TypeAdapter(kinds[kind]).validate_python(given)
+        return _adapter(kinds[kind]).validate_python(given)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or kind
-        if first["type"] == "missing":
-            raise HafnetError(f"{what}: {where} is missing") from None
-        raise HafnetError(f"{what}: {where} is {first['input']!r} ({first['msg']})") from None
+        where, rule, value = first_error(error)
+        broken = "is missing" if rule == "missing" else f"is {short(value)} ({rule})"
+        raise HafnetError(f"{what}: {where or kind} {broken}") from None
+
+
+@functools.cache
+def _adapter(kind: type[Any]) -> "TypeAdapter[Any]":
+    return TypeAdapter(kind)
 
 
 def describe_layers(network: Network) -> list[dict[str, Any]]:
@@ -86,9 +100,11 @@ def understand_layers(encoding: Encoding, plain: Iterable[Mapping[str, Any]]) ->
     """The topology that `describe_layers` described. Raises HafnetError where it is none, KeyError without a name."""
     names, shapes = [], []
     for each in plain:
+        if len(names) == MOST_LAYERS:
+            raise too_many_layers()
         names.append(str(each["name"]))
         members = {key: value for key, value in each.items() if key != "name"}
-        shapes.append(understand(KINDS, members, f"layer {names[-1]!r}"))
+        shapes.append(understand(KINDS, members, f"layer {short(names[-1])}"))
     return Topology(encoding.input, tuple(shapes), tuple(names))
 
 
@@ -132,12 +148,12 @@ def _from_parts(header: Mapping[str, Any], tensors: Tensors) -> Network:
         encoding = understand(ENCODINGS, header["encoding"], "encoding")
         topology = understand_layers(encoding, header["layers"])
         origin = dict(header["origin"])
-    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise HafnetError(f"metadata entry 'hafnet' is damaged ({type(error).__name__}: {error})") from None
     left = dict(tensors)
     contents = [_contents(left, index, topology) for index in range(len(topology.layers))]
     if left:
-        raise HafnetError(f"tensor {brief(min(left))} belongs to nothing in the network")
+        raise HafnetError(f"tensor {short(min(left))} belongs to nothing in the network")
     return assemble(encoding, topology, contents, origin)
 
 
@@ -199,7 +215,7 @@ def _hidden_layer(name: str, shape: LayerShape, arrays: Tensors) -> HiddenLayer:
     if isinstance(shape, Convolution):
         weights: Signs = arrays["weights"].reshape(shape.channels, *shape.kernel, -1)
         rest = (shape.source, shape.stride, shape.padding, shape.fill, shape.groups, shape.ternary)
-        return ConvolutionLayer(name, weights, arrays["thresholds"], *rest)
+        return ConvolutionLayer(name, weights, arrays["thresholds"], *rest, order="OHWI")
     if isinstance(shape, MaxPool):
         return MaxPoolLayer(name, shape.source, shape.kernel, shape.stride, arrays["conjunctive"])
     return AveragePoolLayer(name, shape.source)

@@ -12,7 +12,7 @@ The classes keep their order, and so do channels before or behind a convolution 
 live in arrays are not looked at.
 """
 
-import csv
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from model import bits
-from model.errors import HafnetError
+from model.errors import HafnetError, short
 from model.faults import CHANCES, FaultMap
 from model.faulty import sensed_weights
 from model.mapping import LayerMap
@@ -37,6 +37,7 @@ from model.network import (
     WeightedLayer,
 )
 from model.plan import Plan
+from model.readers import check_width, read_csv
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Sensitivities: TypeAlias = Mapping[str, Floats]
@@ -44,6 +45,8 @@ Sensitivities: TypeAlias = Mapping[str, Floats]
 
 AnyWeighted = TypeVar("AnyWeighted", bound=WeightedLayer)
 
+RANKING = ("layer", "neuron", "changed")
+"""Columns of a ranking that are read."""
 LEAST = 0.01
 """What a neuron counts at least, as a share of the mean: of those that matter alike little, the cheaper place wins."""
 
@@ -116,21 +119,36 @@ def load_sensitivities(path: Path, network: Network) -> Sensitivities:
     """
     known = _fan_outs(network)
     found: dict[str, Floats] = {name: np.full(fan_out, np.nan) for name, fan_out in known.items()}
+    header, *lines = read_csv(path, f"a header with {', '.join(RANKING)}")
     try:
-        rows = list(csv.DictReader(path.read_text().splitlines()))
-        for row in rows:
-            name, neuron, changed = row["layer"], int(row["neuron"]), float(row["changed"])
-            if not (name in known and 0 <= neuron < known[name]):
-                raise HafnetError(f"{path}: neuron {neuron} of {name!r} is none of {network.topology}")
-            if not np.isnan(found[name][neuron]):
-                raise HafnetError(f"{path}: neuron {neuron} of {name!r} is there twice")
-            found[name][neuron] = changed
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
-        raise HafnetError(f"{path}: cannot be read as a ranking of neurons ({error})") from None
-    for name, values in found.items():
-        if np.isnan(values).any():
-            raise HafnetError(f"{path}: neuron {int(np.argmax(np.isnan(values)))} of {name!r} is missing")
+        for column in RANKING:
+            if header.count(column) != 1:
+                raise HafnetError(f"column {column!r} is there {header.count(column)} times, but must be once")
+        for number, line in enumerate(lines, start=1):
+            check_width(line, header, number)
+            row = dict(zip(header, line, strict=True))
+            name, neuron, changed = row["layer"], _number(number, row, "neuron"), _number(number, row, "changed")
+            if not (name in known and 0 <= neuron < known[name] and neuron == int(neuron)):
+                raise HafnetError(f"neuron {neuron:g} of {short(name)} is none of {network.topology}")
+            if not np.isnan(found[name][int(neuron)]):
+                raise HafnetError(f"neuron {neuron:g} of {name!r} is there twice")
+            found[name][int(neuron)] = changed
+        for name, values in found.items():
+            if np.isnan(values).any():
+                raise HafnetError(f"neuron {int(np.argmax(np.isnan(values)))} of {name!r} is missing")
+    except HafnetError as error:
+        raise HafnetError(f"{path}: {error}") from None
     return found
+
+
+def _number(number: int, row: Mapping[str, str], column: str) -> float:
+    try:
+        value = float(row[column])
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise HafnetError(f"row {number} has {short(row[column])} as {column}, but a number is needed")
+    return value
 
 
 def _fan_outs(network: Network) -> dict[str, int]:

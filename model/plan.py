@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
-from model.encoding import integer
-from model.errors import HafnetError
+from model.errors import HafnetError, short
+from model.given import described, integer, sequence
 from model.mapping import P2S, S2P, Dataflow, Geometry, LayerMap, offset_width, threshold_width
 from model.topology import AveragePool, Convolution, Dense, MaxPool, Topology
 
@@ -47,8 +47,10 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.fidelity not in get_args(Fidelity):
-            raise HafnetError(f"fidelity {self.fidelity!r} is not one of {', '.join(get_args(Fidelity))}")
-        object.__setattr__(self, "layers", tuple(self.layers))
+            raise HafnetError(f"fidelity {short(self.fidelity)} is not one of {', '.join(get_args(Fidelity))}")
+        if not isinstance(self.geometry, Geometry):
+            raise HafnetError(f"the geometry of a plan is {described(self.geometry)}, but must be a Geometry")
+        object.__setattr__(self, "layers", sequence("the layers of a plan", self.layers, LayerPlan, "LayerPlan"))
 
     def of(self, topology: Topology) -> "Plan":
         """The plan with a `LayerPlan` for each layer of `topology`, that of all pooling layers alike.

@@ -58,7 +58,7 @@ def random_network(shape: Topology | str | Sequence[int], seed: int, levels: Seq
             else:
                 weights = weights.reshape(layer.channels, *layer.kernel, -1)
                 rest = (layer.source, layer.stride, layer.padding, layer.fill, layer.groups, layer.ternary)
-                hidden.append(ConvolutionLayer(name, weights, thresholds, *rest))
+                hidden.append(ConvolutionLayer(name, weights, thresholds, *rest, order="OHWI"))
     last = topology.output
     weights = _weights(random, last)
     reach = max(1, round(_spread(topology, len(topology.layers) - 1)))

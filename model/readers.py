@@ -1,21 +1,23 @@
 """Reads the files of users: what all formats share."""
 
 import csv
-import json
+import io
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from model.errors import HafnetError
+from model.errors import VALUE, HafnetError, cut
+from model.given import integer
+from model.json_text import parse_json
+from model.user_files import LARGEST_TEXT, read_bytes, read_text
 
 Contents = TypeVar("Contents")
 
 
 def check_version(version: Any, known: int, oldest: int | None = None) -> None:
     """Raises HafnetError for a format version other than `known` or, if it is given, those from `oldest` on."""
-    if isinstance(version, bool) or not isinstance(version, int):
-        raise HafnetError(f"format version is {version!r}, but must be an integer")
+    version = integer("format version", version)
     least = known if oldest is None else oldest
     if not least <= version <= known:
         than, nearest = ("newer", known) if version > known else ("older", least)
@@ -23,49 +25,55 @@ def check_version(version: Any, known: int, oldest: int | None = None) -> None:
         raise HafnetError(f"format version {version} is {than} than {nearest}, {which} known here")
 
 
-def parse_json(text: str | bytes) -> Any:
-    """What a JSON text says. Raises ValueError where it is none, and for a member that an object has twice."""
-    return json.loads(text, object_pairs_hook=_each_once)
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for index, name in enumerate(names) if name in names[:index])
-        raise ValueError(f"member {twice!r} is there twice")
-    return found
-
-
 def read_manifest(
     adapter: "TypeAdapter[Contents]", path: Path, known: int, made_by: str, oldest: int | None = None
 ) -> Contents:
     """A JSON manifest of the adapter's type. Raises HafnetError for a missing or damaged one, or another version's."""
-    if not path.is_file():
-        raise HafnetError(f"{path}: no such file; `{made_by}` writes it")
+    text = read_bytes(path, LARGEST_TEXT, f"`{made_by}` writes it")
     try:
-        text = path.read_bytes()
-        check_version(parse_json(text)["version"], known, oldest)
-        return adapter.validate_json(text)
+        found = parse_json(text)
+    except HafnetError as error:
+        raise HafnetError(f"{path}: not a manifest ({error}); `{made_by}` writes it anew") from None
+    if not isinstance(found, dict) or "version" not in found:
+        raise HafnetError(f"{path}: not a manifest (it is no object with a version); `{made_by}` writes it anew")
+    try:
+        check_version(found["version"], known, oldest)
+        return adapter.validate_python(found)
     except HafnetError as error:
         raise HafnetError(f"{path}: {error}; `{made_by}` writes it anew") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the text"
-        raise HafnetError(f"{path}: {where} is wrong ({first['msg']})") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise HafnetError(f"{path}: not a manifest ({type(error).__name__}: {error})") from None
+        where, rule, _ = first_error(error)
+        raise HafnetError(f"{path}: {where or 'the text'} is wrong ({rule})") from None
 
 
-def read_csv(path: Path, needed: str) -> list[list[str]]:
-    """The lines of a CSV file that are not empty, the header first.
+def first_error(error: ValidationError) -> tuple[str, str, Any]:
+    """What pydantic found first: where it is, the rule that it breaks, and the value; "missing" for one not there."""
+    first = error.errors(include_url=False)[0]
+    rule = "missing" if first["type"] == "missing" else first["msg"]
+    return cut(".".join(map(str, first["loc"])), VALUE), rule, first["input"]
 
-    Raises HafnetError for a file that cannot be read, and for one without lines, where `needed` says what is missing.
+
+def read_csv(path: Path | str, needed: str) -> list[list[str]]:
+    """The lines of a CSV file that are not empty, the header first: UTF-8, separated by commas, of any line end.
+
+    Raises HafnetError for a file that cannot be read, for one with other separators, and for one without lines, where
+    `needed` says what is missing.
     """
+    text = read_text(path)
     try:
-        lines = [line for line in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if any(line)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise HafnetError(f"{path}: cannot be read ({error})") from None
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if any(map(str.strip, line))]
+    except csv.Error as error:
+        raise HafnetError(f"{path}: cannot be read as CSV ({error})") from None
     if not lines:
         raise HafnetError(f"{path}: is empty, but {needed} is needed")
+    if len(lines[0]) == 1:
+        for name, separator in (("';'", ";"), ("a tab", "\t"), ("'|'", "|")):
+            if separator in lines[0][0]:
+                raise HafnetError(f"{path}: its columns are separated by {name}, but ',' is expected")
     return lines
+
+
+def check_width(line: list[str], header: list[str], number: int) -> None:
+    """Raises HafnetError where a row has not as many fields as the header."""
+    if len(line) != len(header):
+        raise HafnetError(f"row {number} has {len(line)} fields, but the header has {len(header)}")

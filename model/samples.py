@@ -8,6 +8,7 @@ network that was trained beside them, and of every network that is trained anew 
 metadata is read, too.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +17,12 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from model.encoding import Encoding, integer
-from model.errors import HafnetError
+from model.encoding import Encoding
+from model.errors import HafnetError, HafnetWarning, listed, short
+from model.given import array, integer
 from model.network import Network
 from model.network_file import ENCODINGS, describe, understand
-from model.tensors import Form, brief, read_tensors, write_tensors
+from model.tensors import Form, read_tensors, write_tensors
 from model.topology import Dense, Map
 
 FORM = Form("samples", "hafnet_samples", ("encoding", "map"), version=1, undigested=0)
@@ -29,15 +31,15 @@ Integers: TypeAlias = npt.NDArray[np.signedinteger[Any] | np.unsignedinteger[Any
 
 
 def _frozen(name: str, given: npt.ArrayLike, axes: int) -> Integers:
-    array = np.asarray(given)
-    if array.ndim != axes:
+    found = array(f"samples: {name}", given)
+    if found.ndim != axes:
         expected = "(samples, values)" if axes == 2 else "(samples,)"
-        raise HafnetError(f"samples: {name} have shape {array.shape}, but {expected} is needed")
-    if array.dtype.kind not in "iu":
-        raise HafnetError(f"samples: {name} are {array.dtype}, but must be integers")
-    if array.size and (int(array.min()) < -(2**31) or int(array.max()) >= 2**31):
-        raise HafnetError(f"samples: {name} reach from {array.min()} to {array.max()}, but must fit in 32 bits")
-    frozen: Integers = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+        raise HafnetError(f"samples: {name} have shape {found.shape}, but {expected} is needed")
+    if found.dtype.kind not in "iu":
+        raise HafnetError(f"samples: {name} are {found.dtype}, but must be integers")
+    if found.size and (int(found.min()) < -(2**31) or int(found.max()) >= 2**31):
+        raise HafnetError(f"samples: {name} reach from {found.min()} to {found.max()}, but must fit in 32 bits")
+    frozen: Integers = np.array(found, dtype=found.dtype.newbyteorder("="), order="C")
     frozen.flags.writeable = False
     return frozen
 
@@ -82,7 +84,7 @@ class Samples:
             raise HafnetError(f"samples: {len(values)} samples have {len(labels)} labels, but each needs one")
         if labels.min() < 0:
             sample = int(np.argmin(labels))
-            raise HafnetError(f"samples: label {labels[sample]} of sample {sample} is below 0")
+            raise HafnetError(f"samples: label {labels[sample]} of sample {sample} is below 0: labels count from 0")
         object.__setattr__(self, "labels", labels)
 
     def __len__(self) -> int:
@@ -117,10 +119,34 @@ class Samples:
             return
         there = Input.of(network)
         if self.input.encoding != there.encoding:
-            made, takes = (repr(each)[:80] for each in (self.input.encoding, there.encoding))
-            raise HafnetError(f"samples were made for {made}, but the network takes {takes}: others are needed")
+            made, taken = (repr(each)[:80] for each in (self.input.encoding, there.encoding))
+            raise HafnetError(f"samples were made for {made}, but the network takes {taken}: others are needed")
         if None not in (self.input.map, there.map) and self.input.map != there.map:
             raise HafnetError(f"samples are maps of {self.input.map}, but the network takes maps of {there.map}")
+
+    def check_labels(self, classes: int, what: str = "samples") -> None:
+        """Raise HafnetError for a label that is none of the classes 0 … classes - 1. Samples without labels have none
+        that could be wrong."""
+        if self.labels is None or int(self.labels.max()) < classes:
+            return
+        sample = int(np.argmax(self.labels >= classes))
+        sentence = f"{what}: label {self.labels[sample]} of sample {sample} is none of the {classes} classes"
+        if int(self.labels.min()) == 1 and int(self.labels.max()) == classes:
+            raise HafnetError(f"{sentence}: labels count from 0, but these from 1, so subtract 1 from all")
+        raise HafnetError(f"{sentence}: labels count from 0 to {classes - 1}")
+
+    def warn_of_empty_classes(self, classes: int, what: str = "samples") -> None:
+        """Warn (`HafnetWarning`) of classes of which there is no sample, if there are labels."""
+        if self.labels is None:
+            return
+        empty = sorted(set(range(classes)) - set(self.labels.tolist()))
+        if empty:
+            hint = "; labels count from 0" if empty == [0] else ""
+            warnings.warn(
+                f"{what}: no sample is of {'class' if len(empty) == 1 else 'classes'} {listed(empty)}{hint}",
+                HafnetWarning,
+                stacklevel=3,
+            )
 
     def save(self, path: Path | str) -> None:
         """Write the samples to `path`, whole or not at all. The same samples give the same bytes."""
@@ -139,7 +165,7 @@ class Samples:
         if "values" not in tensors:
             raise HafnetError(f"{path}: a .safetensors file, but no samples (tensor 'values' is missing)")
         if unknown := set(tensors) - {"values", "labels"}:
-            raise HafnetError(f"{path}: tensor {brief(min(unknown))} is none of samples")
+            raise HafnetError(f"{path}: tensor {short(min(unknown))} is none of samples")
         try:
             return cls(tensors["values"], tensors.get("labels"), _input(members))
         except HafnetError as error:

@@ -7,7 +7,6 @@ of before, without a digest, is read with a `HafnetWarning`.
 
 import hashlib
 import json
-import reprlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,9 +18,11 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from model.errors import HafnetError, HafnetWarning
+from model.errors import HafnetError, HafnetWarning, short
 from model.files import write_whole
-from model.readers import check_version, parse_json
+from model.json_text import parse_json
+from model.readers import check_version
+from model.user_files import check
 
 Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Members: TypeAlias = Mapping[str, Any]
@@ -55,16 +56,9 @@ def digest(members: Members, tensors: Tensors) -> str:
     return found.hexdigest()
 
 
-def short(digest: str) -> str:
+def short_digest(digest: str) -> str:
     """A digest as sentences show it."""
     return f"{digest[:SHOWN]}…"
-
-
-def brief(value: object) -> str:
-    """A value of a file, short enough for a sentence."""
-    shown = reprlib.Repr()
-    shown.maxstring = shown.maxother = shown.maxlong = 60
-    return shown.repr(value)
 
 
 def tensors_to_bytes(form: Form, members: Members, tensors: Tensors) -> bytes:
@@ -93,13 +87,13 @@ def read_tensors(path: Path | str, form: Form) -> tuple[dict[str, Any], dict[str
 
 
 def _read(path: Path | str) -> tuple[dict[str, str], dict[str, npt.NDArray[Any]]]:
-    if not Path(path).is_file():
-        raise HafnetError(f"{path}: no such file")
+    check(path)
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # no mapping
             return file.metadata() or {}, tensors
-    except (SafetensorError, OSError, TypeError) as error:  # TypeError: bfloat16, which numpy has not
+    except (SafetensorError, OSError, TypeError, ValueError, MemoryError) as error:
+        # TypeError: bfloat16, which numpy has not; ValueError: more axes than numpy has.
         raise HafnetError(f"{path}: not a whole .safetensors file of numpy's types ({str(error)[:120]})") from None
 
 
@@ -111,24 +105,25 @@ def _checked(path: Path | str, form: Form, metadata: Mapping[str, str], tensors:
         return {}
     if len(metadata) > 1:
         other = min(set(metadata) - {form.entry})
-        raise HafnetError(f"metadata entry {brief(other)} is not known, only {form.entry!r}")
+        raise HafnetError(f"metadata entry {short(other)} is not known, only {form.entry!r}")
     try:
         members = parse_json(metadata[form.entry])
-        version = members.pop("version")
-        check_version(version, form.version, form.undigested or None)
-    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as error:
-        said = str(error)[:80]
-        raise HafnetError(f"metadata entry {form.entry!r} is damaged ({type(error).__name__}: {said})") from None
+    except HafnetError as error:
+        raise HafnetError(f"metadata entry {form.entry!r} is damaged ({error})") from None
+    if not isinstance(members, dict) or "version" not in members:
+        raise HafnetError(f"metadata entry {form.entry!r} is damaged (it is no object with a version)")
+    version = members.pop("version")
+    check_version(version, form.version, form.undigested or None)
     if unknown := set(members) - {*form.members, "digest"}:
-        raise HafnetError(f"metadata entry {form.entry!r}: member {brief(min(unknown))} is not known")
+        raise HafnetError(f"metadata entry {form.entry!r}: member {short(min(unknown))} is not known")
     said = members.pop("digest", None)
     if said is None and version <= form.undigested:
         _warn(path)
         return dict(members)
     found = digest({**members, "version": version}, tensors)
     if said != found:
-        says = short(said) if isinstance(said, str) else brief(said)
-        raise HafnetError(f"the contents have SHA-256 {short(found)}, but the file says {says}: it was changed")
+        says = short_digest(said) if isinstance(said, str) else short(said)
+        raise HafnetError(f"the contents have SHA-256 {short_digest(found)}, but the file says {says}: it was changed")
     return dict(members)
 
 

@@ -6,17 +6,19 @@ channel c of pixel (y, x). A 1-D map has height 1. Its text is described in `mod
 """
 
 import itertools
-import operator
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
-from model.errors import HafnetError
+from model.errors import HafnetError, short
+from model.given import described, integer, sequence
 from model.windows import NO_PADDING, Padding, Pair, output_size
 
 DEEPEST = 16
 """Most bits of a fixed-point or stochastic code."""
+MOST_LAYERS = 4096
+"""Far more than anyone trains: with more than these a text or a file is damaged or hostile."""
 COUNT_LIMIT = 2**30
 """Counts stay below it, so that scores, which reach twice as far, fit in 32 bits."""
 
@@ -270,7 +272,7 @@ class Topology:
 
     `names` are what errors call the layers: layer0, layer1, … unless given. Raises HafnetError where a layer's shape
     does not follow from the one before, a kernel is larger than its padded input, a layer cannot take the encoding, or
-    a count could reach 2^30.
+    a count could reach 2^30, and for more than 4,096 layers.
     """
 
     input: Input
@@ -278,8 +280,20 @@ class Topology:
     names: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(self.layers))
-        object.__setattr__(self, "names", self.names or tuple(f"layer{index}" for index in range(len(self.layers))))
+        if not isinstance(self.input, Input):
+            raise HafnetError(f"the input of a topology is {described(self.input)}, but must be a BitInput or the like")
+        object.__setattr__(
+            self, "layers", sequence("the layers of a topology", self.layers, LayerShape, "layer shapes")
+        )
+        if len(self.layers) > MOST_LAYERS:
+            raise too_many_layers()
+        names: tuple[str, ...] = sequence("the names of layers", self.names, str, "texts")
+        object.__setattr__(self, "names", names or tuple(f"layer{index}" for index in range(len(self.layers))))
+        if len(self.names) != len(self.layers):
+            raise HafnetError(
+                f"a topology of {len(self.layers)} layers has {len(self.names)} names, but each needs one"
+            )
+        integer("the width of the input", self.input.width)
         if self.input.width < 1:
             raise HafnetError(f"an input of {self.input.width} values is not possible, at least 1 is needed")
         if not self.layers:
@@ -307,9 +321,10 @@ class Topology:
     @classmethod
     def dense(cls, shape: Iterable[int]) -> Self:
         """Dense layers only, from input bits and fan-outs. Raises HafnetError for fewer than two, or one below 1."""
-        numbers = tuple(map(operator.index, shape))
+        given: tuple[Any, ...] = sequence("a shape", shape, object, "integers")
+        numbers = tuple(integer("a shape: a size", each) for each in given)
         if len(numbers) < 2 or min(numbers) < 1:
-            raise HafnetError(f"shape {numbers} is not input bits and one fan-out or more, all at least 1")
+            raise HafnetError(f"shape {short(numbers)} is not input bits and one fan-out or more, all at least 1")
         return cls(BitInput(numbers[0]), tuple(map(Dense, numbers, numbers[1:])))
 
     @staticmethod
@@ -352,8 +367,19 @@ class Topology:
         return "-".join([values + str(self.input), *map(str, self.layers)])
 
 
+def too_many_layers() -> HafnetError:
+    """What is said of more layers than anyone trains."""
+    return HafnetError(f"a network of more than {MOST_LAYERS} layers is not possible")
+
+
 def _check_layer(name: str, layer: LayerShape, given: Input) -> None:
-    where = f"layer {name!r}"
+    where = f"layer {short(name)}"
+    for member in fields(layer):
+        value = getattr(layer, member.name)
+        if member.name == "ternary":
+            continue
+        for number in value if isinstance(value, tuple) else (value,):
+            integer(f"{where}: {member.name}", number)
     if isinstance(layer, Dense):
         if min(layer.fan_in, layer.fan_out) < 1:
             raise HafnetError(f"{where}: fan-in {layer.fan_in} and fan-out {layer.fan_out} must be at least 1")

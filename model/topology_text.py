@@ -25,8 +25,9 @@ horizontal, and P may be top x left x bottom x right.
 
 import re
 
-from model.errors import HafnetError
+from model.errors import HafnetError, short
 from model.topology import (
+    MOST_LAYERS,
     AveragePool,
     BitInput,
     Convolution,
@@ -38,6 +39,7 @@ from model.topology import (
     PlaneInput,
     StochasticInput,
     Topology,
+    too_many_layers,
 )
 from model.windows import Pair
 
@@ -58,7 +60,11 @@ _MAX_POOL = re.compile(rf"m({_SIZE})(?:s({_SIZE}))?")
 
 def parse(text: str) -> Topology:
     """The topology that has this text. Raises HafnetError, naming the part that is wrong."""
-    first, *rest = text.split("-")
+    if not isinstance(text, str):
+        raise HafnetError(f"shape {short(text)} is no text, such as 784-128-10")
+    first, *rest = text.split("-", MOST_LAYERS + 1)
+    if len(rest) > MOST_LAYERS:
+        raise HafnetError(f"shape {short(text)}: {too_many_layers()}")
     part = first
     try:
         given, source = _input(first)
@@ -67,11 +73,11 @@ def parse(text: str) -> Topology:
             layers.append(_layer(part, source))
             source = layers[-1].result
     except HafnetError as error:
-        raise HafnetError(f"shape {text!r}: {part!r}: {error}") from None
+        raise HafnetError(f"shape {short(text)}: {short(part)}: {error}") from None
     try:
         return Topology(given, tuple(layers))
     except HafnetError as error:
-        raise HafnetError(f"shape {text!r}: {error}") from None
+        raise HafnetError(f"shape {short(text)}: {error}") from None
 
 
 def _input(part: str) -> tuple[Input, Map]:

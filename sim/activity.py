@@ -194,7 +194,7 @@ def simulate(
     for source in sources(verilog, manifest, folder):
         if source.parent == verilog and source.suffix == ".sv":
             copy = rtl / source.name
-            copy.write_text(watched(source.stem, source.read_text()))
+            copy.write_text(watched(source.stem, source.read_text(encoding="utf-8")), encoding="utf-8")
             source = copy
         files.append(source)
     counted.unlink(missing_ok=True)
@@ -208,7 +208,7 @@ def simulate(
 
 def _read(path: Path) -> Totals:
     """The sums of what the counters wrote, without those below an array."""
-    lines = [line.split() for line in path.read_text().splitlines()]
+    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
     arrays = {place.rpartition(".")[0] for place, kind, *_ in lines if kind == "array"}
     totals: Totals = Counter()
     for place, kind, *numbers in lines:

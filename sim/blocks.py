@@ -25,7 +25,7 @@ def build_block(tool: Tool, block: Block, folder: Path, models: Sequence[Path] =
     verilog.mkdir(parents=True, exist_ok=True)
     texts = emit(block)
     for name, text in texts.items():
-        (verilog / name).write_text(text)
+        (verilog / name).write_text(text, encoding="utf-8")
     shutil.copy(WAIVERS, verilog)
     # The block's header lists its ports, those of Amaranth's clock domain among them.
     header = re.search(rf"^module {block.name}\b.*?\(([^()]*)\);$", texts[f"{block.name}.sv"], re.MULTILINE)

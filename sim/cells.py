@@ -38,7 +38,9 @@ def models(family: Family, cells: Iterable[str]) -> str:
     """
     file = share() / family.models
     include = re.compile(r'^`include "(.*)"$', re.M)
-    text = include.sub(lambda each: (file.parent / each[1]).read_text(), file.read_text())
+    text = include.sub(
+        lambda each: (file.parent / each[1]).read_text(encoding="utf-8"), file.read_text(encoding="utf-8")
+    )
     attribute = r"(?P<attribute>^\(\*.*\*\)\n)?"
     pattern = re.compile(rf"{attribute}^module\s+\\?(?P<name>\S+?)\s*\([\s\S]*?^endmodule.*\n", re.M)
     found = {each["name"]: each for each in pattern.finditer(text)}

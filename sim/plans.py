@@ -5,6 +5,7 @@ plan. Where none of the options is given, a verb takes the plan of what the othe
 """
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,12 +17,14 @@ from rich import box
 from rich.table import Table
 
 from model.costs import LayerCost, costs
-from model.errors import HafnetError
+from model.errors import HafnetError, short
+from model.json_text import parse_json
 from model.mapping import P2S, S2P, Dataflow, Geometry
 from model.pipeline import WIDEST_BUS, Results
 from model.plan import POOLING, Plan
 from model.planner import choose
 from model.topology import Topology
+from model.user_files import LARGEST_TEXT, read_bytes
 from model.ways import Override
 
 DATAFLOWS: dict[str, Dataflow] = {"p2s": P2S, "s2p": S2P}
@@ -89,11 +92,11 @@ class Wish:
         found: dict[str, Override] = {}
         for layer, _, text in _split(self.dataflow):
             if text not in DATAFLOWS:
-                raise HafnetError(f"--dataflow {layer}={text}: {text!r} is neither 'p2s' nor 's2p'")
+                raise HafnetError(f"--dataflow {layer}={text}: {short(text)} is neither 'p2s' nor 's2p'")
             found[layer] = replace(found.get(layer, Override()), dataflow=DATAFLOWS[text])
         for layer, _, text in _split(self.lanes):
-            if not text.isdecimal():
-                raise HafnetError(f"--lanes {layer}={text}: {text!r} is not a number")
+            if not re.fullmatch("[0-9]{1,9}", text):
+                raise HafnetError(f"--lanes {layer}={text}: {short(text)} is not a number of at most 9 digits")
             found[layer] = replace(found.get(layer, Override()), lanes=int(text))
         return found
 
@@ -156,7 +159,7 @@ def _name(topology: Topology, index: int) -> str:
 def _split(texts: Iterable[str]) -> Iterable[tuple[str, str, str]]:
     for text in texts:
         if "=" not in text:
-            raise HafnetError(f"{text!r} says nothing of a layer: LAYER=… is needed")
+            raise HafnetError(f"{short(text)} says nothing of a layer: LAYER=… is needed")
         yield text.rpartition("=")
 
 
@@ -171,8 +174,8 @@ class _Made:
 def _plan_of(folder: Path, topology: Topology) -> Plan | None:
     """The plan of what is in the folder, if it was made of this topology; damage is for `hafnet verify` to tell."""
     try:
-        made = TypeAdapter(_Made).validate_json((folder / "manifest.json").read_bytes())
-    except (OSError, ValidationError, HafnetError):
+        made = TypeAdapter(_Made).validate_python(parse_json(read_bytes(folder / "manifest.json", LARGEST_TEXT)))
+    except (ValidationError, HafnetError):
         return None
     return made.plan if made.topology == str(topology) else None
 

@@ -38,12 +38,14 @@ def write_packets(path: Path, rows: bits.Bits, width: int) -> None:
     digits = bits.pack_bytes(padded.reshape(-1, width))[:, ::-1].tobytes().hex()
     size = width // 4
     beats = (digits[start : start + size] for start in range(0, len(digits), size))
-    path.write_text("".join(f"{int(beat % count == count - 1)}{word}\n" for beat, word in enumerate(beats)))
+    path.write_text(
+        "".join(f"{int(beat % count == count - 1)}{word}\n" for beat, word in enumerate(beats)), encoding="utf-8"
+    )
 
 
 def read(path: Path, width: int) -> Record:
     """Read what a monitor of `width` bits wrote. Raises ValueError where it holds unknown bits (x or z)."""
     size = CYCLE_BYTES + -(-width // 8)
-    lines = np.frombuffer(bytes.fromhex(path.read_text()), dtype=np.uint8).reshape(-1, size)
+    lines = np.frombuffer(bytes.fromhex(path.read_text(encoding="utf-8")), dtype=np.uint8).reshape(-1, size)
     cycles = np.ascontiguousarray(lines[:, :CYCLE_BYTES]).view(">i8").astype(np.int64).reshape(-1)
     return Record(cycles, bits.unpack_bytes(np.ascontiguousarray(lines[:, : CYCLE_BYTES - 1 : -1]), width))

@@ -75,7 +75,7 @@ class Design:
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         job_file, result_file, log = folder / "job.json", folder / "result.json", folder / "simulation.log"
-        job_file.write_text(json.dumps(job))
+        job_file.write_text(json.dumps(job), encoding="utf-8")
         result_file.unlink(missing_ok=True)
         runner = get_runner(self.tool.name)
         with self.tool.on_path(), _watched(folder / "progress", progress):
@@ -98,7 +98,7 @@ class Design:
                 raise SimulationError(f"{bench} failed on {self.tool.name} ({log}):\n{_tail(log)}") from error
         if failed or not result_file.exists():
             raise SimulationError(f"{bench} failed on {self.tool.name} ({log}):\n{_tail(log)}")
-        return json.loads(result_file.read_text())
+        return json.loads(result_file.read_text(encoding="utf-8"))
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def _watched(file: Path, progress: Callable[[int], None] | None) -> Iterator[Non
 
     def watch() -> None:
         while not over.wait(0.2):
-            if file.exists() and (text := file.read_text()):
+            if file.exists() and (text := file.read_text(encoding="utf-8")):
                 progress(int(text))
 
     watcher = threading.Thread(target=watch)
@@ -154,12 +154,12 @@ def build(
     arguments: list[str] = []
     if tool.name == "verilator":
         access = folder / "access.vlt"
-        access.write_text(_access(top, ports, probes, shared))
+        access.write_text(_access(top, ports, probes, shared), encoding="utf-8")
         control.append(access)
         arguments = [*VERILATOR_ARGUMENTS, *(SHARED_ARGUMENTS if shared else [])]
         verilog = [*control, *verilog]
     stamp, fingerprint = folder / "built", _fingerprint(design, verilog, arguments)
-    if stamp.exists() and stamp.read_text() == fingerprint:
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint:
         return design
     stamp.unlink(missing_ok=True)
     log = folder / "build.log"
@@ -178,7 +178,7 @@ def build(
             )
         except (RuntimeError, SystemExit) as error:
             raise SimulationError(f"{tool.name} does not build {top} ({log}):\n{_tail(log)}") from error
-    stamp.write_text(fingerprint)
+    stamp.write_text(fingerprint, encoding="utf-8")
     return design
 
 
@@ -197,4 +197,8 @@ def _fingerprint(design: Design, sources: Sequence[Path], arguments: Sequence[st
 
 
 def _tail(log: Path, lines: int = 30) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "no log was written"
+    return (
+        "\n".join(log.read_text(errors="replace", encoding="utf-8").splitlines()[-lines:])
+        if log.exists()
+        else "no log was written"
+    )

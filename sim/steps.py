@@ -329,8 +329,11 @@ def campaign_points(
 def load_network(folder: Path, given: Path | None) -> Network:
     """The network that is given, or else the folder's.
 
-    Raises HafnetError where it was placed from another network than the one beside it.
+    Raises HafnetError where there is none, and says where one comes from, and where it was placed from another network
+    than the one beside it.
     """
+    if given is None and not (folder / NETWORK).exists():
+        raise HafnetError(f"{folder / NETWORK}: no such file; `hafnet train {folder}` makes it, or give --network FILE")
     path = given or folder / NETWORK
     network, source = Network.load(path), path.with_name(NETWORK)
     placed_from = network.origin.get(PLACED_FROM)
@@ -355,12 +358,16 @@ def choose_samples(
         low, high = network.encoding.range
         source = np.random.default_rng(seed)
         return Samples(source.integers(low, high, (random_count, network.encoding.values), endpoint=True))
-    path = given or folder / SAMPLES
+    path, classes = given or folder / SAMPLES, network.topology.output.fan_out
+    if given is None and not path.exists():
+        raise HafnetError(f"{path}: no such file; `hafnet train` makes it, or give --samples FILE")
     samples = Samples.load(path)
     try:
         samples.check(network)
     except HafnetError as error:
         raise HafnetError(f"{path}: {error}") from None
+    samples.check_labels(classes, str(path))
+    samples.warn_of_empty_classes(classes, str(path))
     return samples if count is None else samples.first(count)
 
 

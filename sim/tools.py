@@ -126,7 +126,9 @@ def _checked(name: str, program: str, option: str, oldest: str) -> str:
     """The version that a program on PATH says of itself, refused where it is older than `oldest`."""
     path = shutil.which(program)
     try:
-        run = subprocess.run([program, option], capture_output=True, text=True, check=False, timeout=60)
+        run = subprocess.run(
+            [program, option], capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=60
+        )
     except OSError as error:
         raise HafnetError(f"{path} cannot be run ({error.strerror}), but {name} >= {oldest} is needed") from None
     found = re.search(rf"{name}\D* (\d+\.\d+)", run.stdout)

@@ -103,10 +103,10 @@ def sources(verilog: Path, manifest: Manifest, folder: Path) -> list[Path]:
     files = [verilog / listed.file for listed in manifest.files]
     if manifest.target == "generic":
         return files
-    found = {name for file in files for name in PRIMITIVE.findall(file.read_text())}
+    found = {name for file in files for name in PRIMITIVE.findall(file.read_text(encoding="utf-8"))}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "hafnet_cells.sv"
-    path.write_text(models(TARGETS[manifest.target], sorted(found)))
+    path.write_text(models(TARGETS[manifest.target], sorted(found)), encoding="utf-8")
     return [path, *files]
 
 
@@ -121,7 +121,7 @@ def build_harness(
     """Build the accelerator, whose files these are, in its harness (`sim.harness`) in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     top = folder / f"{harness.TOP}.sv"
-    top.write_text(harness.harness(manifest))
+    top.write_text(harness.harness(manifest), encoding="utf-8")
     files = [*accelerator, *harness.PARTS, top]
     ports = harness.ports(manifest)
     return build(tool, files, harness.TOP, folder / "build", ports=ports, shared=shared, waves=waves)
@@ -155,6 +155,7 @@ def verify(
     `progress` is told what is being done, and how much of how much. Raises HafnetError where files do not fit each
     other, SimulationError where the simulator or the bench fails.
     """
+    samples.check_labels(network.topology.output.fan_out)
     manifest, contents = check_folder(network, verilog, images_folder)
     count = len(samples)
     given = network.topology.input
@@ -176,7 +177,7 @@ def verify(
         expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy, faults=faults))
     started = time.monotonic()
     progress("building", 0, None)
-    tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
+    tree = Tree.read({listed.file: (verilog / listed.file).read_text(encoding="utf-8") for listed in manifest.files})
     shared = [] if netlist else shared_blocks(tree, tool, manifest, waves)
     files = netlist or rtl or sources(verilog, manifest, folder)
     design = build_harness(tool, files, manifest, folder, shared, waves)
@@ -293,8 +294,8 @@ def _lay_images(target: Path, images_folder: Path, names: Mapping[str, str], bla
     for file, name in names.items():
         image = images_folder / file
         if file in blank:
-            lines = image.read_text().splitlines()
-            (target / name).write_text("".join("0" * len(line) + "\n" for line in lines))
+            lines = image.read_text(encoding="utf-8").splitlines()
+            (target / name).write_text("".join("0" * len(line) + "\n" for line in lines), encoding="utf-8")
         else:
             (target / name).symlink_to(image.resolve())
 

@@ -162,7 +162,7 @@ def test_own_coefficients(project: Path, run: Run) -> None:
         (["--supply", "much"], "'much' is not a valid float"),
         (["--condition", "gentle"], "condition 'gentle': 'gentle' is neither a preset"),
         (["--condition", "strong, supply_V=0.9"], "condition 'strong, supply_V=0.9' says at which supply"),
-        (["--coefficients", "nowhere.csv"], r"nowhere\.csv: cannot be read"),
+        (["--coefficients", "nowhere.csv"], r"nowhere\.csv: no such file"),
         (["--coefficients", "unit.csv"], r"unit\.csv: column 'capacitance' has no unit"),
         (["--coefficients", "event.csv"], r"event\.csv: row 1: event 'read' is not one of rows, reads"),
         (

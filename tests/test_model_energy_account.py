@@ -127,8 +127,8 @@ def test_own_coefficients_take_their_places(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("", "is empty, but a header with a unit is needed"),
-        ("event,capacitance,source\n", "column 'capacitance' has no unit, but it must be one of F, pF, fF, aF"),
-        ("event,capacitance_fJ,source\n", "column 'capacitance_fJ' has unit 'fJ', but it must be one of F, pF, fF, aF"),
+        ("event,capacitance,source\n", "column 'capacitance' has no unit, but one of fF, aF, pF, F must follow"),
+        ("event,capacitance_fJ,source\n", "column 'capacitance_fJ' has unit 'fJ', but it must be one of fF, aF, pF, F"),
         ("event,capacitance_fF\n", "column 'source' is there 0 times, but must be once"),
         ("event,source\n", "column 'capacitance_fF' is there 0 times, but must be once"),
         ("event,capacitance_fF,capacitance_pF,source\n", "column 'capacitance_fF' is there 2 times"),

@@ -104,7 +104,7 @@ def test_faults_that_break_a_rule_are_refused(name: str, value: Any, message: st
         ({}, {"seed": -1}, "seed -1 is outside 0"),
         ({}, {"seed": "a"}, "the seed of a fault map is 'a', but must be an integer"),
         ({}, {"sed": 1}, "metadata entry 'hafnet_faults': member 'sed' is not known"),
-        ({}, {"topology": "4-3"}, "metadata entry 'hafnet_faults': plan is wrong (Field required)"),
+        ({}, {"topology": "4-3"}, "metadata entry 'hafnet_faults': plan is wrong (missing)"),
         ({}, {"topology": "4-3", "plan": {"row": 3}}, "metadata entry 'hafnet_faults': plan.row is wrong ("),
         ({}, {"topology": "4-3", "plan": {"geometry": {"row": 3}}}, "plan.geometry.row is wrong ("),
         ({}, {"topology": "4-3", "plan": {"layers": [{"lane": 3}]}}, "plan.layers.0.lane is wrong ("),
@@ -126,9 +126,9 @@ def test_a_map_that_is_wrong_is_refused(tensors: Any, header: dict[str, Any], me
     ("header", "message"),
     [
         (None, "a .safetensors file, but no fault map (metadata entry 'hafnet_faults' is missing)"),
-        ("{", "metadata entry 'hafnet_faults' is damaged (JSONDecodeError: "),
-        ("{}", "metadata entry 'hafnet_faults' is damaged (KeyError: 'version')"),
-        ('{"version": 2, "seed": 0, "seed": 1}', "is damaged (ValueError: member 'seed' is there twice)"),
+        ("{", "metadata entry 'hafnet_faults' is damaged (line 1, column 2 is no JSON"),
+        ("{}", "metadata entry 'hafnet_faults' is damaged (it is no object with a version)"),
+        ('{"version": 2, "seed": 0, "seed": 1}', "is damaged (member 'seed' is there twice)"),
     ],
 )
 def test_a_file_that_is_no_map_is_refused(header: str | None, message: str, tmp_path: Path) -> None:

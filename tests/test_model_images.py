@@ -542,7 +542,7 @@ def test_a_threshold_out_of_range_is_named_by_layer(folder: Path) -> None:
         (lambda manifest: manifest.pop("network"), "the digest of the network is missing; `hafnet export` writes it"),
         (lambda manifest: manifest.update(network="00"), "network is wrong (String should match"),
         (lambda manifest: manifest.update(network="0" * 64), "says network 000000000000…, but the images are of netw"),
-        (lambda manifest: manifest.pop("plan"), "plan is wrong (Field required)"),
+        (lambda manifest: manifest.pop("plan"), "plan is wrong (missing)"),
         (
             lambda manifest: manifest["plan"]["geometry"].update(rows=0),
             "an array with 0 rows is not possible: rows must be 1",
@@ -639,7 +639,9 @@ def test_images_of_before_are_read_with_a_warning(folder: Path) -> None:
 def test_a_member_that_is_there_twice_is_refused(folder: Path) -> None:
     path = folder / images.MANIFEST
     path.write_text(path.read_text().replace('"topology":', '"version": 4, "topology":', 1))
-    assert refusal(lambda: images.check(folder)).endswith("manifest (ValueError: member 'version' is there twice)")
+    assert refusal(lambda: images.check(folder)).endswith(
+        "not a manifest (member 'version' is there twice); `hafnet export` writes it anew"
+    )
 
 
 def test_a_missing_or_truncated_manifest_is_refused(folder: Path) -> None:
@@ -647,7 +649,7 @@ def test_a_missing_or_truncated_manifest_is_refused(folder: Path) -> None:
     whole = path.read_bytes()
     for length in [*range(0, len(whole) - 2, 997), len(whole) - 3]:
         path.write_bytes(whole[:length])
-        assert refusal(lambda: images.check(folder)).startswith(f"{path}: not a manifest (JSONDecodeError: ")
+        assert refusal(lambda: images.check(folder)).startswith(f"{path}: not a manifest (line ")
     path.unlink()
     assert refusal(lambda: images.check(folder)) == f"{path}: no such file; `hafnet export` writes it"
 

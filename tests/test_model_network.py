@@ -1,6 +1,7 @@
 """The contract: what a network refuses, and its file."""
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -223,11 +224,13 @@ def network(thresholds: Any = (0, 4), offsets: Any = (0,)) -> Network:
         ),
         (
             lambda: convolution(source=(3, 3, 4)),
-            "layer 'c': weights are for 1 groups of 2 channels, but the map of 3x3x4 has 4",
+            "layer 'c': weights (channels, kernel rows, kernel columns, input channels / groups) of shape (1, 1, 1, 2) "
+            "in 1 groups are for 2 input channels, but the map of 3x3x4 has 4",
         ),
         (
             lambda: convolution(groups=0),
-            "layer 'c': weights are for 0 groups of 2 channels, but the map of 3x3x2 has 2",
+            "layer 'c': weights (channels, kernel rows, kernel columns, input channels / groups) of shape (1, 1, 1, 2) "
+            "in 0 groups are for 0 input channels, but the map of 3x3x2 has 2",
         ),
         (lambda: convolution(groups="2"), "layer 'c': groups is '2', but must be an integer"),
         (lambda: convolution(fill=0.5), "layer 'c': fill is 0.5, but must be an integer"),
@@ -348,7 +351,10 @@ def threshold_of(value: int) -> Callable[[Header, Tensors], object]:
             lambda header, _: header.update(version=0),
             f"format version 0 is older than {FORM.undigested}, the oldest known here",
         ),
-        (lambda header, _: header.update(version=float("inf")), "format version is inf, but must be an integer"),
+        (
+            lambda header, _: header.update(version=float("inf")),
+            "metadata entry 'hafnet' is damaged (Infinity is no number of JSON)",
+        ),
         (lambda header, _: header.update(encoding=[1]), "metadata entry 'hafnet' is damaged (TypeError: "),
         (
             lambda header, _: header["encoding"].update(values=12),
@@ -485,3 +491,54 @@ def test_a_random_network_reaches_the_extremes() -> None:
 def test_weights_that_are_no_matrix_of_numbers_are_refused(weights: list[list[int]], rule: str) -> None:
     with pytest.raises(HafnetError, match=f"layer 'hidden': .*{rule}"):
         DenseLayer("hidden", np.array(weights) if rule.startswith("weights") else weights, np.array([1]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "channels", "groups"), [((3, 3), 3, 1), ((1, 7), 1, 1), ((2, 2), 4, 2), ((3, 3), 9, 3), ((2, 1), 1, 1)]
+)
+def test_weights_whose_order_is_ambiguous_need_it_said(kernel: tuple[int, int], channels: int, groups: int) -> None:
+    """Either order gives the same convolution, once it is said; the silent guess of one is not possible."""
+    random, source = np.random.default_rng(0), (9, 9, channels)
+    ours = random.choice([-1, 1], (channels, *kernel, channels // groups))
+    torchs = np.moveaxis(ours, -1, 1)
+    expected = convolution(ours, [0] * channels, source=source, groups=groups, order="OHWI")
+    found = convolution(torchs, [0] * channels, source=source, groups=groups, order="OIHW")
+    assert found == expected
+    assert found.order == expected.order == "OHWI"
+    assert found.weights.flags.c_contiguous
+    assert replace(found, weights=-found.weights).weights.tolist() == (-ours).tolist()
+    for weights in (ours, torchs):
+        either = [weights.shape[axis] * groups == channels for axis in (1, 3)]
+        if all(either):
+            with pytest.raises(HafnetError, match=r"may be \(channels, kernel rows, .*order='OHWI' or, as in torch, "):
+                convolution(weights, [0] * channels, source=source, groups=groups)
+        elif either[0]:
+            with pytest.raises(HafnetError, match=r"channels, but the map of 9x9x. has .; order='OIHW' would fit"):
+                convolution(weights, [0] * channels, source=source, groups=groups)
+        else:
+            assert convolution(weights, [0] * channels, source=source, groups=groups) == expected
+
+
+def test_an_order_is_one_of_two() -> None:
+    with pytest.raises(HafnetError, match="layer 'c': order is 'HWIO', but must be one of OHWI, OIHW"):
+        convolution(order="HWIO")
+    assert convolution(np.ones((2, 1, 1, 1)), [0, 0], source=(3, 3, 1)).shape.channels == 2  # both orders are the same
+
+
+def test_an_origin_takes_numbers_of_numpy_and_json_can_hold_it(tmp_path: Path) -> None:
+    given = {"seed": np.int64(3), "accuracy": np.float32(0.5), "name": np.str_("mine"), "done": np.bool_(True)}
+    made = Network(Thermometer(2, (1,)), (), output(), given)
+    assert made.origin == {"seed": 3, "accuracy": 0.5, "name": "mine", "done": True}
+    assert [type(value) for value in made.origin.values()] == [int, float, str, bool]
+    made.save(tmp_path / "file")
+    assert Network.load(tmp_path / "file").origin == made.origin
+
+
+def test_a_header_of_many_layers_is_refused_soon(path: Path) -> None:
+    started = time.process_time()
+    changed(path, lambda header, _: header.update(layers=header["layers"] * 50_000))
+    with pytest.raises(HafnetError, match="a network of more than 4096 layers is not possible"):
+        Network.load(path)
+    with pytest.raises(HafnetError, match=r"shape '8-8-.*-8': a network of more than 4096 layers is not possible"):
+        Topology.parse("-".join(["8"] * 100_000))
+    assert time.process_time() - started < 3

@@ -156,9 +156,9 @@ def test_a_ranking_is_read(tmp_path: Path) -> None:
         (RANKING.replace("output,1", "output,2"), "neuron 2 of 'output' is none of 3-2-2"),
         (RANKING.replace("output,1", "output,0"), "neuron 0 of 'output' is there twice"),
         (RANKING.replace("output,1,1,1\n", ""), "neuron 1 of 'output' is missing"),
-        (RANKING.replace("0.25", "much"), "cannot be read as a ranking of neurons"),
-        (RANKING.replace("changed", "moved"), "cannot be read as a ranking of neurons"),
-        ("", "neuron 0 of 'hidden0' is missing"),
+        (RANKING.replace("0.25", "much"), "row 2 has 'much' as changed, but a number is needed"),
+        (RANKING.replace("changed", "moved"), "column 'changed' is there 0 times, but must be once"),
+        ("", "is empty, but a header with layer, neuron, changed is needed"),
     ],
 )
 def test_a_ranking_of_something_else_is_refused(tmp_path: Path, text: str, says: str) -> None:

@@ -147,11 +147,14 @@ def test_a_digest_is_of_names_types_shapes_and_elements_in_any_order(tmp_path: P
     ("metadata", "told"),
     [
         ({"hafnet": "{}", "author": "me"}, "metadata entry 'author' is not known, only 'hafnet'"),
-        ({"hafnet": "[]"}, r"metadata entry 'hafnet' is damaged \(TypeError: "),
+        ({"hafnet": "[]"}, r"metadata entry 'hafnet' is damaged \(it is no object with a version\)"),
         ({"hafnet": '{"version": true}'}, "format version is True, but must be an integer"),
         ({"hafnet": '{"version": 3, "version": 3}'}, "member 'version' is there twice"),
-        ({"hafnet": "[" * 100_000}, r"metadata entry 'hafnet' is damaged \(RecursionError: "),
-        ({"hafnet": '{"version": ' + "1" * 5000 + "}"}, r"metadata entry 'hafnet' is damaged \(ValueError: "),
+        ({"hafnet": "[" * 100_000}, r"metadata entry 'hafnet' is damaged \(the JSON nests deeper than 32 levels\)"),
+        (
+            {"hafnet": '{"version": ' + "1" * 5000 + "}"},
+            r"metadata entry 'hafnet' is damaged \(1+… is an integer of 5000 digits",
+        ),
         ({"hafnet": '{"version": 3, "' + "x" * 5000 + '": 1}'}, "member 'x+...x+' is not known"),
     ],
 )

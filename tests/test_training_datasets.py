@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from model.errors import HafnetError
+from model.errors import HafnetError, HafnetWarning
 from model.samples import Samples
 from model.training.datasets import DataSet, load_digits, load_folder, load_idx
 
@@ -25,8 +25,8 @@ def write_folder(folder: Path, test: str = "t10k", suffix: str = "") -> Path:
     for name, array in {
         "train-images-idx3-ubyte": IMAGES,
         "train-labels-idx1-ubyte": LABELS,
-        f"{test}-images-idx3-ubyte": IMAGES[:2] + 100,
-        f"{test}-labels-idx1-ubyte": LABELS[:2],
+        f"{test}-images-idx3-ubyte": IMAGES[:3] + 100,
+        f"{test}-labels-idx1-ubyte": LABELS[:3],
     }.items():
         data = idx(array)
         (folder / (name + suffix)).write_bytes(gzip.compress(data) if suffix else data)
@@ -52,7 +52,7 @@ def test_idx_folder(tmp_path: Path, test: str, suffix: str) -> None:
     assert data.name == "mine"
     assert data.classes == 3
     assert data.train == Samples(IMAGES.reshape(5, 6), LABELS)
-    assert data.test == Samples(IMAGES[:2].reshape(2, 6) + 100, LABELS[:2])
+    assert data.test == Samples(IMAGES[:3].reshape(3, 6) + 100, LABELS[:3])
 
 
 def test_idx_file_beside_its_gzip_is_one_file(tmp_path: Path) -> None:
@@ -66,19 +66,19 @@ def test_idx_file_beside_its_gzip_is_one_file(tmp_path: Path) -> None:
     [
         ("train-images-idx3-ubyte", None, r"no file train\*images\*"),
         ("t10k-labels-idx1-ubyte", None, r"no file t10k\*labels\* or test\*labels\*"),
-        ("train-images-idx3-ubyte", b"", "starts with , but IDX files of bytes start with 00 00 08"),
+        ("train-images-idx3-ubyte", b"", "is empty, but an IDX file starts with 00 00 08: download or unpack it again"),
         ("train-images-idx3-ubyte", b"\x89PNG....", "starts with 89 50 4e 47, but IDX"),
-        ("train-images-idx3-ubyte", idx(IMAGES)[:10], "is 10 bytes long, but its header describes"),
-        ("train-images-idx3-ubyte", idx(IMAGES)[:-1], "is 45 bytes long, but its header describes 46"),
-        ("train-images-idx3-ubyte", idx(IMAGES) + b"x", "is 47 bytes long, but its header describes 46"),
+        ("train-images-idx3-ubyte", idx(IMAGES)[:10], "ends within its header of 3 axes"),
+        ("train-images-idx3-ubyte", idx(IMAGES)[:-1], "is at most 45 bytes long, but its header describes 46"),
+        ("train-images-idx3-ubyte", idx(IMAGES) + b"x", "is more than 46 bytes long, but its header describes 46"),
         ("train-images-idx3-ubyte", gzip.compress(idx(IMAGES), mtime=0)[:-9], "not a whole gzip file"),
         ("train-images-idx3-ubyte", gzip.compress(idx(IMAGES), mtime=0)[:12] + b"x" * 40, "not a whole gzip file"),
         ("train-images-idx3-ubyte", idx(IMAGES[0]), r"holds \(2, 3\), but images are \(samples, rows, columns\)"),
-        ("train-images-idx3-ubyte", idx(IMAGES[:0]), "none empty"),
+        ("train-images-idx3-ubyte", idx(IMAGES[:0]), r"holds \(0, 2, 3\), but none of its axes may be empty"),
         ("train-labels-idx1-ubyte", idx(IMAGES), r"holds \(5, 2, 3\), but labels are \(samples,\)"),
         ("train-labels-idx1-ubyte", idx(LABELS[:4]), "holds 5 images, but .* 4 labels"),
-        ("t10k-images-idx3-ubyte", idx(IMAGES[:2, :1]), "test samples have 3 values, but train samples 6"),
-        ("t10k-labels-idx1-ubyte", idx(LABELS[:2] + 2), "test label 3 is not one of 3 classes"),
+        ("t10k-images-idx3-ubyte", idx(IMAGES[:3, :1]), "test samples have 3 values, but train samples 6"),
+        ("t10k-labels-idx1-ubyte", idx(LABELS[:3] + 2), "test samples: label 3 of sample 1 is none of the 3 classes"),
         ("train-extra-images", idx(IMAGES), "train-extra-images and train-images-idx3-ubyte are both train images"),
     ],
 )
@@ -110,7 +110,12 @@ def write_cifar10(folder: Path) -> npt.NDArray[np.uint8]:
 
 def test_cifar10_folder(tmp_path: Path) -> None:
     images = write_cifar10(tmp_path / "mine")
-    data = load_folder(tmp_path / "mine")
+    with pytest.warns(HafnetWarning, match="no sample is of classes ") as caught:
+        data = load_folder(tmp_path / "mine")
+    assert [str(each.message) for each in caught] == [
+        "data set 'mine', train samples: no sample is of classes 1, 2, 4, 5, 6, 7, 8",
+        "data set 'mine', test samples: no sample is of classes 0, 1, 2, 3, 4, 5, 6, 8, … (9 in all)",
+    ]
     assert (data.name, data.classes) == ("mine", 10)
     assert data.train == Samples(images[:3].reshape(3, -1), np.array([3, 0, 9]))
     assert data.test == Samples(images[3:].reshape(1, -1), np.array([7]))
@@ -127,7 +132,7 @@ def test_a_folder_of_idx_files_is_known_as_one(tmp_path: Path) -> None:
         ("test_batch.bin", None, r"no file test_batch\.bin"),
         ("data_batch_1.bin", b"", "data_batch_1.bin: is 0 bytes long, but CIFAR-10 has 3073 for each image"),
         ("data_batch_2.bin", bytes(2 * 3073 - 1), "is 6145 bytes long"),
-        ("test_batch.bin", b"\x0a" + bytes(3072), "test label 10 is not one of 10 classes"),
+        ("test_batch.bin", b"\x0a" + bytes(3072), "test samples: label 10 of sample 0 is none of the 10 classes"),
     ],
 )
 def test_cifar10_folders_that_are_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from model.campaign.draw import Misreads, Rate, err, faulty
 from model.campaign.engine import Change, Engine
-from model.errors import HafnetError
+from model.errors import HafnetError, listed, short
 from model.network import Network, WeightedLayer
 from model.samples import Samples
 
@@ -86,7 +86,7 @@ def check_names(names: Iterable[str], known: Sequence[str]) -> None:
     """Raises HafnetError where a layer is not one of those known."""
     for name in names:
         if name not in known:
-            raise HafnetError(f"{name!r} is no layer of weights of this network, which has {', '.join(known)}")
+            raise HafnetError(f"{short(name)} is no layer of weights of this network, which has {listed(known)}")
 
 
 class Neurons(NamedTuple):
@@ -128,6 +128,7 @@ class Campaign:
         object.__setattr__(self, "points", (CLEAN, *sorted(self.points, key=lambda point: point.value or 0.0)))
         if self.samples.labels is None:
             raise HafnetError("the samples have no labels, without which there is no accuracy")
+        self.samples.check_labels(self.network.topology.output.fan_out)
         if self.maps < 1:
             raise HafnetError(f"{self.maps} maps are not possible, at least 1 is needed")
         if self.seed < 0:

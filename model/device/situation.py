@@ -15,7 +15,7 @@ from model.device.checks import not_negative
 from model.device.presets import AGEING, AMPLIFIER, PRESETS
 from model.device.resistance import Condition, Source, States
 from model.device.units import AGE, CURRENT, NUMBER, PULSE, VOLTAGE, Units, resolve, written
-from model.errors import HafnetError
+from model.errors import VALUE, HafnetError, cut, short
 
 PROGRAMMED: dict[str, Units] = {"set_current": CURRENT, "reset_voltage": VOLTAGE, "pulse": PULSE}
 QUANTITIES: dict[str, Units] = {**PROGRAMMED, "supply": VOLTAGE, "cycles": NUMBER, "age": AGE}
@@ -58,8 +58,8 @@ class Situation:
             else:
                 quantities = ", ".join(written(*each) for each in QUANTITIES.items())
                 raise HafnetError(
-                    f"condition {text!r}: {part!r} is neither a preset ({', '.join(PRESETS)}) at its beginning nor "
-                    f"a quantity with its value ({quantities})"
+                    f"condition {short(text)}: {short(part)} is neither a preset ({', '.join(PRESETS)}) at its "
+                    f"beginning nor a quantity with its value ({quantities})"
                 )
         return found
 
@@ -114,7 +114,7 @@ class Sweep:
         """`reset_voltage_V=1.2,1.4,1.6`. Raises HafnetError for what is none."""
         name, equals, given = (each.strip() for each in text.partition("="))
         if not equals:
-            raise HafnetError(f"sweep {text!r} has no values, as reset_voltage_V=1.5,2 has")
+            raise HafnetError(f"sweep {short(text)} has no values, as reset_voltage_V=1.5,2 has")
         quantity, factor = resolve(name, QUANTITIES, "quantity")
         numbers: Sequence[float] = [_number(name, each.strip()) for each in given.split(",")]
         numbers = tuple(dict.fromkeys(numbers))
@@ -130,4 +130,4 @@ def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise HafnetError(f"{name} is {text!r}, but a number is needed") from None
+        raise HafnetError(f"{cut(name, VALUE)} is {short(text)}, but a number is needed") from None

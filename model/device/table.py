@@ -25,8 +25,8 @@ from scipy.spatial import QhullError
 
 from model.device.resistance import Condition, LogNormal, States
 from model.device.units import CURRENT, NUMBER, PULSE, RESISTANCE, VOLTAGE, Units, resolve, written
-from model.errors import HafnetError
-from model.readers import read_csv
+from model.errors import HafnetError, short
+from model.readers import check_width, read_csv
 
 MEASURED: dict[str, Units] = {
     "set_current": CURRENT,
@@ -53,10 +53,11 @@ class Table:
     def __post_init__(self) -> None:
         if not self.rows:
             raise HafnetError("a table of measured states has no rows, but at least one is needed")
-        conditions = [condition for condition, _ in self.rows]
-        for index, condition in enumerate(conditions):
-            if condition in conditions[:index]:
+        seen: set[Condition] = set()
+        for condition, _ in self.rows:
+            if condition in seen:
                 raise HafnetError(f"a table of measured states has the condition {condition} twice")
+            seen.add(condition)
 
     @classmethod
     def load(cls, path: Path) -> "Table":
@@ -68,6 +69,8 @@ class Table:
         lines = read_csv(path, "a header with units")
         try:
             columns = _columns([name.strip() for name in lines[0]])
+            for number, line in enumerate(lines[1:], start=1):
+                check_width(line, lines[0], number)
             return cls(tuple(_row(columns, line, number) for number, line in enumerate(lines[1:], start=1)))
         except HafnetError as error:
             raise HafnetError(f"{path}: {error}") from None
@@ -104,14 +107,12 @@ def _columns(header: list[str]) -> list[tuple[str, float]]:
 
 
 def _row(columns: list[tuple[str, float]], line: list[str], number: int) -> tuple[Condition, States]:
-    if len(line) != len(columns):
-        raise HafnetError(f"row {number} has {len(line)} fields, but the header has {len(columns)}")
     values = dict.fromkeys(OPTIONAL, 0.0)
     for (name, factor), text in zip(columns, line, strict=True):
         try:
             values[name] = float(text) * factor
         except ValueError:
-            raise HafnetError(f"row {number} has {text!r} as {name}, but a number is needed") from None
+            raise HafnetError(f"row {number} has {short(text)} as {name}, but a number is needed") from None
     try:
         condition = Condition(values["set_current"], values["reset_voltage"], values["pulse"])
         lrs, hrs = (

@@ -2,20 +2,26 @@
 
 import gzip
 import math
+import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
 from model.errors import HafnetError
 from model.samples import Samples
+from model.user_files import LARGEST_DATA, MEBIBYTE, opened, read_bytes
 
 DIGITS_TEST = 360
 CIFAR10 = "*_batch*.bin"
 """Names of the files of CIFAR-10."""
+AXES = 4
+"""Those of an IDX file, at most."""
+DEFLATES = 1032
+"""How many times longer gzip's contents can be than its file (RFC 1951: 258 bytes for 2 bits)."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class DataSet:
     """Labelled samples, split once and for all into those to learn from and those to test on.
 
     Members: `name`, as it is written into a network's origin; `train` and `test`, both labelled 0 … classes - 1 and
-    equally wide; `classes`. Raises HafnetError where a member breaks its rule.
+    equally wide; `classes`. Raises HafnetError where a member breaks its rule; warns of classes without a sample.
     """
 
     name: str
@@ -36,15 +42,14 @@ class DataSet:
         for part, samples in (("train", self.train), ("test", self.test)):
             if samples.labels is None:
                 raise HafnetError(f"data set {self.name!r}: the {part} samples have no labels")
-            if samples.labels.max() >= self.classes:
-                raise HafnetError(
-                    f"data set {self.name!r}: {part} label {samples.labels.max()} is not one of {self.classes} classes"
-                )
+            samples.check_labels(self.classes, f"data set {self.name!r}, {part} samples")
             if samples.values.shape[1] != width:
                 has = samples.values.shape[1]
                 raise HafnetError(
                     f"data set {self.name!r}: {part} samples have {has} values, but train samples {width}"
                 )
+        for part, samples in (("train", self.train), ("test", self.test)):
+            samples.warn_of_empty_classes(self.classes, f"data set {self.name!r}, {part} samples")
 
 
 def load_digits() -> DataSet:
@@ -83,12 +88,14 @@ def load_cifar10(folder: Path | str) -> DataSet:
 def _cifar10_batches(root: Path, pattern: str) -> Samples:
     paths = sorted(root.glob(pattern))
     if not paths:
-        raise HafnetError(f"{root}: no file {pattern}")
+        raise HafnetError(f"{root}: no file {pattern}, as CIFAR-10 in its binary version has")
     size, batches = 1 + 3 * 32 * 32, []
     for path in paths:
-        data = path.read_bytes()
+        data = read_bytes(path)
         if not data or len(data) % size:
-            raise HafnetError(f"{path}: is {len(data)} bytes long, but CIFAR-10 has {size} for each image")
+            raise HafnetError(
+                f"{path}: is {len(data)} bytes long, but CIFAR-10 has {size} for each image, and at least one"
+            )
         batches.append(np.frombuffer(data, np.uint8).reshape(-1, size))
     records = np.concatenate(batches)
     images = records[:, 1:].reshape(-1, 3, 32 * 32).swapaxes(1, 2)
@@ -114,8 +121,8 @@ def _idx_pair(root: Path, parts: tuple[str, ...]) -> Samples:
     """The images and labels of one part, under whichever of its names they are."""
     images_path, labels_path = (_only(root, parts, kind) for kind in ("images", "labels"))
     images, labels = read_idx(images_path), read_idx(labels_path)
-    if images.ndim != 3 or 0 in images.shape:
-        raise HafnetError(f"{images_path}: holds {images.shape}, but images are (samples, rows, columns), none empty")
+    if images.ndim != 3:
+        raise HafnetError(f"{images_path}: holds {images.shape}, but images are (samples, rows, columns)")
     if labels.ndim != 1:
         raise HafnetError(f"{labels_path}: holds {labels.shape}, but labels are (samples,)")
     if len(images) != len(labels):
@@ -136,18 +143,46 @@ def _only(root: Path, parts: tuple[str, ...], kind: str) -> Path:
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
-    """The array of one IDX file of unsigned bytes, gzipped or not. Raises HafnetError for a damaged one."""
-    data = path.read_bytes()
-    if data[:2] == b"\x1f\x8b":
+    """The array of one IDX file of unsigned bytes, gzipped or not.
+
+    Raises HafnetError for a damaged one, one of more than 4 axes, and one that describes more than 4,096 MiB. Of a
+    gzipped one no more is unpacked than its header describes.
+    """
+    with opened(path) as file:
+        stored = os.fstat(file.fileno()).st_size
+        if file.peek(2)[:2] != b"\x1f\x8b":
+            return _read_idx(path, file, stored)
         try:
-            data = gzip.decompress(data)
-        except (EOFError, OSError, zlib.error) as error:
-            raise HafnetError(f"{path}: not a whole gzip file ({error})") from None
-    if len(data) < 4 or data[:3] != b"\0\0\x08":
-        raise HafnetError(f"{path}: starts with {data[:4].hex(' ')}, but IDX files of bytes start with 00 00 08")
-    start = 4 + 4 * data[3]
-    shape = tuple(np.frombuffer(data[4:start].ljust(start - 4, b"\0"), dtype=">u4").tolist())
-    if len(data) != start + math.prod(shape):
-        raise HafnetError(f"{path}: is {len(data)} bytes long, but its header describes {start + math.prod(shape)}")
-    array: npt.NDArray[Any] = np.frombuffer(data, dtype=np.uint8, offset=start)
-    return array.reshape(shape)
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                return _read_idx(path, unpacked, DEFLATES * stored)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise HafnetError(f"{path}: not a whole gzip file ({error}): download it again") from None
+
+
+def _read_idx(path: Path, file: IO[bytes], most: int) -> npt.NDArray[np.uint8]:
+    """From a file that holds at most `most` bytes."""
+    magic = file.read(4)
+    if not magic:
+        raise HafnetError(f"{path}: is empty, but an IDX file starts with 00 00 08: download or unpack it again")
+    if len(magic) < 4 or magic[:3] != b"\0\0\x08":
+        raise HafnetError(f"{path}: starts with {magic.hex(' ')}, but IDX files of bytes start with 00 00 08")
+    if not 1 <= magic[3] <= AXES:
+        raise HafnetError(f"{path}: its header describes {magic[3]} axes, but 1 … {AXES} are possible")
+    sizes = file.read(4 * magic[3])
+    if len(sizes) < 4 * magic[3]:
+        raise HafnetError(f"{path}: ends within its header of {magic[3]} axes: download or unpack it again")
+    shape = tuple(np.frombuffer(sizes, dtype=">u4").tolist())
+    if 0 in shape:
+        raise HafnetError(f"{path}: holds {shape}, but none of its axes may be empty")
+    start, size = 4 + len(sizes), math.prod(shape)
+    if size > LARGEST_DATA:
+        mebibytes = LARGEST_DATA // MEBIBYTE
+        raise HafnetError(f"{path}: its header describes {size} bytes, but at most {mebibytes} MiB are read")
+    if start + size > most:
+        raise HafnetError(f"{path}: is at most {most} bytes long, but its header describes {start + size}")
+    data = file.read(size)
+    rest = file.read(1)
+    if len(data) < size or rest:
+        length = f"more than {start + size}" if rest else f"{start + len(data)}"
+        raise HafnetError(f"{path}: is {length} bytes long, but its header describes {start + size}")
+    return np.frombuffer(data, dtype=np.uint8).reshape(shape)

@@ -70,7 +70,7 @@ def _fold_stage(stage: nn.Module, index: int) -> Iterator[NetworkLayer]:
         if isinstance(shape, Convolution):
             weights = weights.reshape(shape.channels, *shape.kernel, -1)
             rest = (shape.source, shape.stride, shape.padding, shape.fill, shape.groups)
-            yield ConvolutionLayer(name, weights, thresholds, *rest)
+            yield ConvolutionLayer(name, weights, thresholds, *rest, order="OHWI")
         else:
             yield DenseLayer(name, weights, thresholds)
         for behind, pool in enumerate(stage.pools, index + 1):
