@@ -153,7 +153,7 @@ def test_a_digest_is_of_names_types_shapes_and_elements_in_any_order(tmp_path: P
         ({"hafnet": "[" * 100_000}, r"metadata entry 'hafnet' is damaged \(the JSON nests deeper than 32 levels\)"),
         (
             {"hafnet": '{"version": ' + "1" * 5000 + "}"},
-            r"metadata entry 'hafnet' is damaged \(1+… is an integer of 5000 digits",
+            r"metadata entry 'hafnet' is damaged \(1+… is an integer of",
         ),
         ({"hafnet": '{"version": 3, "' + "x" * 5000 + '": 1}'}, "member 'x+...x+' is not known"),
     ],
