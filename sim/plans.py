@@ -8,12 +8,10 @@ import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 from pydantic import TypeAdapter, ValidationError
-from rich import box
-from rich.table import Table
 
 from model.costs import LayerCost, costs
 from model.errors import HafnetError
@@ -23,6 +21,7 @@ from model.plan import Plan
 from model.planner import choose
 from model.topology import Topology
 from model.ways import Override
+from sim.tables import Column, Table
 
 DATAFLOWS: dict[str, Dataflow] = {"p2s": P2S, "s2p": S2P}
 
@@ -141,29 +140,21 @@ def plan_options(command: Callable[..., None]) -> Callable[..., None]:
 def plan_table(topology: Topology, plan: Plan, results: Results, bus: int = WIDEST_BUS) -> Table:
     """What the plan is and costs, a row for each layer, with packets on a bus of `bus` bits."""
     total = costs(topology, plan, results, bus)
-    size = plan.geometry
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=f"{topology} on arrays of {size}",
-        title_justify="left",
-        title_style="bold",
-        caption="registers and memory in bits; a cycle a row read"
-        + "; ↓ zig-zag: the next layer takes each neuron as it comes" * any(layer.zigzag for layer in total.layers),
-        caption_justify="left",
-        show_footer=True,
-    )
     cycles = total.pace.cycles
     used = sum(layer.utilisation(cycles) * layer.arrays for layer in total.layers) / total.arrays
     sums = (f"{total.arrays}", "", f"{cycles}", f"{total.registers}", f"{total.memory}", f"{used:.1%}")
     lines = [("all", "", "", "", *sums, total.pace.limit), *(_line(layer, cycles) for layer in total.layers)]
     headings = ("layer", "shape", "dataflow", "lanes", "arrays", "reads", "cycles", "registers", "memory", "XNORs used")
-    for heading, cells in zip((*headings, "limited by"), zip(*lines, strict=True), strict=True):
-        # Never squeezed into the 80 columns of a file, where nobody could read it.
-        whole = max(map(len, (heading, *cells)))
-        justify: Literal["left", "right"] = (
-            "left" if heading in ("layer", "shape", "dataflow", "limited by") else "right"
-        )
-        table.add_column(heading, cells[0], justify=justify, no_wrap=True, min_width=whole)
+    columns = [
+        Column(heading, right=heading not in ("layer", "shape", "dataflow", "limited by"), footer=footer)
+        for heading, footer in zip((*headings, "limited by"), lines[0], strict=True)
+    ]
+    zigzag = "; ↓ zig-zag: the next layer takes each neuron as it comes" * any(layer.zigzag for layer in total.layers)
+    table = Table(
+        columns,
+        title=f"{topology} on arrays of {plan.geometry}",
+        caption="registers and memory in bits; a cycle a row read" + zigzag,
+    )
     for line in lines[1:]:
         table.add_row(*line)
     return table

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TimeElapsedColumn, TimeRemainingColumn
 
 from model.errors import HafnetError
 from model.faults import FREE, NO_FAULTS, FaultMap, random_faults
@@ -18,6 +17,7 @@ from model.pipeline import Results
 from model.plan import Plan
 from model.samples import Samples
 from model.topology import Topology
+from sim.tables import busy, counting_bar, plain_console
 
 NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, FAULTS, ENERGY, SUMMARY = (
     "network.safetensors",
@@ -34,7 +34,7 @@ SIMULATORS = ("verilator", "icarus")
 NEURONS, PLACED = "neurons.csv", "placed.safetensors"
 RATES = "1e-5,1e-4,1e-3,3e-3,1e-2,3e-2,1e-1,2e-1"
 
-console = Console(highlight=False, soft_wrap=True)
+console = plain_console()
 
 
 def train(folder: Path, **options: Any) -> None:
@@ -68,7 +68,7 @@ def export(folder: Path, network: Network, plan: Plan, formats: Sequence[str], f
     from model import images
 
     count = sum(grid.arrays for grid in plan.maps(network.topology) if grid is not None)
-    with console.status(f"exporting {count} arrays"):
+    with busy(console, f"exporting {count} arrays"):
         manifest = images.export(network, plan, folder / IMAGES, formats, faults)
     say(f"exported {count} arrays of {plan.geometry}, and the numbers of {len(network.layers)} layers")
     if faults.arrays:
@@ -118,7 +118,7 @@ def generate(folder: Path, topology: Topology, plan: Plan, **options: Any) -> No
     from hdl.generate import generate as run
 
     block = accelerator(topology, plan, **options)
-    with console.status(f"generating {block.arrays} arrays"):
+    with busy(console, f"generating {block.arrays} arrays"):
         manifest = run(block, folder / VERILOG)
     size = sum((folder / VERILOG / listed.file).stat().st_size for listed in manifest.files)
     say(f"generated {topology} with {manifest.arrays} arrays: {len(manifest.files)} files, {size / 1000:.0f} kB")
@@ -130,7 +130,7 @@ def synth(folder: Path, target: str) -> None:
     from sim.netlist import DESCRIPTION, synthesise
     from sim.report import cells_table
 
-    with console.status(f"synthesising for {target}"):
+    with busy(console, f"synthesising for {target}"):
         netlist = synthesise(folder / VERILOG, folder / IMAGES, folder / NETLIST, target)
     console.print(cells_table(netlist))
     wrote(folder / NETLIST / DESCRIPTION)
@@ -158,8 +158,7 @@ def verify(folder: Path, network: Network, samples: Samples, tool: Any, netlist:
 @contextmanager
 def _simulating(tool: Any) -> Iterator[Callable[[str, int, int | None], None]]:
     """A bar, and what is to be told of stage, what is done and how much that is of what."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with counting_bar(console, TimeElapsedColumn()) as bar:
         task = bar.add_task(f"{tool.name}: checking", total=None)
 
         def report(stage: str, done: int, total: int | None) -> None:
@@ -236,11 +235,10 @@ def faults(
     axis, points = campaign_points(network, **asked)
     campaign = Campaign(network, samples, points, maps, seed, axis, neurons)
     tasks = {task.key: task for task in campaign.tasks()}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     target = folder / FAULTS
     with (
         Journal(target / "journal.jsonl", campaign.settings, restart) as journal,
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+        counting_bar(console, TimeRemainingColumn()) as bar,
     ):
         missing = [task for key, task in tasks.items() if key not in journal.results]
         if len(missing) < len(tasks):
@@ -276,7 +274,7 @@ def place(folder: Path, network: Network, plan: Plan, faults: Path | None, ranki
     given = FaultMap.load(faults)
     ranking = ranking or (folder / FAULTS / NEURONS if (folder / FAULTS / NEURONS).exists() else None)
     sensitivities = None if ranking is None else load_sensitivities(ranking, network)
-    with console.status(f"placing the neurons of {len(network.layers)} layers"):
+    with busy(console, f"placing the neurons of {len(network.layers)} layers"):
         found = run(network, plan, given, sensitivities)
     say(f"faults of {faults}; " + ("all neurons count alike" if ranking is None else f"neurons count as in {ranking}"))
     console.print(placement_table(found))
@@ -389,7 +387,7 @@ def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    console.print(text, markup=False)
+    console.print(text)
 
 
 def wrote(*paths: Path) -> None:
