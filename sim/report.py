@@ -111,7 +111,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     table.add_row("values compared", f"{summary['values']}")
     table.add_row("mismatches", f"{summary['mismatches']}")
     table.add_section()
-    table.add_row("cycles per image", f"{summary['cycles_per_image']:g}")
+    table.add_row("cycles per image", f"{summary['cycles_per_image']:.12g}")
     table.add_row("arrays", f"{summary['arrays']}, {summary['cells_full']:.1%} of their cells full")
     for use in summary["layers"]:
         text = f"{use['arrays']}, {use['fill']:.1%} full, {use['utilisation']:.1%} of XNORs used"
@@ -129,7 +129,7 @@ def verification_table(each: Verification, design: str = "RTL") -> Table:
     table.add_row("values compared", f"{each.values}")
     table.add_row("mismatches", f"{each.mismatches}")
     table.add_row(f"accuracy of the {design}", "no labels" if each.accuracy is None else f"{each.accuracy:.2%}")
-    table.add_row("cycles per image", "unknown from one sample" if each.cycles is None else f"{each.cycles:g}")
+    table.add_row("cycles per image", "unknown from one sample" if each.cycles is None else f"{each.cycles:.12g}")
     table.add_row("seconds", f"{each.build_seconds:.1f} to build, {each.run_seconds:.1f} to run")
     return table
 

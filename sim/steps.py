@@ -312,7 +312,9 @@ def campaign_points(
     if cell not in (None, *CELLS):
         raise HafnetError(f"--cell {cell!r} is not known: it must be {' or '.join(CELLS)}")
     source = HFO2 if table is None else Table.load(table)
-    situations = [(text, Situation.parse(text)) for text in dict.fromkeys(conditions)]
+    # Spaces are no difference that a reader sees.
+    texts = dict.fromkeys(", ".join(map(str.strip, text.split(","))) for text in conditions)
+    situations = [(text, Situation.parse(text)) for text in texts]
     if sweep is None:
         return ERRORS, at_situations(network, situations, chosen, source, cell or CELLS[0])
     if len(situations) > 1:
