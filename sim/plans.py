@@ -5,7 +5,7 @@ plan. Where none of the options is given, a verb takes the plan of what the othe
 """
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,14 @@ from model.mapping import P2S, S2P, Dataflow, Geometry
 from model.pipeline import WIDEST_BUS, Results
 from model.plan import Plan
 from model.planner import choose
+from model.surplus import Cause, surplus
 from model.topology import Topology
 from model.ways import Override
 from sim.tables import Column, Table
 
 DATAFLOWS: dict[str, Dataflow] = {"p2s": P2S, "s2p": S2P}
+NAMED = 4
+"""So many options are named in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,27 @@ class Wish:
         found = _plan_of(made, topology) if made is not None and replace(self, fidelity=None) == Wish() else None
         plan = found or self._chosen(topology, results)
         return plan if self.fidelity is None else replace(plan, fidelity=self.fidelity)  # type: ignore[arg-type]
+
+    def surplus(self, topology: Topology, plan: Plan) -> str | None:
+        """A sentence for whoever asked for `plan` where it takes many times the arrays of the plain one."""
+        lanes = [f"--lanes {text}" for text in self.lanes]
+        lanes += [f"--cycles-per-image {self.cycles}"] * (self.cycles is not None)
+        lanes += [f"--arrays {self.arrays}"] * (self.arrays is not None)
+        asked: list[Cause] = ["lanes"] * bool(lanes) + ["dataflow"] * bool(self.dataflow)  # type: ignore[list-item]
+        found = surplus(topology, plan, asked)
+        if found is None:
+            return None
+        options: dict[Cause, Sequence[str]] = {
+            "spare rows": [f"--spare-rows {plan.geometry.spare_rows}"],
+            "signature": ["--signed-arrays"],
+            "numbers": ["--numbers-in-arrays"],
+            "lanes": lanes or ["the lanes of its layers"],
+            "dataflow": [f"--dataflow {text}" for text in self.dataflow] or ["the dataflow of its layers"],
+        }
+        causes = [option for cause in found.causes for option in options[cause]]
+        shown = causes if len(causes) <= NAMED else [*causes[:NAMED], f"{len(causes) - NAMED} more options"]
+        times = f"{found.arrays / found.plain:.1f} times the {found.plain:,} of the plain one"
+        return f"this plan takes {found.arrays:,} arrays, {times}, because of {' and '.join(shown)}"
 
     def _chosen(self, topology: Topology, results: Results) -> Plan:
         sizes = {"rows": self.rows, "columns": self.columns, "spare_rows": self.spare_rows}

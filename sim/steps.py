@@ -17,6 +17,7 @@ from model.pipeline import Results
 from model.plan import Plan
 from model.samples import Samples
 from model.topology import Topology
+from sim.plans import Wish
 from sim.tables import busy, counting_bar, plain_console
 
 NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, FAULTS, ENERGY, SUMMARY = (
@@ -61,6 +62,12 @@ def train(folder: Path, **options: Any) -> None:
     data.test.save(folder / SAMPLES)
     say(f"trained {trained.network.topology} on {data.name}: {trained.accuracy:.2%} of the test samples are right")
     wrote(folder / NETWORK, folder / SAMPLES)
+
+
+def tell_surplus(wish: Wish, topology: Topology, plan: Plan) -> None:
+    """Say so where a plan takes many times the arrays of the plain one."""
+    if (sentence := wish.surplus(topology, plan)) is not None:
+        say(sentence)
 
 
 def export(folder: Path, network: Network, plan: Plan, formats: Sequence[str], faults: FaultMap = NO_FAULTS) -> None:
@@ -184,7 +191,6 @@ def energy(
     from model.energy.coefficients import load
     from model.energy.plot import draw
     from sim import energy as counting
-    from sim.plans import Wish
     from sim.report import energy_summary, energy_table, programming_table
     from sim.tools import find
 
