@@ -21,6 +21,7 @@ from typing import Any
 import click
 import numpy as np
 
+import hafnet_rooms  # noqa: F401  (first of ours: it says where the others are)
 from model.errors import HafnetError
 from model.files import write_whole
 from model.pipeline import Results
