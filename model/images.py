@@ -330,7 +330,7 @@ def _checked(folder: Path) -> tuple[ImageManifest, dict[str, bytes]]:
     for listed in manifest.images:
         file = folder / listed.file
         if not file.is_file():
-            raise HafnetError(f"{file}: no such file, but {MANIFEST} lists it")
+            raise HafnetError(f"{file}: no such file, but {MANIFEST} lists it; `hafnet export` writes it anew")
         contents[listed.file] = file.read_bytes()
         found = _crc32(contents[listed.file])
         if found != listed.crc32:

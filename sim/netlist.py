@@ -141,6 +141,9 @@ def load_netlist(folder: Path, verilog: Path, images_folder: Path) -> Netlist:
         if not (folder / listed.file).is_file() or _sha256(folder / listed.file) != listed.sha256:
             raise HafnetError(f"{folder / listed.file} is missing or was changed since `hafnet synth` wrote it")
     for source, recorded in ((verilog / MANIFEST, netlist.verilog), (images_folder / images.MANIFEST, netlist.images)):
+        if not source.is_file():
+            verb = "export" if source.parent == images_folder else "generate"
+            raise HafnetError(f"{source}: no such file; `hafnet {verb}` writes it")
         if _sha256(source) != recorded:
             raise HafnetError(f"{folder} was not made from {source.parent} as it is now; `hafnet synth` makes it anew")
     return netlist

@@ -275,7 +275,7 @@ def place(folder: Path, network: Network, plan: Plan, faults: Path | None, ranki
     from sim.report import placement_table
 
     if faults is None and not (folder / IMAGES / images.FAULTS).exists():
-        raise HafnetError(f"{folder / IMAGES} was made without faults, so a fault map is needed: --faults FILE")
+        raise HafnetError(f"{folder / IMAGES} has no fault map: --faults FILE names one, `hafnet export` makes one")
     faults = faults or folder / IMAGES / images.FAULTS
     given = FaultMap.load(faults)
     ranking = ranking or (folder / FAULTS / NEURONS if (folder / FAULTS / NEURONS).exists() else None)
