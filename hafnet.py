@@ -23,6 +23,7 @@ from typing import Any
 import click
 import numpy as np
 
+import hafnet_rooms  # noqa: F401  (first of ours: it says where the others are)
 from model.errors import HafnetError, HafnetWarning
 from model.files import write_whole
 from model.pipeline import Results
@@ -115,6 +116,7 @@ def export(
     """
     loaded = steps.load_network(folder, network)
     plan = wish.plan(loaded.topology, folder / steps.VERILOG)
+    steps.tell_surplus(wish, loaded.topology, plan)
     chosen = steps.choose_faults(loaded.topology, plan, faults, rate, fault_seed)
     steps.export(folder, loaded, plan, formats or ("hex",), chosen)
 
@@ -162,6 +164,7 @@ def generate(
         raise HafnetError(f"--shape {shape} and --network {network} exclude each other")
     topology = Topology.parse(shape) if shape is not None else steps.load_network(folder, network).topology
     plan = wish.plan(topology, folder / steps.IMAGES, Results(top, scores))
+    steps.tell_surplus(wish, topology, plan)
     if only_plan:
         steps.show_plan(topology, plan, top=top, scores=scores, **options)
     else:
@@ -352,6 +355,7 @@ def demo(folder: Path, wish: Wish, simulators: Sequence[str], waves: bool, **opt
         steps.train(folder, **options)
     network, samples = steps.load_network(folder, None), Samples.load(folder / steps.SAMPLES)
     plan = wish.plan(network.topology)
+    steps.tell_surplus(wish, network.topology, plan)
     golden_accuracy = float(np.mean(classify(network, samples.values) == samples.labels))
     with steps.timed(seconds, "export"):
         steps.export(folder, network, plan, ("hex",))

@@ -353,7 +353,7 @@ def _checked(folder: Path) -> tuple[ImageManifest, dict[str, bytes]]:
             raise HafnetError(f"{path}: {listed.file!r} is listed twice")
         file = folder / listed.file
         if not file.is_file():
-            raise HafnetError(f"{file}: no such file, but {MANIFEST} lists it")
+            raise HafnetError(f"{file}: no such file, but {MANIFEST} lists it; `hafnet export` writes it anew")
         contents[listed.file] = read_bytes(file)
         found = _crc32(contents[listed.file])
         if found != listed.crc32:

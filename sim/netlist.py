@@ -157,6 +157,9 @@ def load_netlist(folder: Path, verilog: Path, images_folder: Path, network: Netw
         raise HafnetError(f"{path}: the digest of the network is missing; `hafnet synth` writes it anew")
     check_files(folder, netlist.files, DESCRIPTION, OURS)
     for source, recorded in ((verilog / MANIFEST, netlist.verilog), (images_folder / images.MANIFEST, netlist.images)):
+        if not source.is_file():
+            verb = "export" if source.parent == images_folder else "generate"
+            raise HafnetError(f"{source}: no such file; `hafnet {verb}` writes it")
         if _sha256(source) != recorded:
             raise HafnetError(f"{folder} was not made from {source.parent} as it is now; `hafnet synth` makes it anew")
     if netlist.network is None:

@@ -6,15 +6,13 @@ plan. Where none of the options is given, a verb takes the plan of what the othe
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 from pydantic import TypeAdapter, ValidationError
-from rich import box
-from rich.table import Table
 
 from model.costs import LayerCost, costs
 from model.errors import HafnetError, short
@@ -23,14 +21,18 @@ from model.mapping import P2S, S2P, Dataflow, Geometry
 from model.pipeline import WIDEST_BUS, Results
 from model.plan import POOLING, Plan
 from model.planner import choose
+from model.surplus import Cause, surplus
 from model.topology import Topology
 from model.user_files import LARGEST_TEXT, read_bytes
 from model.ways import Override
+from sim.tables import Column, Table
 
 DATAFLOWS: dict[str, Dataflow] = {"p2s": P2S, "s2p": S2P}
 TEXTS = {dataflow: text for text, dataflow in DATAFLOWS.items()}
 OPTIONS = {"cycles": "--cycles-per-image"}
 """Options that are not called as what they become in a wish."""
+NAMED = 4
+"""So many options are named in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,27 @@ class Wish:
         found = _plan_of(made, topology) if made is not None and replace(self, fidelity=None) == Wish() else None
         plan = found or self._chosen(topology, results)
         return plan if self.fidelity is None else replace(plan, fidelity=self.fidelity)  # type: ignore[arg-type]
+
+    def surplus(self, topology: Topology, plan: Plan) -> str | None:
+        """A sentence for whoever asked for `plan` where it takes many times the arrays of the plain one."""
+        lanes = [f"--lanes {text}" for text in self.lanes]
+        lanes += [f"--cycles-per-image {self.cycles}"] * (self.cycles is not None)
+        lanes += [f"--arrays {self.arrays}"] * (self.arrays is not None)
+        asked: list[Cause] = ["lanes"] * bool(lanes) + ["dataflow"] * bool(self.dataflow)  # type: ignore[list-item]
+        found = surplus(topology, plan, asked)
+        if found is None:
+            return None
+        options: dict[Cause, Sequence[str]] = {
+            "spare rows": [f"--spare-rows {plan.geometry.spare_rows}"],
+            "signature": ["--signed-arrays"],
+            "numbers": ["--numbers-in-arrays"],
+            "lanes": lanes or ["the lanes of its layers"],
+            "dataflow": [f"--dataflow {text}" for text in self.dataflow] or ["the dataflow of its layers"],
+        }
+        causes = [option for cause in found.causes for option in options[cause]]
+        shown = causes if len(causes) <= NAMED else [*causes[:NAMED], f"{len(causes) - NAMED} more options"]
+        times = f"{found.arrays / found.plain:.1f} times the {found.plain:,} of the plain one"
+        return f"this plan takes {found.arrays:,} arrays, {times}, because of {' and '.join(shown)}"
 
     def _chosen(self, topology: Topology, results: Results) -> Plan:
         sizes = {"rows": self.rows, "columns": self.columns, "spare_rows": self.spare_rows}
@@ -217,29 +240,21 @@ def plan_options(command: Callable[..., None]) -> Callable[..., None]:
 def plan_table(topology: Topology, plan: Plan, results: Results, bus: int = WIDEST_BUS) -> Table:
     """What the plan is and costs, a row for each layer, with packets on a bus of `bus` bits."""
     total = costs(topology, plan, results, bus)
-    size = plan.geometry
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=f"{topology} on arrays of {size}",
-        title_justify="left",
-        title_style="bold",
-        caption="registers and memory in bits; a cycle a row read"
-        + "; ↓ zig-zag: the next layer takes each neuron as it comes" * any(layer.zigzag for layer in total.layers),
-        caption_justify="left",
-        show_footer=True,
-    )
     cycles = total.pace.cycles
     used = sum(layer.utilisation(cycles) * layer.arrays for layer in total.layers) / total.arrays
     sums = (f"{total.arrays}", "", f"{cycles}", f"{total.registers}", f"{total.memory}", f"{used:.1%}")
     lines = [("all", "", "", "", *sums, total.pace.limit), *(_line(layer, cycles) for layer in total.layers)]
     headings = ("layer", "shape", "dataflow", "lanes", "arrays", "reads", "cycles", "registers", "memory", "XNORs used")
-    for heading, cells in zip((*headings, "limited by"), zip(*lines, strict=True), strict=True):
-        # Never squeezed into the 80 columns of a file, where nobody could read it.
-        whole = max(map(len, (heading, *cells)))
-        justify: Literal["left", "right"] = (
-            "left" if heading in ("layer", "shape", "dataflow", "limited by") else "right"
-        )
-        table.add_column(heading, cells[0], justify=justify, no_wrap=True, min_width=whole)
+    columns = [
+        Column(heading, right=heading not in ("layer", "shape", "dataflow", "limited by"), footer=footer)
+        for heading, footer in zip((*headings, "limited by"), lines[0], strict=True)
+    ]
+    zigzag = "; ↓ zig-zag: the next layer takes each neuron as it comes" * any(layer.zigzag for layer in total.layers)
+    table = Table(
+        columns,
+        title=f"{topology} on arrays of {plan.geometry}",
+        caption="registers and memory in bits; a cycle a row read" + zigzag,
+    )
     for line in lines[1:]:
         table.add_row(*line)
     return table

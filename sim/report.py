@@ -4,9 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from model.campaign.outcome import Outcome
 from model.device.energy import Activity
 from model.energy.account import CONVENTION, EVENTS, PROGRAMMED, Account
@@ -15,6 +12,7 @@ from model.placement import Placement
 from model.plan import Plan
 from model.topology import Convolution, Dense
 from sim.netlist import Netlist
+from sim.tables import Column, Table, right
 from sim.verify import Verification
 
 
@@ -99,7 +97,7 @@ def summarise(
 
 
 def _plain_table(title: str) -> Table:
-    return Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", show_header=False)
+    return Table((Column(""), Column("")), title=title)
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table:
@@ -113,7 +111,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     table.add_row("values compared", f"{summary['values']}")
     table.add_row("mismatches", f"{summary['mismatches']}")
     table.add_section()
-    table.add_row("cycles per image", f"{summary['cycles_per_image']:g}")
+    table.add_row("cycles per image", f"{summary['cycles_per_image']:.12g}")
     table.add_row("arrays", f"{summary['arrays']}, {summary['cells_full']:.1%} of their cells full")
     for use in summary["layers"]:
         text = f"{use['arrays']}, {use['fill']:.1%} full, {use['utilisation']:.1%} of XNORs used"
@@ -131,16 +129,15 @@ def verification_table(each: Verification, design: str = "RTL") -> Table:
     table.add_row("values compared", f"{each.values}")
     table.add_row("mismatches", f"{each.mismatches}")
     table.add_row(f"accuracy of the {design}", "no labels" if each.accuracy is None else f"{each.accuracy:.2%}")
-    table.add_row("cycles per image", "unknown from one sample" if each.cycles is None else f"{each.cycles:g}")
+    table.add_row("cycles per image", "unknown from one sample" if each.cycles is None else f"{each.cycles:.12g}")
     table.add_row("seconds", f"{each.build_seconds:.1f} to build, {each.run_seconds:.1f} to run")
     return table
 
 
 def uses_table(uses: Sequence[LayerUse]) -> Table:
     """A row for each layer's arrays."""
-    table = Table("layer", box=box.SIMPLE_HEAD)
-    for heading in ("fan-in", "fan-out", "lanes", "arrays", "cells full", "row reads", "XNORs used"):
-        table.add_column(heading, justify="right")
+    headings = ("fan-in", "fan-out", "lanes", "arrays", "cells full", "row reads", "XNORs used")
+    table = Table((Column("layer"), *right(*headings)))
     for use in uses:
         numbers = (
             f"{use.fan_in}",
@@ -168,9 +165,8 @@ def points_table(outcome: Outcome) -> Table:
     """A row for each point of a campaign."""
     campaign = outcome.campaign
     title = f"{campaign.network.topology}, {len(campaign.samples):,} samples"
-    table = Table(_point(outcome), box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    for heading in ("maps", "accuracy", "95 % confidence", "least", "most"):
-        table.add_column(heading, justify="right")
+    headings = ("maps", "accuracy", "95 % confidence", "least", "most")
+    table = Table((Column(_point(outcome)), *right(*headings)), title)
     for each in outcome.points:
         found = each.summary
         interval = "" if found.low is None else f"{found.low:.2%} … {found.high:.2%}"
@@ -182,9 +178,7 @@ def points_table(outcome: Outcome) -> Table:
 def facts_table(outcome: Outcome) -> Table:
     """What programming conditions do to devices; a row for each point that has one."""
     title = "What the device model says of the devices (estimates, unless measured)"
-    table = Table(_point(outcome), box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    for name in outcome.facts:
-        table.add_column(FACTS[name], justify="right")
+    table = Table((Column(_point(outcome)), *right(*(FACTS[name] for name in outcome.facts))), title)
     for each in outcome.points:
         if each.point.facts:
             table.add_row(each.point.label, *(f"{each.point.facts[name]:.3g}" for name in outcome.facts))
@@ -198,9 +192,7 @@ def _point(outcome: Outcome) -> str:
 def sensitivity_table(outcome: Outcome, count: int = 10) -> Table:
     """The neurons that an error hits hardest."""
     title = f"Neurons that errors at {outcome.campaign.neurons:g} in them alone hit hardest, of {len(outcome.neurons)}"
-    table = Table("layer", box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    for heading in ("neuron", "classes changed", "accuracy lost"):
-        table.add_column(heading, justify="right")
+    table = Table((Column("layer"), *right("neuron", "classes changed", "accuracy lost")), title)
     for each in outcome.neurons[:count]:
         table.add_row(each.layer, f"{each.neuron}", f"{each.changed:.3%}", f"{each.lost:.3%}")
     return table
@@ -209,10 +201,8 @@ def sensitivity_table(outcome: Outcome, count: int = 10) -> Table:
 def placement_table(placement: Placement) -> Table:
     """A row for each layer: the weights that are expected to be read wrongly, before and after."""
     title = "Weights that are expected to be read wrongly"
-    table = Table("layer", box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    for heading in ("weights", "before", "after", "by what they matter: before", "after"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
+    headings = ("weights", "before", "after", "by what they matter: before", "after")
+    table = Table((Column("layer"), *right(*headings), Column("", prose=True)), title)
     layers = placement.network.layers
     weights = {layer.name: layer.weights.size for layer in layers if isinstance(layer, WeightedLayer)}
     for each in placement.layers:
@@ -224,13 +214,11 @@ def placement_table(placement: Placement) -> Table:
 def energy_table(account: Account) -> Table:
     """A row for each event of an inference, and the sum."""
     title = f"{account.topology} at {account.supply:g} V, an inference"
-    table = Table("event", box=box.SIMPLE_HEAD, title=title, title_justify="left", show_footer=True)
-    table.columns[0].footer = "all that was counted"
-    spent = account.inference
-    total = spent.nanojoules_per_inference
-    for heading, footer in (("count", ""), ("fF", ""), ("nJ", f"{total:.4g}"), ("share", "")):
-        table.add_column(heading, justify="right", footer=footer, no_wrap=True)
-    table.add_column("source of the fF")
+    total = account.inference.nanojoules_per_inference
+    sums = (("count", ""), ("fF", ""), ("nJ", f"{total:.4g}"), ("share", ""))
+    numbers = (Column(heading, right=True, footer=footer) for heading, footer in sums)
+    named = Column("event", footer="all that was counted")
+    table = Table((named, *numbers, Column("source of the fF", prose=True)), title)
     for line in account.lines():
         told = ("not counted", "", "")
         if line.count is not None and line.joules is not None:
@@ -243,16 +231,14 @@ def energy_table(account: Account) -> Table:
 def programming_table(account: Account) -> Table:
     """What programming the whole network costs: a chip that is pristine, and one that is formed."""
     title = f"Programming all arrays once, {account.condition_name!r}: {account.condition}"
-    table = Table("event", box=box.SIMPLE_HEAD, title=title, title_justify="left", show_footer=True)
-    table.caption, table.caption_justify = f"pJ of pulses: {account.source_of_pulses}", "left"
-    table.columns[0].footer = "together"
     phases = {"first": account.first, "again": account.again}
     spent = {phase: account.of(activity) for phase, activity in phases.items()}
     each = account.of(Activity(forms=1, sets=1, resets=1, rows=1, reads=1)).parts
-    table.add_column("pJ each", justify="right")
+    columns = [Column("event", footer="together"), *right("pJ each")]
     for phase, found in spent.items():
-        table.add_column(f"count, {phase}", justify="right")
-        table.add_column("µJ", justify="right", footer=_plain(sum(found.parts.values()) * 1e6))
+        sums = _plain(sum(found.parts.values()) * 1e6)
+        columns += [*right(f"count, {phase}"), Column("µJ", right=True, footer=sums)]
+    table = Table(columns, title, caption=f"pJ of pulses: {account.source_of_pulses}")
     for event in PROGRAMMED:
         row = [PROGRAMMED[event], _plain(each[event] * 1e12)]
         for phase, activity in phases.items():
@@ -277,8 +263,7 @@ def energy_summary(account: Account) -> str:
 
 def cells_table(netlist: Netlist) -> Table:
     """A row for each type of cell."""
-    table = Table("cell", box=box.SIMPLE_HEAD, title=f"{netlist.command}, Yosys {netlist.yosys}", title_justify="left")
-    table.add_column("count", justify="right")
+    table = Table((Column("cell"), *right("count")), title=f"{netlist.command}, Yosys {netlist.yosys}")
     for cell, count in netlist.cells.items():
         table.add_row(cell, f"{count}")
     return table

@@ -6,6 +6,7 @@ run from pytest and from the command line alike.
 
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
+from hafnet_rooms import ours_first
 from hdl.emit import BY_PATH
 from model.errors import HafnetError
 from sim.tools import Tool
@@ -78,7 +80,7 @@ class Design:
         job_file.write_text(json.dumps(job), encoding="utf-8")
         result_file.unlink(missing_ok=True)
         runner = get_runner(self.tool.name)
-        with self.tool.on_path(), _watched(folder / "progress", progress):
+        with self.tool.on_path(), _ours_first(), _watched(folder / "progress", progress):
             try:
                 results = runner.test(
                     test_module=bench,
@@ -99,6 +101,17 @@ class Design:
         if failed or not result_file.exists():
             raise SimulationError(f"{bench} failed on {self.tool.name} ({log}):\n{_tail(log)}")
         return json.loads(result_file.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def _ours_first() -> Iterator[None]:
+    """Have the simulator's Python, whose search path cocotb makes of this one's, find our packages first."""
+    before = list(sys.path)
+    sys.path[:] = ours_first(before)
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 @contextmanager

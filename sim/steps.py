@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TimeElapsedColumn, TimeRemainingColumn
 
 from model.errors import HafnetError
 from model.faults import FREE, NO_FAULTS, FaultMap, random_faults
@@ -18,6 +17,8 @@ from model.pipeline import Results
 from model.plan import Plan
 from model.samples import Samples
 from model.topology import Topology
+from sim.plans import Wish
+from sim.tables import busy, counting_bar, plain_console
 
 NETWORK, SAMPLES, IMAGES, VERILOG, NETLIST, SIMULATION, FAULTS, ENERGY, SUMMARY = (
     "network.safetensors",
@@ -34,7 +35,7 @@ SIMULATORS = ("verilator", "icarus")
 NEURONS, PLACED = "neurons.csv", "placed.safetensors"
 RATES = "1e-5,1e-4,1e-3,3e-3,1e-2,3e-2,1e-1,2e-1"
 
-console = Console(highlight=False, soft_wrap=True)
+console = plain_console()
 
 
 def train(folder: Path, **options: Any) -> None:
@@ -63,12 +64,18 @@ def train(folder: Path, **options: Any) -> None:
     wrote(folder / NETWORK, folder / SAMPLES)
 
 
+def tell_surplus(wish: Wish, topology: Topology, plan: Plan) -> None:
+    """Say so where a plan takes many times the arrays of the plain one."""
+    if (sentence := wish.surplus(topology, plan)) is not None:
+        say(sentence)
+
+
 def export(folder: Path, network: Network, plan: Plan, formats: Sequence[str], faults: FaultMap = NO_FAULTS) -> None:
     """Write memory images."""
     from model import images
 
     count = sum(grid.arrays for grid in plan.maps(network.topology) if grid is not None)
-    with console.status(f"exporting {count} arrays"):
+    with busy(console, f"exporting {count} arrays"):
         manifest = images.export(network, plan, folder / IMAGES, formats, faults)
     say(f"exported {count} arrays of {plan.geometry}, and the numbers of {len(network.layers)} layers")
     if faults.arrays:
@@ -118,7 +125,7 @@ def generate(folder: Path, topology: Topology, plan: Plan, **options: Any) -> No
     from hdl.generate import generate as run
 
     block = accelerator(topology, plan, **options)
-    with console.status(f"generating {block.arrays} arrays"):
+    with busy(console, f"generating {block.arrays} arrays"):
         manifest = run(block, folder / VERILOG)
     size = sum((folder / VERILOG / listed.file).stat().st_size for listed in manifest.files)
     say(f"generated {topology} with {manifest.arrays} arrays: {len(manifest.files)} files, {size / 1000:.0f} kB")
@@ -132,7 +139,7 @@ def synth(folder: Path, target: str, network: Path | None = None) -> None:
 
     there = network is not None or (folder / NETWORK).exists()
     expected = load_network(folder, network) if there else None
-    with console.status(f"synthesising for {target}"):
+    with busy(console, f"synthesising for {target}"):
         netlist = synthesise(folder / VERILOG, folder / IMAGES, folder / NETLIST, target, expected)
     console.print(cells_table(netlist))
     wrote(folder / NETLIST / DESCRIPTION)
@@ -160,8 +167,7 @@ def verify(folder: Path, network: Network, samples: Samples, tool: Any, netlist:
 @contextmanager
 def _simulating(tool: Any) -> Iterator[Callable[[str, int, int | None], None]]:
     """A bar, and what is to be told of stage, what is done and how much that is of what."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with counting_bar(console, TimeElapsedColumn()) as bar:
         task = bar.add_task(f"{tool.name}: checking", total=None)
 
         def report(stage: str, done: int, total: int | None) -> None:
@@ -187,7 +193,6 @@ def energy(
     from model.energy.coefficients import load
     from model.energy.plot import draw
     from sim import energy as counting
-    from sim.plans import Wish
     from sim.report import energy_summary, energy_table, programming_table
     from sim.tools import find
 
@@ -238,11 +243,10 @@ def faults(
     axis, points = campaign_points(network, **asked)
     campaign = Campaign(network, samples, points, maps, seed, axis, neurons)
     tasks = {task.key: task for task in campaign.tasks()}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     target = folder / FAULTS
     with (
         Journal(target / "journal.jsonl", campaign.settings, restart) as journal,
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+        counting_bar(console, TimeRemainingColumn()) as bar,
     ):
         missing = [task for key, task in tasks.items() if key not in journal.results]
         if len(missing) < len(tasks):
@@ -273,12 +277,12 @@ def place(folder: Path, network: Network, plan: Plan, faults: Path | None, ranki
     from sim.report import placement_table
 
     if faults is None and not (folder / IMAGES / images.FAULTS).exists():
-        raise HafnetError(f"{folder / IMAGES} was made without faults, so a fault map is needed: --faults FILE")
+        raise HafnetError(f"{folder / IMAGES} has no fault map: --faults FILE names one, `hafnet export` makes one")
     faults = faults or folder / IMAGES / images.FAULTS
     given = FaultMap.load(faults)
     ranking = ranking or (folder / FAULTS / NEURONS if (folder / FAULTS / NEURONS).exists() else None)
     sensitivities = None if ranking is None else load_sensitivities(ranking, network)
-    with console.status(f"placing the neurons of {len(network.layers)} layers"):
+    with busy(console, f"placing the neurons of {len(network.layers)} layers"):
         found = run(network, plan, given, sensitivities)
     say(f"faults of {faults}; " + ("all neurons count alike" if ranking is None else f"neurons count as in {ranking}"))
     console.print(placement_table(found))
@@ -316,7 +320,9 @@ def campaign_points(
     if cell not in (None, *CELLS):
         raise HafnetError(f"--cell {cell!r} is not known: it must be {' or '.join(CELLS)}")
     source = HFO2 if table is None else Table.load(table)
-    situations = [(text, Situation.parse(text)) for text in dict.fromkeys(conditions)]
+    # Spaces are no difference that a reader sees.
+    texts = dict.fromkeys(", ".join(map(str.strip, text.split(","))) for text in conditions)
+    situations = [(text, Situation.parse(text)) for text in texts]
     if sweep is None:
         return ERRORS, at_situations(network, situations, chosen, source, cell or CELLS[0])
     if len(situations) > 1:
@@ -411,7 +417,7 @@ def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    console.print(text, markup=False)
+    console.print(text)
 
 
 def wrote(*paths: Path) -> None:

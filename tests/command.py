@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from rich.console import Console
 
 import hafnet
 from sim import steps
+from sim.tables import plain_console
 
 Run = Callable[..., tuple[int, str, str]]
 """The fixture `run`: `run("generate", folder)` gives exit code, standard output and standard error."""
@@ -16,7 +16,7 @@ Run = Callable[..., tuple[int, str, str]]
 def command(patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> Run:
     def call(*arguments: object) -> tuple[int, str, str]:
         patch.setattr(sys, "argv", ["hafnet", *map(str, arguments)])
-        patch.setattr(steps, "console", Console(highlight=False, soft_wrap=True, width=100))
+        patch.setattr(steps, "console", plain_console(width=100))
         code = 0
         try:
             hafnet.main()

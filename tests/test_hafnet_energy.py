@@ -22,7 +22,7 @@ from model.samples import Samples
 from sim import activity
 from sim.tools import Tool
 
-FILES = {"energy.csv", "energy.json", "energy.svg", "energy.png"}
+FILES = {"energy.csv", "energy.json", "energy.svg", "energy.png", "energy.pdf"}
 SHAPE = (12, 9, 3)
 
 

@@ -19,7 +19,7 @@ from model.network import Network
 from model.random_network import random_network
 from model.samples import Samples
 
-FILES = ("faults.csv", "faults.json", "faults.svg", "faults.png")
+FILES = ("faults.csv", "faults.json", "faults.svg", "faults.png", "faults.pdf")
 
 
 def make(folder: Path, shape: tuple[int, ...], count: int) -> Path:

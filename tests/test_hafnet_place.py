@@ -81,4 +81,4 @@ def test_without_images_and_map_it_says_what_is_missing(tmp_path: Path, run: Run
     random_network((5, 4, 2), seed=1).save(tmp_path / "network.safetensors")
     code, _, err = run("place", tmp_path, "--fidelity", "devices")
     assert code == 2
-    assert re.search(r"images was made without faults, so a fault map is needed: --faults FILE", err)
+    assert re.search(r"images has no fault map: --faults FILE names one, `hafnet export` makes one", err)

@@ -1,5 +1,7 @@
 """Campaigns: their points and tasks, what they refuse, and the journal of their results."""
 
+import csv
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from model.campaign.engine import Engine
 from model.campaign.journal import Journal
-from model.campaign.outcome import collect
+from model.campaign.outcome import collect, points_csv
 from model.campaign.points import BLOCK, CLEAN, NEURON_MAPS, Campaign, Point, at_rates
 from model.errors import HafnetError
 from model.golden import classify
@@ -41,6 +43,16 @@ def test_points_are_in_order_behind_one_without_errors() -> None:
     assert [point.value for point in asked.points] == [None, 0, 1e-3, 0.1]
     counts = [sum(task.point == index for task in asked.tasks()) for index in range(4)]
     assert counts == [1, 1, 7, 7]  # where nothing errs all maps are alike
+
+
+def test_points_near_each_other_have_names_of_their_own() -> None:
+    rates = (0.1, 0.1000000001, 0.10000000000001)
+    asked = campaign(*rates, maps=1)
+    assert [point.label for point in asked.points[1:]] == list(map(repr, sorted(rates)))
+    assert asked.on_axis
+    rows = list(csv.DictReader(io.StringIO(points_csv(collect(asked, results(asked))))))
+    assert [float(row["point"]) for row in rows[1:]] == sorted(rates)
+    assert [float(row["weight error rate"]) for row in rows[1:]] == sorted(rates)
 
 
 def test_accuracy_falls_with_errors_and_stays_without() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MAY_IMPORT = {"model": {"model"}, "hdl": {"model", "hdl"}, "sim": {"model", "hdl", "sim"}}
-ROOMS = {*MAY_IMPORT, "hafnet"}
+MAY_IMPORT = {"model": {"model"}, "hdl": {"model", "hdl"}, "sim": {"model", "hdl", "sim", "hafnet_rooms"}}
+ROOMS = {*MAY_IMPORT, "hafnet", "hafnet_rooms"}
 # Modules that hold weights or floating point: the hardware is described from geometry alone.
 WEIGHTS = ("network", "golden", "images", "samples", "training", "device", "campaign")
 NOT_FOR_HDL = {"numpy", "torch", *(f"model.{name}" for name in WEIGHTS)}

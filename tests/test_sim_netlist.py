@@ -237,3 +237,33 @@ def test_the_verbs(template: Path, project: Path, run: Run, require_simulator: R
     assert "netlist and golden agree on all 110 values, on icarus" in out
     assert run(*simulation, "--program")[0] == 2
     assert run("synth", project, "--target", "ecp6")[0] == 2
+
+
+def test_yosys_reads_images_from_the_folder_that_it_runs_in(project: Path) -> None:
+    """As docs/accelerator.md says."""
+    top = "hierarchy -check -top hafnet_accelerator"
+    run_yosys(f"read_verilog -sv verilog/*.sv; {top}", project)
+    with pytest.raises(SynthesisError, match=r"Can not open file `images/\S+\.hex` for"):
+        run_yosys(f"read_verilog -sv *.sv; {top}", project / "verilog")
+
+
+def test_a_verb_that_needs_what_another_one_makes_names_it(project: Path, run: Run) -> None:
+    """Whatever is missing: exit code 2 and one sentence with the command."""
+    network, parts = project / "network.safetensors", {"images": "export", "verilog": "generate", "netlist": "synth"}
+    needs: dict[tuple[object, ...], tuple[str, ...]] = {
+        ("verify", project, "--random", 2, "--simulator", "icarus"): ("images", "verilog"),
+        ("verify", project, "--random", 2, "--simulator", "icarus", "--netlist"): ("images", "verilog", "netlist"),
+        ("synth", project): ("images", "verilog"),
+        ("energy", project, "--random", 2): ("images", "verilog"),
+    }
+    for arguments, needed in needs.items():
+        for part in needed:
+            (project / part).rename(project / "away")
+            code, out, err = run(*arguments)
+            assert (code, out) == (2, ""), err
+            assert re.fullmatch(rf"hafnet: \S+{part}\S*: no such file; `hafnet {parts[part]}` writes it\n", err), err
+            (project / "away").rename(project / part)
+    shutil.rmtree(project / "images")
+    code, _, err = run("place", project, "--network", network)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--faults FILE names one, `hafnet export` makes one" in err

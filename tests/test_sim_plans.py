@@ -123,3 +123,30 @@ def test_verilog_follows_the_plan_of_images_and_the_other_way_round(project: Pat
     (project / "images" / "manifest.json").write_text("{}")
     assert Wish().plan(network.topology, project / "images") == choose(network.topology, Geometry())
     assert Wish().plan(network.topology, project / "verilog") == other
+
+
+def test_a_plan_of_many_times_the_arrays_says_so_and_names_the_options(project: Path, run: Run) -> None:
+    """In every verb that makes one; a plan that is taken over is told of, too."""
+    says = "this plan takes {} arrays, {} times the 3 of the plain one, because of {}\n"
+    spare = says.format(19, "6.3", "--spare-rows 31")
+    for verb, options in (
+        ("generate", ("--spare-rows", 31, "--plan")),
+        ("export", ("--spare-rows", 31)),
+        ("generate", ()),
+    ):
+        code, out, err = run(verb, project, *options)
+        assert code == 0, err
+        assert out.startswith(spare)
+    options = ("--plan", "--lanes", "hidden0=9", "--lanes", "hidden1=7", "--cycles-per-image", 9, "--spare-rows", 20)
+    _, out, _ = run("generate", project, *options)
+    causes = "--lanes hidden0=9 and --lanes hidden1=7 and --cycles-per-image 9"
+    assert out.startswith(says.format(17, "5.7", causes))
+    assert "this plan takes" not in run("generate", project, "--plan", "--spare-rows", 2)[1]
+
+
+def test_no_sentence_names_a_hundred_options() -> None:
+    topology = Topology.dense((9,) * 102)
+    wish = Wish(lanes=tuple(f"layer{index}=9" for index in range(101)))
+    sentence = wish.surplus(topology, wish.plan(topology))
+    assert sentence is not None
+    assert sentence.endswith("--lanes layer3=9 and 97 more options")

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from model.campaign.draw import Misreads, Rate, expected_errors
-from model.campaign.points import Point, chosen_layers
+from model.campaign.points import Point, chosen_layers, label_of
 from model.device.energy import Pulses
 from model.device.presets import AGEING, HFO2
 from model.device.resistance import Source
@@ -50,7 +50,7 @@ def swept(
     """Likewise a point for each value of a sweep, on its axis."""
     chosen = chosen_layers(network, layers)
     return tuple(
-        _point(chosen, f"{number:g}", number, base.with_(sweep.quantity, value), source, cell)
+        _point(chosen, label_of(number), number, base.with_(sweep.quantity, value), source, cell)
         for number, value in zip(sweep.numbers, sweep.values, strict=True)
     )
 

@@ -75,8 +75,13 @@ def collect(campaign: Campaign, results: Mapping[str, Any]) -> Outcome:
 def points_csv(outcome: Outcome) -> str:
     """A row for each point, with its facts; accuracies are 0 … 1, and what one map cannot tell is empty."""
     names, facts = [field.name for field in fields(Summary)], outcome.facts
+
+    def place(point: Point) -> float | str | None:
+        """Digits enough to tell it from all others."""
+        return point.label if outcome.campaign.on_axis and point.value is not None else point.value
+
     rows = (
-        [each.point.label, each.point.value, *map(each.point.facts.get, facts), *asdict(each.summary).values()]
+        [each.point.label, place(each.point), *map(each.point.facts.get, facts), *asdict(each.summary).values()]
         for each in outcome.points
     )
     return _csv(["point", outcome.campaign.axis, *facts, *names], rows)

@@ -1,51 +1,77 @@
-"""The picture of a campaign: accuracy against what made the weights err, as SVG and PNG."""
+"""The picture of a campaign: accuracy against what made the weights err, as SVG, PNG and PDF."""
 
-import textwrap
+import math
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from model.campaign.outcome import Outcome
-from model.campaign.points import ERRORS
+from model.campaign.points import ERRORS, label_of
 from model.campaign.statistics import Summary
-from model.pictures import CURVE, LINE, QUIET, plain, rendered
+from model.pictures import (
+    CURVE,
+    QUIET,
+    Shown,
+    few_numbers,
+    label,
+    logarithmic,
+    named_rows,
+    plain,
+    rendered,
+    shares,
+    title,
+)
 
 SIZE = (6.4, 4.0)
-"""Inches."""
+FRAME, ROW = 1.5, 0.42
+"""Inches: of a picture of a curve, of all that is above and below named points, of such a point."""
 DECADE = 5
 """An axis whose values span such a factor is logarithmic."""
+CERTAIN = 1.0
+"""The largest error rate."""
 
 
 def draw(outcome: Outcome) -> dict[str, bytes]:
-    """The picture as the bytes of its files, by "svg" and "png": the same outcome, the same bytes."""
-    return rendered(lambda: _figure(outcome))
+    """The picture as the bytes of its files, by "svg", "png" and "pdf": the same outcome, the same bytes."""
+    return rendered(lambda shown: figure_of(outcome, shown))
 
 
-def _figure(outcome: Outcome) -> Figure:
+def figure_of(outcome: Outcome, shown: Shown) -> Figure:
     """Accuracy along the axis, and below how often weights err where that is not the axis; or, where points have names,
     a line for each.
     """
     if not outcome.campaign.on_axis:
-        figure = Figure(figsize=(SIZE[0], 1.4 + 0.4 * len(outcome.points)), layout="constrained")
-        _names(figure.add_subplot(), outcome)
+        figure = Figure(figsize=(SIZE[0], FRAME), layout="constrained")
+        title(figure, _title(outcome))
+        _names(figure.add_subplot(), outcome, shown)
+        _legend(figure)
         return figure
     if not outcome.facts:
         figure = Figure(figsize=SIZE, layout="constrained")
+        title(figure, _title(outcome))
         last = figure.add_subplot()
         _accuracy(last, outcome)
     else:
         figure = Figure(figsize=(SIZE[0], SIZE[1] * 1.4), layout="constrained")
+        title(figure, _title(outcome))
         axes, last = figure.subplots(2, sharex=True, height_ratios=(5, 2))
         _accuracy(axes, outcome)
         _errors(last, outcome)
     last.set_xlabel(outcome.campaign.axis)
+    _legend(figure)
     return figure
 
 
-def _names(axes: Axes, outcome: Outcome) -> None:
+def _legend(figure: Figure) -> None:
+    handles = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*handles, frameon=False, loc="outside lower center", ncols=3, fontsize=8)
+
+
+def _names(axes: Axes, outcome: Outcome, shown: Shown) -> None:
     clean, *found = outcome.points
-    places, summaries = range(len(found)), [each.summary for each in found]
+    names = [f"{each.point.facts['weight_error_rate']:.2g} of weights err" for each in found]
+    labels = [f"{label(shown(each.point.label))}\n{name}" for each, name in zip(found, names, strict=True)]
+    places, summaries = named_rows(axes, labels, ROW), [each.summary for each in found]
     axes.axvline(clean.summary.mean, color=QUIET, linestyle=(0, (4, 3)), linewidth=1, label="without errors", zorder=1)
     least, most = [each.least for each in summaries], [each.most for each in summaries]
     axes.hlines(places, least, most, color=CURVE, alpha=0.2, linewidth=9, label="least and most of all maps")
@@ -53,21 +79,27 @@ def _names(axes: Axes, outcome: Outcome) -> None:
         [each.mean for each in summaries], places, xerr=_reaches(summaries), color=CURVE, marker="o", markersize=3.5,
         linestyle="none", capsize=2.5, label="mean, 95 % confidence", zorder=3,
     )  # fmt: skip
-    names = [f"{each.point.label}\n{each.point.facts['weight_error_rate']:.2g} of weights err" for each in found]
-    axes.set_yticks(places, names)
-    axes.invert_yaxis()
     axes.set_xlabel(f"accuracy on {len(outcome.campaign.samples):,} samples")
-    axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_title(_title(outcome), fontsize=10)
+    shares(axes, "x", _ends(outcome))
     plain(axes, "x")
-    axes.figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=8)
+
+
+def _ends(outcome: Outcome) -> list[float]:
+    """All accuracies that are drawn, and the ends of what is drawn around them."""
+    found = [each.summary for each in outcome.points]
+    bounds = [value for each in found for value in (each.low, each.high) if value is not None]
+    return [*bounds, *(value for each in found for value in (each.least, each.most))]
 
 
 def _errors(axes: Axes, outcome: Outcome) -> None:
-    known = [each.point for each in outcome.points if each.point.value is not None]
-    pairs = [(point.value, point.facts["weight_error_rate"]) for point in known if point.facts["weight_error_rate"]]
-    axes.plot(*zip(*pairs, strict=True) if pairs else ((), ()), color=CURVE, marker="o", markersize=3.5, linewidth=1.2)
-    axes.set_yscale("log")
+    known = [(each.point.value, each.point.facts["weight_error_rate"]) for each in outcome.points if each.point.facts]
+    above = [pair for pair in known if pair[1]]
+    axes.plot(*zip(*(above or known), strict=True), color=CURVE, marker="o", markersize=3.5, linewidth=1.2)
+    if above:
+        logarithmic(axes, "y", CERTAIN)
+    else:
+        axes.set_ylim(-0.05, 1)
+        few_numbers(axes, "y")
     axes.set_ylabel(ERRORS)
     plain(axes)
 
@@ -75,15 +107,18 @@ def _errors(axes: Axes, outcome: Outcome) -> None:
 def _accuracy(axes: Axes, outcome: Outcome) -> None:
     clean, *others = outcome.points
     found = [each for each in others if each.point.value is not None]
-    above = [each.point.value for each in found if each.point.value]
-    logarithmic = all(value > 0 for value in above) and (len(above) < 2 or max(above) >= DECADE * min(above))
-    if logarithmic:
-        found = [each for each in found if each.point.value]  # there is no place for 0, which the line shows anyway
-        axes.set_xscale("log")
+    above = [each for each in found if each.point.value]
     values = [float(each.point.value or 0) for each in found]
-    if len(values) == 1:  # which spans no axis
-        low, high = (values[0] / 10, values[0] * 10) if logarithmic else (values[0] - 1, values[0] + 1)
-        axes.set_xlim(low, high)
+    if len(above) > 1 and min(values) >= 0 and max(values) >= DECADE * min(filter(None, values)):
+        found = above  # there is no place for 0, which the line shows anyway
+        values = [value for value in values if value]
+        logarithmic(axes, "x", CERTAIN if outcome.campaign.axis == ERRORS else math.inf)
+    elif len(set(values)) == 1:  # which spans no axis
+        reach = abs(values[0]) / 2 or 0.5
+        axes.set_xlim(values[0] - reach, values[0] + reach)
+        axes.set_xticks(values[:1], [label_of(values[0])])
+    else:
+        few_numbers(axes, "x")
     summaries = [each.summary for each in found]
     axes.axhline(clean.summary.mean, color=QUIET, linestyle=(0, (4, 3)), linewidth=1, label="without errors", zorder=1)
     least, most = [each.least for each in summaries], [each.most for each in summaries]
@@ -94,11 +129,8 @@ def _accuracy(axes: Axes, outcome: Outcome) -> None:
         label="mean, 95 % confidence", zorder=3,
     )  # fmt: skip
     axes.set_ylabel(f"accuracy on {len(outcome.campaign.samples):,} samples")
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_title(_title(outcome), fontsize=10)
+    shares(axes, "y", _ends(outcome))
     plain(axes)
-    rising = bool(means) and means[-1] > means[0]
-    axes.legend(frameon=False, loc="lower right" if rising else "lower left")
 
 
 def _reaches(summaries: list[Summary]) -> tuple[list[float], list[float]]:
@@ -109,4 +141,5 @@ def _reaches(summaries: list[Summary]) -> tuple[list[float], list[float]]:
 
 
 def _title(outcome: Outcome) -> str:
-    return textwrap.fill(f"{outcome.campaign.network.topology}, {outcome.campaign.maps} maps a point", LINE)
+    maps = outcome.campaign.maps
+    return f"{outcome.campaign.network.topology}, {maps} map{'s' * (maps > 1)} a point"

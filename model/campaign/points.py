@@ -68,7 +68,13 @@ def at_rates(network: Network, rates: Iterable[float], layers: Iterable[str] = (
     Raises HafnetError for a rate that is no probability, and for a layer that has no weights or is not there.
     """
     chosen = [layer.name for layer in chosen_layers(network, layers)]
-    return tuple(Point(f"{rate:g}", rate, dict.fromkeys(chosen, rate)) for rate in dict.fromkeys(rates))
+    return tuple(Point(label_of(rate), rate, dict.fromkeys(chosen, rate)) for rate in dict.fromkeys(rates))
+
+
+def label_of(value: float) -> str:
+    """What a value on an axis is called: short, but never the same for two values."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
 
 
 def chosen_layers(network: Network, names: Iterable[str] = ()) -> tuple[WeightedLayer, ...]:
@@ -142,7 +148,7 @@ class Campaign:
     @property
     def on_axis(self) -> bool:
         """Whether a point's label is just its value on the axis."""
-        return all(point.label == f"{point.value:g}" for point in self.points if point.value is not None)
+        return all(point.label == label_of(point.value) for point in self.points if point.value is not None)
 
     @property
     def layers(self) -> tuple[WeightedLayer, ...]:

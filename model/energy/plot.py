@@ -1,11 +1,9 @@
-"""The picture of an account: what an inference costs, a bar for each layer, by what it is spent on; as SVG and PNG."""
-
-import textwrap
+"""The picture of an account: what an inference costs, a bar for each layer, by what it is spent on (SVG, PNG, PDF)."""
 
 from matplotlib.figure import Figure
 
 from model.energy.account import EVENTS, Account
-from model.pictures import LINE, QUIET, plain, rendered
+from model.pictures import QUIET, Shown, few_numbers, label, named_rows, plain, rendered, title
 
 COLOURS = {
     "rows": "#0b3c49",
@@ -18,13 +16,13 @@ COLOURS = {
 }
 WIDTH, BAR, FRAME = 7.2, 0.42, 2.1
 """Inches: of the picture, of a bar with its gap, and of all that is above and below the bars."""
-LABEL = 28
-"""Characters of a layer's name, at most."""
+NUMBERS = 1.18
+"""How far an axis reaches, as a multiple of its longest bar: there is room for the number behind it."""
 
 
 def draw(account: Account) -> dict[str, bytes]:
-    """The picture as the bytes of its files, by "svg" and "png": the same account, the same bytes."""
-    return rendered(lambda: _figure(account))
+    """The picture as the bytes of its files, by "svg", "png" and "pdf": the same account, the same bytes."""
+    return rendered(lambda shown: figure_of(account, shown))
 
 
 def _bars(account: Account) -> dict[str, dict[str, float]]:
@@ -37,12 +35,14 @@ def _bars(account: Account) -> dict[str, dict[str, float]]:
     return bars
 
 
-def _figure(account: Account) -> Figure:
+def figure_of(account: Account, shown: Shown) -> Figure:
+    """A bar for each layer, its parts in the order of `EVENTS`."""
     bars = _bars(account)
-    figure = Figure(figsize=(WIDTH, FRAME + BAR * len(bars)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, FRAME), layout="constrained")
+    spent = account.inference.nanojoules_per_inference
+    title(figure, f"{account.topology}: {spent:.3g} nJ an inference", account.scope)
     axes = figure.add_subplot()
-    names = [textwrap.shorten(layer, LABEL, placeholder="…") for layer in bars]
-    places, starts = list(range(len(bars))), [0.0] * len(bars)
+    places, starts = named_rows(axes, [label(shown(layer)) for layer in bars], BAR), [0.0] * len(bars)
     for event, called in EVENTS.items():
         widths = [costs.get(event, 0.0) for costs in bars.values()]
         if any(widths):
@@ -50,12 +50,9 @@ def _figure(account: Account) -> Figure:
         starts = [start + width for start, width in zip(starts, widths, strict=True)]
     for place, end in zip(places, starts, strict=True):
         axes.annotate(f"{end:.3g}", (end, place), (4, 0), textcoords="offset points", va="center", color=QUIET)
-    axes.set_yticks(places, names)
-    axes.invert_yaxis()
-    axes.margins(x=0.1)
+    axes.set_xlim(0, NUMBERS * max(starts))
+    few_numbers(axes, "x")
     axes.set_xlabel(f"nJ an inference at {account.supply:g} V")
-    title = f"{account.topology}: {account.inference.nanojoules_per_inference:.3g} nJ an inference"
-    axes.set_title("\n".join([textwrap.fill(title, LINE), *textwrap.wrap(account.scope, LINE)]), fontsize=10)
     plain(axes, "x")
     axes.set_axisbelow(True)
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=4, fontsize=8)

@@ -175,7 +175,7 @@ def progress_bar(epochs: int, console: Console | None = None) -> Iterator[Callab
         TextColumn("training"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:
