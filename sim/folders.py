@@ -101,7 +101,7 @@ def _other_plan(topology: Topology, exported: images.ImageManifest, generated: P
     # Without options each takes over the plan of the other.
     command = f"hafnet {verb} {shlex.quote(str(folder))}"
     commands = [f"{command} {shlex.join(wish_for(topology, plan).options)}".rstrip(), command]
-    return _fitting(*(f"{each}: run `{run}`" for each in told for run in commands), told[-1])
+    return _fitting(*(f"{each}: run `{run}`" for run in commands for each in told), told[-1])
 
 
 def _network(path: Path) -> Network | None:

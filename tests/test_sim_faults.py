@@ -178,6 +178,7 @@ def change(folder: Path, file: str, word: int, flip: int) -> None:
     manifest.write_text(json.dumps(content))
 
 
+@pytest.mark.usefixtures("images_unseen")
 def test_a_chip_with_other_faults_is_found(tmp_path: Path, require_simulator: Require) -> None:
     """Images that are not those of the fault map: the RTL is another chip than golden's."""
     plan = Plan(SIZE, fidelity="noisy")

@@ -197,7 +197,7 @@ def test_what_does_not_fit_is_refused(project: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(HafnetError, match="target 'ecp6' is not known: it must be one of ecp5, xc7, ice40"):
         make(project, "ecp6")
     (netlist / NETLIST).write_text("")
-    with pytest.raises(HafnetError, match=f"{NETLIST} is missing or was changed"):
+    with pytest.raises(HafnetError, match=f"{NETLIST} was changed: its SHA-256 is"):
         load_netlist(netlist, verilog, exported)
     with monkeypatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", lambda name: None)

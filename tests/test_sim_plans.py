@@ -1,22 +1,27 @@
 """How a user asks for a plan, and how it is shown and shared."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import click
+import numpy as np
 import pytest
 from command import Run
+from drawing import draw
 from rich.console import Console
 
 from model.errors import HafnetError
 from model.mapping import P2S, S2P, Geometry
 from model.network import Network
 from model.pipeline import Results
+from model.plan import LayerPlan, Plan
 from model.planner import choose
 from model.random_network import random_network
 from model.topology import Topology
 from model.ways import Override
-from sim.plans import Wish, plan_table
+from sim.plans import Wish, differences, plan_options, plan_table, wish_for
 
 SHAPE = "12-9-7-3"
 
@@ -30,6 +35,76 @@ def project(tmp_path: Path) -> Path:
 def test_options_become_overrides() -> None:
     wish = Wish(dataflow=("0=s2p", "hidden1=p2s"), lanes=("hidden1=4", "out=2"))
     assert wish.overrides == {"0": Override(S2P), "hidden1": Override(P2S, 4), "out": Override(lanes=2)}
+
+
+def parse(words: Sequence[str]) -> Wish:
+    """What the command line makes of options."""
+    found = []
+
+    @click.command()
+    @plan_options
+    def command(wish: Wish) -> None:
+        found.append(wish)
+
+    command.main(list(words), standalone_mode=False)
+    return found[0]
+
+
+def test_the_options_of_a_plan_give_the_plan_again() -> None:
+    for seed in range(80):
+        accelerator = draw(np.random.default_rng(seed)).accelerator
+        topology, plan = accelerator.topology, accelerator.plan.of(accelerator.topology)
+        wish = wish_for(topology, plan)
+        parsed = parse(wish.options)
+        assert parsed == wish, seed
+        assert parsed.plan(topology) == plan, seed
+
+
+def test_the_options_of_a_plan_are_few() -> None:
+    topology = Topology.parse("12-9-7-3")
+    usual = choose(topology, Geometry())
+    assert wish_for(topology, usual).options == ()
+    assert wish_for(topology, choose(topology, Geometry(4))).options == ("--rows", "4")
+    layers = (*usual.layers[:2], LayerPlan(P2S, 3))
+    words = ("--dataflow", "2=p2s", "--lanes", "2=3", "--fidelity", "noisy")
+    assert wish_for(topology, replace(usual, layers=layers, fidelity="noisy")).options == words
+    cycles = Wish(cycles=9, arrays=3, numbers_in_arrays=True)
+    assert cycles.options == ("--cycles-per-image", "9", "--arrays", "3", "--numbers-in-arrays")
+    assert parse(cycles.options) == cycles
+
+
+def test_a_layer_that_is_called_as_another_ones_number_is_named() -> None:
+    network = random_network("12-9-7-3", seed=1)
+    hidden = tuple(replace(layer, name=name) for layer, name in zip(network.hidden, ("1", "a=b"), strict=True))
+    topology = replace(network, hidden=hidden).topology
+    plan = Plan(layers=(LayerPlan(S2P, 5), LayerPlan(P2S, 2), LayerPlan(S2P, 4)))
+    wish = wish_for(topology, plan)
+    assert set(wish.overrides) == {"0", "a=b", "2"}
+    assert wish.plan(topology) == plan
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (Plan(), Plan(), []),
+        (
+            Plan(Geometry(4)),
+            Plan(Geometry(8, 16)),
+            [("with --rows 4", "with --rows 8"), ("with --columns 32", "with --columns 16")],
+        ),
+        (Plan(Geometry(32, 32, 2)), Plan(), [("with --spare-rows 2", "with --spare-rows 0")]),
+        (Plan(Geometry(32, 32, 0, True)), Plan(), [("with --signed-arrays", "without --signed-arrays")]),
+        (Plan(numbers_in_arrays=True), Plan(), [("with --numbers-in-arrays", "without --numbers-in-arrays")]),
+        (Plan(fidelity="noisy"), Plan(), [("with --fidelity noisy", "with --fidelity bits")]),
+        (
+            Plan(),
+            Plan(layers=(LayerPlan(lanes=2), LayerPlan(S2P), LayerPlan())),
+            [("with --lanes 0=1", "with --lanes 0=2"), ("with --dataflow 1=p2s", "with --dataflow 1=s2p")],
+        ),
+    ],
+)
+def test_plans_differ_by_options(one: Plan, other: Plan, told: list[tuple[str, str]]) -> None:
+    assert differences(Topology.parse("12-9-7-3"), one, other) == told
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,7 @@ PADDED = {
 }
 
 
+@pytest.mark.usefixtures("images_unseen")
 @pytest.mark.parametrize("name", PADDED)
 def test_padding_of_arrays_and_lanes_is_not_counted(name: str, tmp_path: Path, require_simulator: Require) -> None:
     text, plan = PADDED[name]
@@ -241,6 +242,7 @@ def test_padding_of_arrays_and_lanes_is_not_counted(name: str, tmp_path: Path, r
     assert result.mismatches == 0, str(result.first[0])
 
 
+@pytest.mark.usefixtures("images_unseen")
 @pytest.mark.parametrize(
     ("name", "defect"),
     [

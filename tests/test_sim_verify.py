@@ -118,6 +118,7 @@ def with_weight_flipped(network: Network, layer: int, synapse: Synapse) -> Netwo
     return Network(network.encoding, hidden, network.output)
 
 
+@pytest.mark.usefixtures("images_unseen")
 @pytest.mark.parametrize("layer", [0, 1])
 def test_one_flipped_weight_of_a_hidden_layer_is_found_and_named(
     layer: int,
@@ -148,6 +149,7 @@ def test_one_flipped_weight_of_a_hidden_layer_is_found_and_named(
     assert str(result.first[0]).startswith(expected)
 
 
+@pytest.mark.usefixtures("images_unseen")
 def test_one_flipped_weight_of_the_output_layer_changes_a_score_of_every_sample(
     network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
 ) -> None:
@@ -160,6 +162,7 @@ def test_one_flipped_weight_of_the_output_layer_changes_a_score_of_every_sample(
     assert abs(first.expected - first.got) == 1
 
 
+@pytest.mark.usefixtures("images_unseen")
 def test_two_swapped_thresholds_are_found(
     network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
 ) -> None:
@@ -174,6 +177,7 @@ def test_two_swapped_thresholds_are_found(
     assert result.first[0].layer == layer.name
 
 
+@pytest.mark.usefixtures("images_unseen")
 def test_a_padding_cell_changes_nothing(
     network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
 ) -> None:
@@ -194,14 +198,14 @@ def test_files_that_do_not_fit_each_other_are_refused(
     with pytest.raises(HafnetError, match=r"the network is 42-20-9-5, but .* was made for 40-20-9-5"):
         run(tool, wider, samples, verilog, tmp_path / "images", build)
     images.export(network, Plan(Geometry(16, 16)), tmp_path / "others")
-    with pytest.raises(HafnetError, match="made with different plans: arrays of 16 x 16 and of 8 x 16"):
+    with pytest.raises(HafnetError, match="exported with --rows 16, but the Verilog was generated with --rows 8"):
         run(tool, network, samples, verilog, tmp_path / "others", build)
     layers = (LayerPlan(P2S, 2), LayerPlan(), LayerPlan())
     images.export(network, Plan(PLAN.geometry, layers), tmp_path / "lanes")
-    with pytest.raises(HafnetError, match=f"different plans: layer 0 is {P2S} in 2 lanes and {P2S} in 1"):
+    with pytest.raises(HafnetError, match="exported with --lanes 0=2, but the Verilog was generated with --lanes 0=1"):
         run(tool, network, samples, verilog, tmp_path / "lanes", build)
     images.export(network, Plan(PLAN.geometry, numbers_in_arrays=True), tmp_path / "rows")
-    with pytest.raises(HafnetError, match="different plans: the numbers of one are in its arrays"):
+    with pytest.raises(HafnetError, match="exported with --numbers-in-arrays, but the Verilog was generated without"):
         run(tool, network, samples, verilog, tmp_path / "rows", build)
     images.export(network, PLAN, tmp_path / "binary", formats=("bin",))
     with pytest.raises(HafnetError, match="is not the same in the manifest and in the network"):
@@ -236,6 +240,7 @@ def test_programming_leaves_the_timing_as_it_was(tmp_path: Path, require_simulat
     assert plain.cycles == programmed.cycles == 25
 
 
+@pytest.mark.usefixtures("images_unseen")
 def test_a_simulation_that_gives_no_bits_says_so(
     network: Network, samples: Samples, verilog: Path, build: Path, tmp_path: Path, require_simulator: Require
 ) -> None:
