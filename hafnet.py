@@ -21,7 +21,7 @@ from typing import Any
 import click
 import numpy as np
 
-from model.errors import HafnetError
+from model.errors import HafnetError, bounded
 from model.files import write_whole
 from model.pipeline import Results
 from model.samples import Samples
@@ -391,7 +391,7 @@ def main() -> None:
         click.echo(error.format_message())
         sys.exit(2)
     except click.ClickException as error:
-        fail(error.format_message())
+        fail(bounded(error.format_message()))
         sys.exit(2)
     except HafnetError as error:
         fail(str(error))

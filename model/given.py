@@ -33,6 +33,16 @@ def integer(what: str, value: Any) -> int:
     return found
 
 
+def real(what: str, value: Any) -> float:
+    """The value as a float of Python, which need not be finite. Raises HafnetError where it is no number."""
+    try:
+        if isinstance(value, bool | np.bool_ | str | bytes):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise HafnetError(f"{what} is {short(value)}, but must be a number") from None
+
+
 def plain(what: str, value: Any) -> str | int | float:
     """A text or a number as those of Python, which JSON can hold. Raises HafnetError where it is neither."""
     if isinstance(value, np.generic):

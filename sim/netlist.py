@@ -24,7 +24,7 @@ from pydantic import Field, TypeAdapter
 
 from hdl.generate import MANIFEST, File, Manifest
 from model import images
-from model.errors import HafnetError
+from model.errors import HafnetError, short
 from model.files import whole_folder
 from model.readers import read_manifest
 from model.user_files import read_bytes
@@ -93,7 +93,7 @@ def synthesise(verilog: Path, images_folder: Path, folder: Path, target: str = "
     SynthesisError where Yosys is not content.
     """
     if target not in TARGETS:
-        raise HafnetError(f"target {target!r} is not known: it must be one of {', '.join(TARGETS)}")
+        raise HafnetError(f"target {short(target)} is not known: it must be one of {', '.join(TARGETS)}")
     share()
     network, _ = images.load(images_folder)
     manifest, contents = check_folder(network, verilog, images_folder)

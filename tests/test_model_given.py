@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from model import encoding, network, plan, samples, topology
+from model.device.situation import Situation, Sweep
 from model.errors import HafnetError
+from model.training import datasets, recipe
 
 # As somebody calls them who has no type checker.
 Network: Any = network.Network
@@ -20,6 +22,8 @@ FixedPoint: Any = encoding.FixedPoint
 Samples: Any = samples.Samples
 Plan: Any = plan.Plan
 Topology: Any = topology.Topology
+Recipe: Any = recipe.Recipe
+DataSet: Any = datasets.DataSet
 BitInput: Any = topology.BitInput
 Dense: Any = topology.Dense
 
@@ -87,6 +91,15 @@ class Elsewhere:
         (lambda: FixedPoint(2, None), "encoding: depth is None, but must be an integer"),
         (lambda: Samples(None), "samples: values have shape (), but (samples, values) is needed"),
         (lambda: Samples(PARAMETER), "samples: values are a tensor with gradient: give tensor.detach() in its place"),
+        (lambda: Samples([[1]]).first("3"), "the number of samples is '3', but must be an integer"),
+        (lambda: Samples([[1]], [0]).check_labels(None), "classes is None, but must be an integer"),
+        (lambda: Situation.parse(None), "condition None is no text, such as 'weak set, cycles=1e6'"),  # type: ignore[arg-type]
+        (lambda: Sweep.parse(3), "sweep 3 is no text, such as 'reset_voltage_V=1.5,2'"),  # type: ignore[arg-type]
+        (lambda: Recipe(hidden=None), "recipe: hidden is None, but must be a sequence of integers"),
+        (lambda: Recipe(hidden=(9.5,)), "recipe: a hidden layer is 9.5, but must be an integer"),
+        (lambda: Recipe(epochs="3"), "recipe: epochs is '3', but must be an integer"),
+        (lambda: Recipe(noise="a lot"), "recipe: noise is 'a lot', but must be a number"),
+        (lambda: DataSet("mine", None, Samples([[1]], [0]), 1), "data set: train is None, but must be Samples"),
         (lambda: Plan(None), "the geometry of a plan is None, but must be a Geometry"),
         (lambda: Plan(layers=3), "the layers of a plan is 3, but must be a sequence of LayerPlan"),
     ],
