@@ -19,6 +19,7 @@ from model.golden import classify
 from model.network import Network
 from model.random_network import random_network
 from model.samples import Samples
+from sim import steps
 
 FILES = ("faults.csv", "faults.json", "faults.svg", "faults.png")
 
@@ -260,11 +261,11 @@ def test_labels_beyond_the_classes_are_refused(project: Path, run: Run, verb: st
     )
 
 
-def test_a_class_without_samples_is_said(project: Path, run: Run) -> None:
+def test_a_class_without_samples_is_said(project: Path) -> None:
     samples = Samples.load(project / "samples.safetensors")
     Samples(samples.values, np.array([0, 2] * 20)).save(project / "samples.safetensors")
     with pytest.warns(HafnetWarning, match=r"samples\.safetensors: no sample is of class 1"):
-        assert run("faults", project, "--rates", "0.1", "--maps", 1)[0] == 0
+        steps.choose_samples(project, Network.load(project / "network.safetensors"), None, 2, None, 0)
 
 
 def test_samples_without_labels_are_refused(project: Path, run: Run) -> None:
