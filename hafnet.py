@@ -24,7 +24,7 @@ import click
 import numpy as np
 
 import hafnet_rooms  # noqa: F401  (first of ours: it says where the others are)
-from model.errors import HafnetError, HafnetWarning
+from model.errors import HafnetError, HafnetWarning, bounded
 from model.files import write_whole
 from model.pipeline import Results
 from model.samples import Samples
@@ -418,7 +418,7 @@ def main() -> None:
         click.echo(error.format_message())
         sys.exit(2)
     except click.ClickException as error:
-        fail(error.format_message())
+        fail(bounded(error.format_message()))
         sys.exit(2)
     except HafnetError as error:
         fail(str(error))

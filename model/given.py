@@ -33,8 +33,18 @@ def integer(what: str, value: Any) -> int:
     return found
 
 
+def real(what: str, value: Any) -> float:
+    """The value as a float of Python, which need not be finite. Raises HafnetError where it is no number."""
+    try:
+        if isinstance(value, bool | np.bool_ | str | bytes):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise HafnetError(f"{what} is {short(value)}, but must be a number") from None
+
+
 def plain(what: str, value: Any) -> str | int | float:
-    """A text or a number as those of Python, which JSON can hold. Raises HafnetError where it is neither."""
+    """A text or a number as those of Python, which `model.json_text` can read again. Raises HafnetError for others."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, str):
@@ -44,7 +54,9 @@ def plain(what: str, value: Any) -> str | int | float:
             raise HafnetError(f"{what} is {short(value)}, which is no Unicode text") from None
         return str(value)
     if isinstance(value, int):
-        return value if isinstance(value, bool) else integer(what, value)
+        if value.bit_length() > 64:
+            raise HafnetError(f"{what} is {short(value)}, but an integer must fit in 64 bits")
+        return value
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
     raise HafnetError(f"{what} is {short(value)}, but must be a text or a finite number")
@@ -78,7 +90,7 @@ def sequence(what: str, given: Any, kind: "type[Kind] | Any", of: str) -> tuple[
         raise HafnetError(f"{what} is {described(given)}, but must be a sequence of {of}")
     for index, part in enumerate(parts):
         if not isinstance(part, kind):
-            raise HafnetError(f"{what}: number {index} is {described(part)}, but must be one of {of}")
+            raise HafnetError(f"{what}: entry {index} is {described(part)}, but must be one of {of}")
     return parts
 
 

@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from model import bits
 from model.encoding import Codes
-from model.errors import HafnetError
+from model.errors import HafnetError, short
 from model.faulty import FaultyArrays
 from model.network import (
     AveragePoolLayer,
@@ -110,7 +110,7 @@ def counts(
         for index, share in enumerate(presentations.weights):
             found += share * _packed(weights, presented[:, index], ternary)
         return found
-    raise HafnetError(f"method {method!r} is neither 'matmul' nor 'packed'")
+    raise HafnetError(f"method {short(method)} is neither 'matmul' nor 'packed'")
 
 
 def _product(weights: Signs, sums: npt.NDArray[Any], total: int, ternary: bool) -> Int32:

@@ -27,7 +27,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from model import bits
 from model.device_images import DEVICE_KINDS, device_words
-from model.errors import HafnetError, HafnetWarning
+from model.errors import HafnetError, HafnetWarning, short
 from model.faults import NO_FAULTS, FaultMap
 from model.files import whole_folder
 from model.formats import FORMATS
@@ -238,7 +238,7 @@ def export(
     """
     for format in formats:
         if format not in FORMATS:
-            raise HafnetError(f"format {format!r} is not one of {', '.join(FORMATS)}")
+            raise HafnetError(f"format {short(format)} is not one of {', '.join(FORMATS)}")
     if not formats:
         raise HafnetError(f"no format is given, but at least one of {', '.join(FORMATS)} is needed")
     listed = []
@@ -303,7 +303,7 @@ def load(folder: Path | str, format: str | None = None) -> tuple[Network, Plan]:
     files = {file.file: file for file in manifest.images if file.format == format}
     if format not in FORMATS or not files:
         present = ", ".join(sorted({file.format for file in manifest.images}))
-        raise HafnetError(f"{folder}: no images in format {format!r}, only in {present}")
+        raise HafnetError(f"{folder}: no images in format {short(format)}, only in {present}")
     try:
         encoding = understand(ENCODINGS, manifest.encoding, "encoding")
         topology = understand_layers(encoding, manifest.layers)
@@ -318,7 +318,7 @@ def load(folder: Path | str, format: str | None = None) -> tuple[Network, Plan]:
     if source.files:
         raise HafnetError(f"{folder / MANIFEST}: {min(source.files)!r} is listed, but belongs to no layer")
     if manifest.topology != str(topology):
-        raise HafnetError(f"{folder / MANIFEST}: topology is {manifest.topology!r}, but its layers are {topology}")
+        raise HafnetError(f"{folder / MANIFEST}: topology is {short(manifest.topology)}, but its layers are {topology}")
     try:
         network = assemble(encoding, topology, arrays, manifest.origin)
     except HafnetError as error:

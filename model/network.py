@@ -388,7 +388,7 @@ class Network:
             raise HafnetError(f"layer {self.output.name!r} is no OutputLayer, but the last layer must be")
         if not isinstance(self.origin, Mapping):
             raise HafnetError(f"origin is {described(self.origin)}, but must be a dict")
-        origin = {_key(key): plain(f"origin: {key!r}", value) for key, value in self.origin.items()}
+        origin = {_key(key): plain(f"origin: {short(key)}", value) for key, value in self.origin.items()}
         object.__setattr__(self, "origin", origin)
         names = tuple(layer.name for layer in self.layers)
         if len(set(names)) < len(names):

@@ -26,7 +26,7 @@ class LayerPlan:
 
     def __post_init__(self) -> None:
         if self.dataflow not in (P2S, S2P):
-            raise HafnetError(f"dataflow {self.dataflow!r} is neither {P2S} nor {S2P}")
+            raise HafnetError(f"dataflow {short(self.dataflow)} is neither {P2S} nor {S2P}")
         object.__setattr__(self, "lanes", integer("the number of lanes", self.lanes))
         if self.lanes < 1:
             raise HafnetError(f"{self.lanes} lanes are not possible, at least 1 is needed")

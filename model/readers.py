@@ -43,7 +43,7 @@ def read_manifest(
         raise HafnetError(f"{path}: {error}; `{made_by}` writes it anew") from None
     except ValidationError as error:
         where, rule, _ = first_error(error)
-        raise HafnetError(f"{path}: {where or 'the text'} is wrong ({rule})") from None
+        raise HafnetError(f"{path}: {where or 'the text'} is wrong ({rule}); `{made_by}` writes it anew") from None
 
 
 def first_error(error: ValidationError) -> tuple[str, str, Any]:

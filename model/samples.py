@@ -100,6 +100,7 @@ class Samples:
 
     def first(self, count: int) -> "Samples":
         """The first `count` samples. Raises HafnetError where there are fewer."""
+        count = integer("the number of samples", count)
         if not 1 <= count <= len(self):
             raise HafnetError(f"{count} samples are asked for, but there are {len(self)}")
         return Samples(self.values[:count], None if self.labels is None else self.labels[:count], self.input)
@@ -127,7 +128,7 @@ class Samples:
     def check_labels(self, classes: int, what: str = "samples") -> None:
         """Raise HafnetError for a label that is none of the classes 0 … classes - 1. Samples without labels have none
         that could be wrong."""
-        if self.labels is None or int(self.labels.max()) < classes:
+        if self.labels is None or int(self.labels.max()) < integer("classes", classes):
             return
         sample = int(np.argmax(self.labels >= classes))
         sentence = f"{what}: label {self.labels[sample]} of sample {sample} is none of the {classes} classes"

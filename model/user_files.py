@@ -63,14 +63,19 @@ def check(path: Path | str, limit: int = LARGEST_TENSORS, hint: str = "") -> Non
 
 def read_bytes(path: Path | str, limit: int = LARGEST_DATA, hint: str = "") -> bytes:
     """The bytes of a file. Raises HafnetError as `opened` does, and where it cannot be read."""
+    parts, left = [], limit + 1
     try:
         with opened(path, limit, hint) as file:
-            data = file.read(limit + 1)  # a file may grow, and some of those that systems make say that they are empty
+            # A file may grow, and some of those that systems make say that they are empty.
+            once = os.fstat(file.fileno()).st_size + MEBIBYTE
+            while left and (part := file.read(min(left, once))):
+                parts.append(part)
+                left -= len(part)
     except OSError as error:
         raise HafnetError(f"{path}: cannot be read ({_reason(error)})") from None
-    if len(data) > limit:
+    if not left:
         raise _too_large(path, limit)
-    return data
+    return b"".join(parts)
 
 
 def read_text(path: Path | str, limit: int = LARGEST_TEXT, hint: str = "") -> str:

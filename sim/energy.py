@@ -11,7 +11,7 @@ from model.device.resistance import Condition
 from model.device.situation import Situation
 from model.energy.account import IN_RTL_ONLY, Account
 from model.energy.activity import by_layer, programming
-from model.errors import HafnetError
+from model.errors import HafnetError, short
 from model.network import Network
 from model.plan import Plan
 from model.samples import Samples
@@ -57,8 +57,8 @@ def check(supply: float, condition: str) -> Condition:
     found = Situation.parse(condition)
     if found != Situation(found.condition):
         raise HafnetError(
-            f"condition {condition!r} says at which supply, or after how much use, devices are read, but only how they "
-            "are programmed has a price here"
+            f"condition {short(condition)} says at which supply, or after how much use, devices are read, but only how "
+            "they are programmed has a price here"
         )
     return found.condition
 

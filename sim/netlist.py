@@ -25,7 +25,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from hdl.generate import MANIFEST, File, Manifest, check_files
 from model import images
-from model.errors import HafnetError, HafnetWarning
+from model.errors import HafnetError, HafnetWarning, short
 from model.files import whole_folder
 from model.network import PLACED_FROM, Network
 from model.readers import read_manifest
@@ -103,7 +103,7 @@ def synthesise(
     SynthesisError where Yosys is not content.
     """
     if target not in TARGETS:
-        raise HafnetError(f"target {target!r} is not known: it must be one of {', '.join(TARGETS)}")
+        raise HafnetError(f"target {short(target)} is not known: it must be one of {', '.join(TARGETS)}")
     share()
     network, _ = images.load(images_folder)
     if expected is not None and network.origin.get(PLACED_FROM) != expected.digest:

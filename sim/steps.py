@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from rich.progress import TimeElapsedColumn, TimeRemainingColumn
 
-from model.errors import HafnetError
+from model.errors import HafnetError, short
 from model.faults import FREE, NO_FAULTS, FaultMap, random_faults
 from model.files import write_whole
 from model.network import PLACED_FROM, Network
@@ -318,7 +318,7 @@ def campaign_points(
     if rates is not None:
         raise HafnetError(f"--rates {rates} and --condition or --sweep exclude each other")
     if cell not in (None, *CELLS):
-        raise HafnetError(f"--cell {cell!r} is not known: it must be {' or '.join(CELLS)}")
+        raise HafnetError(f"--cell {short(cell)} is not known: it must be {' or '.join(CELLS)}")
     source = HFO2 if table is None else Table.load(table)
     # Spaces are no difference that a reader sees.
     texts = dict.fromkeys(", ".join(map(str.strip, text.split(","))) for text in conditions)
@@ -397,7 +397,7 @@ def parse_numbers(option: str, text: str, separator: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(separator))
     except ValueError:
-        raise HafnetError(f"{option} {text!r} is not numbers separated by {separator!r}") from None
+        raise HafnetError(f"{option} {short(text)} is not numbers separated by {separator!r}") from None
 
 
 def parse_rates(option: str, text: str) -> tuple[float, ...]:
@@ -405,7 +405,7 @@ def parse_rates(option: str, text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise HafnetError(f"{option} {text!r} is not numbers separated by ','") from None
+        raise HafnetError(f"{option} {short(text)} is not numbers separated by ','") from None
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """The command line: every verb, every step from files made some other way, and what it says to mistakes."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from command import Run
 from simulators import Require
 
+from model import images
 from model.golden import classify
 from model.mapping import Geometry
 from model.network import Network
@@ -19,6 +23,8 @@ from model.random_network import random_network
 from model.samples import Samples
 from model.training.recipe import Recipe
 from sim import steps
+
+ROOT = Path(__file__).parents[1]
 
 
 def refused(result: tuple[int, str, str], pattern: str) -> None:
@@ -168,6 +174,13 @@ def test_a_disagreement_is_exit_code_1_and_names_the_place(
         (["export", "FOLDER", "--columns", "5000"], "5000 columns .* must be 1 … 4096"),
         (["export", "FOLDER", "--format", "elf"], "format 'elf' is not one of"),
         (["export", "FOLDER", "--network", "nowhere.safetensors"], r"nowhere\.safetensors: no such file"),
+        (
+            ["export", "FOLDER/verilog"],
+            r"network\.safetensors: no such file; `hafnet train .*` makes it, or give --net",
+        ),
+        (["export", "FOLDER", "--network", "/dev/zero"], "/dev/zero: is a device, but a regular file is needed"),
+        (["export", "FOLDER", "--lanes", "hidden0=" + "9" * 5000], "--lanes hidden0=9+…9+: '9+…9+' is not a number of"),
+        (["generate", "FOLDER", "--shape", "8-" * 100_000 + "4"], "shape '8-8-.*': a network of more than 4096 layers"),
         (["generate", "FOLDER", "--shape", "64-ten"], "'ten': a layer is written such as 128"),
         (["generate", "FOLDER", "--shape", "64"], "a network without layers is not possible"),
         (["generate", "FOLDER", "--shape", "64-0-3"], "fan-out 0 must be at least 1"),
@@ -175,7 +188,7 @@ def test_a_disagreement_is_exit_code_1_and_names_the_place(
         (["generate", "FOLDER", "--input-width", "12"], "12 bits is not a multiple of 8"),
         (["generate", "FOLDER", "--sense", "300"], "sense is 300 cycles"),
         (["verify", "FOLDER", "--simulator", "spice", "--random", "3"], "simulator 'spice' is not known"),
-        (["verify", "FOLDER"], r"samples\.safetensors: no such file"),
+        (["verify", "FOLDER"], r"samples\.safetensors: no such file; `hafnet train` makes it, or give --samples FILE$"),
         (["generate", "FOLDER", "--fidelity", "high"], "fidelity 'high' is not one of bits, devices, noisy"),
         (["export", "FOLDER", "--random-faults", "0.1"], "arrays of fidelity 'bits' have no faults"),
         (["export", "FOLDER", "--fidelity", "noisy", "--random-faults", "1.5"], "a rate of 1.5 .* must be 0 … 1"),
@@ -208,6 +221,27 @@ def test_mistakes_end_in_one_sentence(arguments: list[str], pattern: str, projec
     before = sorted(path for path in project.rglob("*"))
     refused(run(*[each.replace("FOLDER", str(project)) for each in arguments]), pattern)
     assert sorted(path for path in project.rglob("*")) == before
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PATH": os.environ["PATH"]}
+
+
+def test_a_terminal_that_takes_ascii_only_is_enough(project: Path) -> None:
+    """Neither what is shown nor a file name that is no text ends in a traceback, and what is written is the same."""
+    program = [sys.executable, "-c", "import hafnet; hafnet.main()"]
+    work, told = project.rename(project.with_name(os.fsdecode("grün".encode() + b"\xe9"))), []
+    for verb in (
+        ["generate", work, "--plan", "--dataflow", "output=s2p"],
+        ["export", work],
+        ["export", work, "--rows", "0"],
+    ):
+        run = subprocess.run([*program, *verb], env=ASCII, cwd=ROOT, capture_output=True, check=False, timeout=120)
+        assert run.returncode == (2 if "--rows" in verb else 0), run.stderr
+        told.append(run.stdout + run.stderr)
+    assert b"v zig-zag" in told[0]
+    assert b"wrote " + os.fsencode(work) in told[1]
+    assert b"hafnet: an array with 0 rows is not possible" in told[2]
+    assert Network.load(work / "network.safetensors") == images.load(work / "images")[0]
 
 
 def test_a_network_wider_than_the_manifest_is_refused(project: Path, run: Run) -> None:

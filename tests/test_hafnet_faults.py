@@ -14,10 +14,12 @@ import pytest
 from command import Run
 from PIL import Image
 
+from model.errors import HafnetWarning
 from model.golden import classify
 from model.network import Network
 from model.random_network import random_network
 from model.samples import Samples
+from sim import steps
 
 FILES = ("faults.csv", "faults.json", "faults.svg", "faults.png", "faults.pdf")
 
@@ -126,6 +128,7 @@ def test_layers_that_are_not_named_do_not_err(project: Path, run: Run) -> None:
     assert told["points"][1]["accuracies"] == [expected]
 
 
+@pytest.mark.filterwarnings("ignore::model.errors.HafnetWarning")  # of the random network's classes one is empty
 def test_killed_at_any_moment_the_next_run_goes_on(tmp_path: Path, run: Run) -> None:
     shape, options = (300, 400, 400, 10), ("--rates", "0.01,0.1", "--maps", "60")
     whole, cut = (make(tmp_path / name, shape, 1500) for name in ("whole", "cut"))
@@ -224,13 +227,16 @@ def test_another_network_samples_or_seed_is_refused_or_starts_anew(project: Path
         (["--condition", "fast", "--rates", "0.1"], "--rates 0.1 and --condition or --sweep exclude each other"),
         (["--condition", "fast", "--cell", "3T3R"], "--cell '3T3R' is not known: it must be 2T2R or 1T1R"),
         (["--cell", "1T1R"], "--cell 1T1R says nothing without --condition or --sweep"),
-        (["--condition", "fast", "--device-table", "nowhere.csv"], r"nowhere\.csv: cannot be read"),
+        (["--condition", "fast", "--device-table", "nowhere.csv"], r"nowhere\.csv: no such file"),
         (["--maps", "0"], "0 maps are not possible, at least 1 is needed"),
         (["--seed", "-1"], "-1 is not in the range"),
         (["--network", "nowhere.safetensors"], r"nowhere\.safetensors: no such file"),
         (["--samples", "nowhere.safetensors"], r"nowhere\.safetensors: no such file"),
         (["--count", "41"], "41 samples are asked for, but there are 40"),
-        (["--scheduler", "nonsense"], "--scheduler nonsense: no Dask scheduler answers there"),
+        (
+            ["--scheduler", "nonsense"],
+            r"--scheduler nonsense: no Dask scheduler answers there \(missing port.*\); give its address, as tcp://",
+        ),
     ],
 )
 def test_mistakes_end_in_one_sentence(project: Path, run: Run, arguments: list[str], pattern: str) -> None:
@@ -240,6 +246,26 @@ def test_mistakes_end_in_one_sentence(project: Path, run: Run, arguments: list[s
     assert err.startswith("hafnet: ")
     assert err.count("\n") == 1
     assert not (project / "faults").exists() or not contents(project)
+
+
+@pytest.mark.parametrize("verb", ["faults", "verify", "energy"])
+def test_labels_beyond_the_classes_are_refused(project: Path, run: Run, verb: str) -> None:
+    """As some public data sets have them: 1 … 3 for 3 classes."""
+    samples = Samples.load(project / "samples.safetensors")
+    Samples(samples.values[:3], np.array([1, 3, 2])).save(project / "samples.safetensors")
+    code, _, err = run(verb, project)
+    assert code == 2
+    assert err == (
+        f"hafnet: {project / 'samples.safetensors'}: label 3 of sample 1 is none of the 3 classes: labels count from "
+        "0, but these from 1, so subtract 1 from all\n"
+    )
+
+
+def test_a_class_without_samples_is_said(project: Path) -> None:
+    samples = Samples.load(project / "samples.safetensors")
+    Samples(samples.values, np.array([0, 2] * 20)).save(project / "samples.safetensors")
+    with pytest.warns(HafnetWarning, match=r"samples\.safetensors: no sample is of class 1"):
+        steps.choose_samples(project, Network.load(project / "network.safetensors"), None, 2, None, 0)
 
 
 def test_samples_without_labels_are_refused(project: Path, run: Run) -> None:

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from model import encoding, network, plan, samples, topology
+from model.device.situation import Situation, Sweep
 from model.errors import HafnetError
+from model.training import datasets, recipe
 
 # As somebody calls them who has no type checker.
 Network: Any = network.Network
@@ -20,6 +22,8 @@ FixedPoint: Any = encoding.FixedPoint
 Samples: Any = samples.Samples
 Plan: Any = plan.Plan
 Topology: Any = topology.Topology
+Recipe: Any = recipe.Recipe
+DataSet: Any = datasets.DataSet
 BitInput: Any = topology.BitInput
 Dense: Any = topology.Dense
 
@@ -50,15 +54,15 @@ class Elsewhere:
     [
         (lambda: network_of(hidden=HIDDEN), "hidden is a DenseLayer called 'h', but must be a seq"),
         (lambda: network_of(hidden=None), "hidden is None, but must be a sequence of layers"),
-        (lambda: network_of(hidden=(None,)), "hidden: number 0 is None, but must be one of layers"),
-        (lambda: network_of(hidden=[[HIDDEN]]), "hidden: number 0 is a list, but must be one of"),
+        (lambda: network_of(hidden=(None,)), "hidden: entry 0 is None, but must be one of layers"),
+        (lambda: network_of(hidden=[[HIDDEN]]), "hidden: entry 0 is a list, but must be one of"),
         (lambda: network_of(output=None), "output is None, but must be an OutputLayer"),
         (lambda: network_of(output=[OUTPUT]), "output is a list, but must be an OutputLayer"),
         (lambda: network_of(encoding=None), "encoding is None, but must be one of Thermometer, FixedPoint, Stochastic"),
         (lambda: network_of(encoding=Thermometer), "encoding is a type, but must be one of Thermometer, FixedPoint"),
         (lambda: network_of(origin=None), "origin is None, but must be a dict"),
         (lambda: network_of(origin={"a": [1]}), "origin: 'a' is [1], but must be a text or a "),
-        (lambda: network_of(origin={"a": 10**5000}), "origin: 'a' is an integer of 16610 bits"),
+        (lambda: network_of(origin={"a": 10**5000}), "origin: 'a' is an integer of 16610 bits, but"),
         (lambda: network_of(origin={"a": "\udc80"}), "origin: 'a' is '\\udc80', which is no "),
         (lambda: network_of(origin={1: 2}), "origin: the name 1 is not a text"),
         (lambda: DenseLayer("h", PARAMETER, [0, 0]), "layer 'h': weights are a tensor with gradient: give tensor.deta"),
@@ -87,6 +91,15 @@ class Elsewhere:
         (lambda: FixedPoint(2, None), "encoding: depth is None, but must be an integer"),
         (lambda: Samples(None), "samples: values have shape (), but (samples, values) is needed"),
         (lambda: Samples(PARAMETER), "samples: values are a tensor with gradient: give tensor.detach() in its place"),
+        (lambda: Samples([[1]]).first("3"), "the number of samples is '3', but must be an integer"),
+        (lambda: Samples([[1]], [0]).check_labels(None), "classes is None, but must be an integer"),
+        (lambda: Situation.parse(None), "condition None is no text, such as 'weak set, cycles=1e6'"),  # type: ignore[arg-type]
+        (lambda: Sweep.parse(3), "sweep 3 is no text, such as 'reset_voltage_V=1.5,2'"),  # type: ignore[arg-type]
+        (lambda: Recipe(hidden=None), "recipe: hidden is None, but must be a sequence of integers"),
+        (lambda: Recipe(hidden=(9.5,)), "recipe: a hidden layer is 9.5, but must be an integer"),
+        (lambda: Recipe(epochs="3"), "recipe: epochs is '3', but must be an integer"),
+        (lambda: Recipe(noise="a lot"), "recipe: noise is 'a lot', but must be a number"),
+        (lambda: DataSet("mine", None, Samples([[1]], [0]), 1), "data set: train is None, but must be Samples"),
         (lambda: Plan(None), "the geometry of a plan is None, but must be a Geometry"),
         (lambda: Plan(layers=3), "the layers of a plan is 3, but must be a sequence of LayerPlan"),
     ],

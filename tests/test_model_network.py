@@ -526,10 +526,16 @@ def test_an_order_is_one_of_two() -> None:
 
 
 def test_an_origin_takes_numbers_of_numpy_and_json_can_hold_it(tmp_path: Path) -> None:
-    given = {"seed": np.int64(3), "accuracy": np.float32(0.5), "name": np.str_("mine"), "done": np.bool_(True)}
+    given = {
+        "most": 2**64 - 1,
+        "seed": np.int64(3),
+        "accuracy": np.float32(0.5),
+        "name": np.str_("mine"),
+        "done": np.bool_(True),
+    }
     made = Network(Thermometer(2, (1,)), (), output(), given)
-    assert made.origin == {"seed": 3, "accuracy": 0.5, "name": "mine", "done": True}
-    assert [type(value) for value in made.origin.values()] == [int, float, str, bool]
+    assert made.origin == {"most": 2**64 - 1, "seed": 3, "accuracy": 0.5, "name": "mine", "done": True}
+    assert [type(value) for value in made.origin.values()] == [int, int, float, str, bool]
     made.save(tmp_path / "file")
     assert Network.load(tmp_path / "file").origin == made.origin
 

@@ -129,3 +129,38 @@ def test_samples_know_what_takes_them(tmp_path: Path) -> None:
             loaded.check(random_network(shape, 0))
     with pytest.raises(HafnetError, match="samples have 12 values, but the network takes 6"):
         Samples(np.zeros((2, 12), dtype=int)).made_for(maps)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 1, 2, 3], "mine: label 3 of sample 3 is none of the 3 classes: labels count from 0 to 2"),
+        ([1, 3, 2, 1], "mine: label 3 of sample 1 is none of the 3 classes: labels count from 0, but these from 1, "),
+        ([1, 9, 2, 1], "mine: label 9 of sample 1 is none of the 3 classes: labels count from 0 to 2"),
+    ],
+)
+def test_labels_are_classes(labels: list[int], message: str) -> None:
+    samples = Samples(VALUES, np.array(labels))
+    with pytest.raises(HafnetError) as caught:
+        samples.check_labels(3, "mine")
+    assert str(caught.value).startswith(message)
+    samples.check_labels(10)
+    Samples(VALUES).check_labels(1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([1, 2, 2, 1], "mine: no sample is of class 0; labels count from 0$"),
+        ([0, 2, 2, 0], "mine: no sample is of class 1$"),
+        ([0, 0, 0, 0], "mine: no sample is of classes 1, 2$"),
+    ],
+)
+def test_classes_without_samples_are_said(labels: list[int], message: str) -> None:
+    with pytest.warns(HafnetWarning, match=message):
+        Samples(VALUES, np.array(labels)).warn_of_empty_classes(3, "mine")
+
+
+def test_nothing_is_said_where_each_class_has_a_sample_or_nobody_knows() -> None:
+    Samples(VALUES, np.array([0, 1, 2, 2])).warn_of_empty_classes(3)
+    Samples(VALUES).warn_of_empty_classes(3)

@@ -1,5 +1,6 @@
 import gzip
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from model.errors import HafnetError, HafnetWarning
 from model.samples import Samples
-from model.training.datasets import DataSet, load_digits, load_folder, load_idx
+from model.training.datasets import DataSet, load_digits, load_folder, load_idx, read_idx
+from model.training.recipe import Recipe, choose_topology
 
 IMAGES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3)
 LABELS = np.array([0, 1, 2, 1, 0], dtype=np.uint8)
@@ -73,6 +75,13 @@ def test_idx_file_beside_its_gzip_is_one_file(tmp_path: Path) -> None:
         ("train-images-idx3-ubyte", idx(IMAGES) + b"x", "is more than 46 bytes long, but its header describes 46"),
         ("train-images-idx3-ubyte", gzip.compress(idx(IMAGES), mtime=0)[:-9], "not a whole gzip file"),
         ("train-images-idx3-ubyte", gzip.compress(idx(IMAGES), mtime=0)[:12] + b"x" * 40, "not a whole gzip file"),
+        ("train-images-idx3-ubyte", bytes([0, 0, 8, 72]) + b"\0\0\0\1" * 72 + b"x", "describes 72 axes, but 1 … 4 are"),
+        ("train-images-idx3-ubyte", bytes([0, 0, 8, 0]) + b"x", "describes 0 axes, but 1 … 4 are possible"),
+        ("train-images-idx3-ubyte", bytes([0, 0, 8, 3]) + b"\xff" * 12, "bytes, but at most 4096 MiB are read"),
+        ("train-images-idx3-ubyte", bytes([0, 0, 8, 3]) + b"\0\0\0\xff" * 3, "16 bytes long, but its .* 16581391"),
+        ("train-images-idx3-ubyte", gzip.compress(idx(IMAGES)[:4] + b"\0\0\0\xff" * 3), "long, but its .* 16581391"),
+        ("train-images-idx3-ubyte", gzip.compress(idx(IMAGES) + bytes(2**24)), "is more than 46 bytes long, but its"),
+        ("train-images-idx3-ubyte", gzip.compress(idx(IMAGES)[:-1]), "is 45 bytes long, but its header describes 46"),
         ("train-images-idx3-ubyte", idx(IMAGES[0]), r"holds \(2, 3\), but images are \(samples, rows, columns\)"),
         ("train-images-idx3-ubyte", idx(IMAGES[:0]), r"holds \(0, 2, 3\), but none of its axes may be empty"),
         ("train-labels-idx1-ubyte", idx(IMAGES), r"holds \(5, 2, 3\), but labels are \(samples,\)"),
@@ -90,6 +99,36 @@ def test_idx_folders_that_are_refused(tmp_path: Path, name: str, content: bytes 
         path.write_bytes(content)
     with pytest.raises(HafnetError, match=message):
         load_idx(tmp_path)
+
+
+def test_a_gzip_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    """256 MiB in 260 kB, behind a header that describes 30 bytes."""
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(idx(IMAGES)) + gzip.compress(bytes(2**28), 1))
+    tracemalloc.start()
+    with pytest.raises(HafnetError, match="is more than 46 bytes long, but its header describes 46"):
+        read_idx(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**22
+
+
+def test_labels_from_1_are_said_and_do_not_fit_so_many_classes(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path)
+    for part, count in (("train", 5), ("t10k", 3)):
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(LABELS[:count] + 1))
+    with pytest.warns(HafnetWarning) as caught:
+        data = load_idx(folder)
+    said = [str(each.message).partition(", ")[2] for each in caught]
+    assert said == [f"{part} samples: no sample is of class 0; labels count from 0" for part in ("train", "test")]
+    assert data.classes == 4
+    with pytest.raises(HafnetError, match=r"shape '6-3' ends with 3 classes, but data set .* has 4"):
+        choose_topology(data, Recipe(topology="6-3"))
+    assert data.train.labels is not None
+    with pytest.raises(
+        HafnetError, match=r"'mine', train samples: label 3 of sample 2 is none of the 3 classes: .* from 1"
+    ):
+        DataSet("mine", data.train, data.test, 3)
 
 
 def record(label: int, image: npt.NDArray[np.uint8]) -> bytes:

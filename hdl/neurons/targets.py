@@ -7,7 +7,7 @@ from hdl.neurons.compress_ecp5 import ecp5_count, ecp5_neuron
 from hdl.neurons.compress_ice40 import ice40_count, ice40_neuron
 from hdl.neurons.compress_xc7 import xc7_count, xc7_neuron
 from hdl.neurons.netlist import Net, Netlist
-from model.errors import HafnetError
+from model.errors import HafnetError, short
 
 Target: TypeAlias = Literal["generic", "xc7", "ecp5", "ice40"]
 """What a block is built of: gates, or the primitives of Xilinx 7 series, Lattice ECP5, Lattice iCE40."""
@@ -35,4 +35,4 @@ def suffix(target: Target) -> str:
 def check_target(target: str) -> None:
     """Raises HafnetError where there is no such target."""
     if target not in get_args(Target):
-        raise HafnetError(f"target {target!r} is none of {', '.join(get_args(Target))}")
+        raise HafnetError(f"target {short(target)} is none of {', '.join(get_args(Target))}")

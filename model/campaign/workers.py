@@ -14,7 +14,7 @@ from typing import Any
 
 from model.campaign.engine import Engine, one_core
 from model.campaign.points import Campaign, Task
-from model.errors import HafnetError
+from model.errors import VALUE, HafnetError, cut
 
 PATIENCE = 10
 """Seconds that a scheduler may take to answer."""
@@ -56,7 +56,10 @@ def _client(scheduler: str | None) -> Iterator[Any]:
     try:
         asyncio.run(_knock(scheduler))  # a client that finds nobody would wait for itself when the process ends
     except (OSError, ValueError) as error:
-        raise HafnetError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error or 'silence'})") from None
+        raise HafnetError(
+            f"--scheduler {cut(scheduler, VALUE)}: no Dask scheduler answers there ({error or 'silence'}); "
+            "give its address, as tcp://10.0.0.1:8786, which `dask scheduler` tells"
+        ) from None
     with Client(scheduler) as client:
         if not client.scheduler_info()["workers"]:
             raise HafnetError(f"--scheduler {scheduler}: the scheduler has no workers")

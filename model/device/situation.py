@@ -47,6 +47,8 @@ class Situation:
     @classmethod
     def parse(cls, text: str) -> Self:
         """A situation from its text. Raises HafnetError for what is no situation."""
+        if not isinstance(text, str):
+            raise HafnetError(f"condition {short(text)} is no text, such as 'weak set, cycles=1e6'")
         found = cls()
         for number, part in enumerate(each.strip() for each in text.split(",")):
             name, equals, value = (each.strip() for each in part.partition("="))
@@ -112,6 +114,8 @@ class Sweep:
     @classmethod
     def parse(cls, text: str) -> Self:
         """`reset_voltage_V=1.2,1.4,1.6`. Raises HafnetError for what is none."""
+        if not isinstance(text, str):
+            raise HafnetError(f"sweep {short(text)} is no text, such as 'reset_voltage_V=1.5,2'")
         name, equals, given = (each.strip() for each in text.partition("="))
         if not equals:
             raise HafnetError(f"sweep {short(text)} has no values, as reset_voltage_V=1.5,2 has")

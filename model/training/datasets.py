@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.errors import HafnetError
+from model.given import described, integer
 from model.samples import Samples
 from model.user_files import LARGEST_DATA, MEBIBYTE, opened, read_bytes
 
@@ -38,6 +39,10 @@ class DataSet:
     classes: int
 
     def __post_init__(self) -> None:
+        for part in ("train", "test"):
+            if not isinstance(getattr(self, part), Samples):
+                raise HafnetError(f"data set: {part} is {described(getattr(self, part))}, but must be Samples")
+        object.__setattr__(self, "classes", integer("data set: classes", self.classes))
         width = self.train.values.shape[1]
         for part, samples in (("train", self.train), ("test", self.test)):
             if samples.labels is None:

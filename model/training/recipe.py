@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch.nn.functional import cross_entropy
 from model.campaign.engine import one_core
 from model.encoding import FixedPoint, Thermometer
 from model.errors import HafnetError
+from model.given import integer, real, sequence
 from model.network import Network, Origin
 from model.samples import Integers, Samples
 from model.topology import BitInput, PlaneInput, Topology
@@ -54,7 +56,12 @@ class Recipe:
     topology: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        hidden: tuple[Any, ...] = sequence("recipe: hidden", self.hidden, object, "integers")
+        object.__setattr__(self, "hidden", tuple(integer("recipe: a hidden layer", each) for each in hidden))
+        for member in ("levels", "epochs", "batch", "seed"):
+            object.__setattr__(self, member, integer(f"recipe: {member}", getattr(self, member)))
+        for member in ("learning_rate", "smoothing", "noise", "error_rate"):
+            object.__setattr__(self, member, real(f"recipe: {member}", getattr(self, member)))
         for name, value, low in (
             *((f"hidden layer {index} of", fan_out, 1) for index, fan_out in enumerate(self.hidden)),
             ("levels", self.levels, 1),
