@@ -175,7 +175,7 @@ def test_a_disagreement_is_exit_code_1_and_names_the_place(project: Path, run: R
             r"network\.safetensors: no such file; `hafnet train .*` makes it, or give --net",
         ),
         (["export", "FOLDER", "--network", "/dev/zero"], "/dev/zero: is a device, but a regular file is needed"),
-        (["export", "FOLDER", "--lanes", "hidden0=" + "9" * 5000], "--lanes hidden0=9+…9+: so many lanes are not possible"),
+        (["export", "FOLDER", "--lanes", "hidden0=" + "9" * 5000], "--lanes hidden0=9+…9+: so many lanes are not"),
         (["generate", "FOLDER", "--shape", "8-" * 100_000 + "4"], "shape '8-8-.*': a network of more than 4096 layers"),
         (["generate", "FOLDER", "--shape", "64-ten"], "'ten': a layer is written such as 128"),
         (["generate", "FOLDER", "--shape", "64"], "a network without layers is not possible"),
