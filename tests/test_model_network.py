@@ -466,7 +466,7 @@ def test_weights_whose_order_is_ambiguous_need_it_said(kernel: tuple[int, int], 
     """Either order gives the same convolution, once it is said; the silent guess of one is not possible."""
     random, source = np.random.default_rng(0), (9, 9, channels)
     ours = random.choice([-1, 1], (channels, *kernel, channels // groups))
-    torchs = np.moveaxis(ours, -1, 1)
+    torchs = np.ascontiguousarray(np.moveaxis(ours, -1, 1))
     expected = convolution(ours, [0] * channels, source=source, groups=groups, order="OHWI")
     found = convolution(torchs, [0] * channels, source=source, groups=groups, order="OIHW")
     assert found == expected
