@@ -226,11 +226,8 @@ def test_a_terminal_that_takes_ascii_only_is_enough(project: Path) -> None:
     """Neither what is shown nor a file name that is no text ends in a traceback, and what is written is the same."""
     program = [sys.executable, "-c", "import hafnet; hafnet.main()"]
     work, told = project.rename(project.with_name(os.fsdecode("grün".encode() + b"\xe9"))), []
-    for verb in (
-        ["generate", work, "--plan", "--dataflow", "output=s2p"],
-        ["export", work],
-        ["export", work, "--rows", "0"],
-    ):
+    where, flow = str(work), ("--plan", "--dataflow", "output=s2p")
+    for verb in (["generate", where, *flow], ["export", where], ["export", where, "--rows", "0"]):
         run = subprocess.run([*program, *verb], env=ASCII, cwd=ROOT, capture_output=True, check=False, timeout=120)
         assert run.returncode == (2 if "--rows" in verb else 0), run.stderr
         told.append(run.stdout + run.stderr)

@@ -492,7 +492,7 @@ def test_an_order_is_one_of_two() -> None:
 
 
 def test_an_origin_takes_numbers_of_numpy_and_json_can_hold_it(tmp_path: Path) -> None:
-    given = {
+    given: Any = {
         "most": 2**64 - 1,
         "seed": np.int64(3),
         "accuracy": np.float32(0.5),
