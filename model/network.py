@@ -253,7 +253,7 @@ class ConvolutionLayer(WeightedLayer):
                 f"{where} ({ORDERS[order]}) of shape {weights.shape} in {self.groups} groups are for {has} input "
                 f"channels, but the map of {self.source} has {needed}{other}"
             )
-        return weights if order == "OHWI" else np.moveaxis(weights, 1, -1)
+        return weights if order == "OHWI" else np.ascontiguousarray(np.moveaxis(weights, 1, -1))
 
     @property
     def shape(self) -> Convolution:

@@ -8,7 +8,6 @@ adds, the format's version (3; 2 had no digest) and the digest. There are no oth
 """
 
 import dataclasses
-import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,11 +60,16 @@ ENCODINGS: Mapping[str, type[Encoding]] = {
     "stochastic": Stochastic,
 }
 
+# Made once: a file may have thousands of layers.
+_ADAPTERS: Mapping[type[Any], "TypeAdapter[Any]"] = {
+    kind: TypeAdapter(kind) for kind in (*KINDS.values(), *ENCODINGS.values())
+}
+
 
 def describe(kinds: Mapping[str, type[Any]], value: Any) -> dict[str, Any]:
     """A dataclass as plain values for JSON, with its kind."""
     kind = next(name for name, of in kinds.items() if type(value) is of)
-    plain: dict[str, Any] = _adapter(type(value)).dump_python(value, mode="json")
+    plain: dict[str, Any] = _ADAPTERS[type(value)].dump_python(value, mode="json")
     return {"kind": kind, **plain}
 
 
@@ -79,16 +83,11 @@ def understand(kinds: Mapping[str, type[Any]], plain: Mapping[str, Any], what: s
     if unknown := set(given) - set(known):
         raise HafnetError(f"{what}: member {short(min(unknown))} is not known, only {', '.join(known)}")
     try:
-        return _adapter(kinds[kind]).validate_python(given)
+        return _ADAPTERS[kinds[kind]].validate_python(given)
     except ValidationError as error:
         where, rule, value = first_error(error)
         broken = "is missing" if rule == "missing" else f"is {short(value)} ({rule})"
         raise HafnetError(f"{what}: {where or kind} {broken}") from None
-
-
-@functools.cache
-def _adapter(kind: type[Any]) -> "TypeAdapter[Any]":
-    return TypeAdapter(kind)
 
 
 def describe_layers(network: Network) -> list[dict[str, Any]]:
@@ -98,7 +97,8 @@ def describe_layers(network: Network) -> list[dict[str, Any]]:
 
 def understand_layers(encoding: Encoding, plain: Iterable[Mapping[str, Any]]) -> Topology:
     """The topology that `describe_layers` described. Raises HafnetError where it is none, KeyError without a name."""
-    names, shapes = [], []
+    names: list[str] = []
+    shapes: list[LayerShape] = []
     for each in plain:
         if len(names) == MOST_LAYERS:
             raise too_many_layers()

@@ -49,7 +49,7 @@ def read_manifest(
 def first_error(error: ValidationError) -> tuple[str, str, Any]:
     """What pydantic found first: where it is, the rule that it breaks, and the value; "missing" for one not there."""
     first = error.errors(include_url=False)[0]
-    rule = "missing" if first["type"] == "missing" else first["msg"]
+    rule = "missing" if first["type"] == "missing" else cut(first["msg"], 2 * VALUE)
     return cut(".".join(map(str, first["loc"])), VALUE), rule, first["input"]
 
 

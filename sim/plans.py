@@ -118,8 +118,10 @@ class Wish:
                 raise HafnetError(f"--dataflow {layer}={text}: {short(text)} is neither 'p2s' nor 's2p'")
             found[layer] = replace(found.get(layer, Override()), dataflow=DATAFLOWS[text])
         for layer, _, text in _split(self.lanes):
-            if not re.fullmatch("[0-9]{1,9}", text):
-                raise HafnetError(f"--lanes {layer}={text}: {short(text)} is not a number of at most 9 digits")
+            if not re.fullmatch("[0-9]+", text):
+                raise HafnetError(f"--lanes {layer}={text}: {short(text)} is not a number")
+            if len(text) > 9:
+                raise HafnetError(f"--lanes {layer}={text}: so many lanes are not possible")
             found[layer] = replace(found.get(layer, Override()), lanes=int(text))
         return found
 

@@ -179,7 +179,7 @@ def test_a_disagreement_is_exit_code_1_and_names_the_place(
             r"network\.safetensors: no such file; `hafnet train .*` makes it, or give --net",
         ),
         (["export", "FOLDER", "--network", "/dev/zero"], "/dev/zero: is a device, but a regular file is needed"),
-        (["export", "FOLDER", "--lanes", "hidden0=" + "9" * 5000], "--lanes hidden0=9+…9+: '9+…9+' is not a number of"),
+        (["export", "FOLDER", "--lanes", "hidden0=" + "9" * 5000], "--lanes hidden0=9+…9+: so many lanes are not"),
         (["generate", "FOLDER", "--shape", "8-" * 100_000 + "4"], "shape '8-8-.*': a network of more than 4096 layers"),
         (["generate", "FOLDER", "--shape", "64-ten"], "'ten': a layer is written such as 128"),
         (["generate", "FOLDER", "--shape", "64"], "a network without layers is not possible"),
@@ -230,11 +230,8 @@ def test_a_terminal_that_takes_ascii_only_is_enough(project: Path) -> None:
     """Neither what is shown nor a file name that is no text ends in a traceback, and what is written is the same."""
     program = [sys.executable, "-c", "import hafnet; hafnet.main()"]
     work, told = project.rename(project.with_name(os.fsdecode("grün".encode() + b"\xe9"))), []
-    for verb in (
-        ["generate", work, "--plan", "--dataflow", "output=s2p"],
-        ["export", work],
-        ["export", work, "--rows", "0"],
-    ):
+    where, flow = str(work), ("--plan", "--dataflow", "output=s2p")
+    for verb in (["generate", where, *flow], ["export", where], ["export", where, "--rows", "0"]):
         run = subprocess.run([*program, *verb], env=ASCII, cwd=ROOT, capture_output=True, check=False, timeout=120)
         assert run.returncode == (2 if "--rows" in verb else 0), run.stderr
         told.append(run.stdout + run.stderr)

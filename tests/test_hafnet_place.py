@@ -68,7 +68,7 @@ def test_mistakes_end_in_one_sentence(project: Path, run: Run) -> None:
         (["--rows", 8, "--fidelity", "noisy", "--faults", project / "map.safetensors"], "has 4 x 7 cells, but"),
         (["--fidelity", "bits"], "arrays of fidelity 'bits' have no faults"),
         (["--ranking", project / "ranking.csv"], "neuron 99 of 'hidden0' is none of 20-9-5-3"),
-        (["--ranking", "nowhere.csv"], r"nowhere\.csv: cannot be read"),
+        (["--ranking", "nowhere.csv"], r"nowhere\.csv: no such file"),
     ):
         code, _, err = run("place", project, *arguments)
         assert code == 2, err

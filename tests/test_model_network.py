@@ -500,7 +500,7 @@ def test_weights_whose_order_is_ambiguous_need_it_said(kernel: tuple[int, int], 
     """Either order gives the same convolution, once it is said; the silent guess of one is not possible."""
     random, source = np.random.default_rng(0), (9, 9, channels)
     ours = random.choice([-1, 1], (channels, *kernel, channels // groups))
-    torchs = np.moveaxis(ours, -1, 1)
+    torchs = np.ascontiguousarray(np.moveaxis(ours, -1, 1))
     expected = convolution(ours, [0] * channels, source=source, groups=groups, order="OHWI")
     found = convolution(torchs, [0] * channels, source=source, groups=groups, order="OIHW")
     assert found == expected
@@ -526,7 +526,7 @@ def test_an_order_is_one_of_two() -> None:
 
 
 def test_an_origin_takes_numbers_of_numpy_and_json_can_hold_it(tmp_path: Path) -> None:
-    given = {
+    given: Any = {
         "most": 2**64 - 1,
         "seed": np.int64(3),
         "accuracy": np.float32(0.5),

@@ -5,6 +5,7 @@ import json
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -136,12 +137,12 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Door]:
     }
     for what, place, load in (("images", folder / "images", images.load), ("Verilog", verilog, load_manifest)):
         manifest = place / "manifest.json"
-        whole = manifest.read_bytes()
-        found[f"manifest of {what}"] = Door(spoilt_json(json.loads(whole)), at(manifest, lambda x=place, f=load: f(x)))
-        found[f"bytes of a manifest of {what}"] = Door(spoilt(whole), at(manifest, lambda x=place, f=load: f(x)))
+        whole, read = manifest.read_bytes(), at(manifest, partial(load, place))
+        found[f"manifest of {what}"] = Door(spoilt_json(json.loads(whole)), read)
+        found[f"bytes of a manifest of {what}"] = Door(spoilt(whole), read)
     for name, form in FORMATS.items():
         whole = form.write([3, 200, 0, 17, 255], 8)
-        found[f"image in {name}"] = Door(spoilt(whole), lambda data, form=form: form.read(data, 8, 5))
+        found[f"image in {name}"] = Door(spoilt(whole), partial(form.read, width=8, count=5))
     return found
 
 

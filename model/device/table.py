@@ -1,6 +1,7 @@
 """A user's measured table in place of the law: medians and spreads by programming condition, as CSV.
 
-Columns, in any order, each with its unit behind the last underscore (those in brackets may be left out):
+Text in UTF-8, separated by commas. Columns, in any order, each with its unit behind the last underscore (those in
+brackets may be left out):
 
     set_current_uA       (A, mA, uA, nA)      compliance current of SET
     reset_voltage_V      (V, mV)              voltage of RESET

@@ -1,6 +1,6 @@
 """A user's own coefficients in place of the estimates, as CSV.
 
-Columns, in any order:
+Text in UTF-8, separated by commas. Columns, in any order:
 
     event             rows, reads, popcount_bits, thresholds, memory_bits, register_bits or clocked_bits
     capacitance_fF    what the event switches, its unit behind the underscore (F, pF, fF or aF)

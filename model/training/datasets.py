@@ -164,7 +164,7 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
             raise HafnetError(f"{path}: not a whole gzip file ({error}): download it again") from None
 
 
-def _read_idx(path: Path, file: IO[bytes], most: int) -> npt.NDArray[np.uint8]:
+def _read_idx(path: Path, file: IO[bytes] | gzip.GzipFile, most: int) -> npt.NDArray[np.uint8]:
     """From a file that holds at most `most` bytes."""
     magic = file.read(4)
     if not magic:
