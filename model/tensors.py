@@ -65,7 +65,9 @@ def tensors_to_bytes(form: Form, members: Members, tensors: Tensors) -> bytes:
     """The bytes of a file. The same members and tensors give the same bytes."""
     whole = {**members, "version": form.version}
     header = json.dumps({**whole, "digest": digest(whole, tensors)}, sort_keys=True)
-    return save({name: np.array(tensor) for name, tensor in tensors.items()}, metadata={form.entry: header})
+    # The library writes elements as they lie in memory, in whatever order.
+    ordered = {name: np.array(tensor, order="C") for name, tensor in tensors.items()}
+    return save(ordered, metadata={form.entry: header})
 
 
 def write_tensors(path: Path | str, form: Form, members: Members, tensors: Tensors) -> None:

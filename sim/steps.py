@@ -94,9 +94,19 @@ def choose_faults(topology: Topology, plan: Plan, given: Path | None, rate: floa
     if plan.fidelity == "bits":
         raise HafnetError("arrays of fidelity 'bits' have no faults: they need --fidelity devices or noisy")
     if given is not None:
-        return FaultMap.load(given)
+        return load_faults(given, topology, plan)
     assert rate is not None
     return random_faults(topology, plan, stuck=rate, weak=rate, seed=seed)
+
+
+def load_faults(path: Path, topology: Topology, plan: Plan) -> FaultMap:
+    """The fault map in a file. Raises HafnetError, naming the file, where it is not one for topology and plan."""
+    faults = FaultMap.load(path)
+    try:
+        faults.check(topology, plan)
+    except HafnetError as error:
+        raise HafnetError(f"{path}: {error}") from None
+    return faults
 
 
 def accelerator(topology: Topology, plan: Plan, **options: Any) -> Any:
@@ -279,7 +289,7 @@ def place(folder: Path, network: Network, plan: Plan, faults: Path | None, ranki
     if faults is None and not (folder / IMAGES / images.FAULTS).exists():
         raise HafnetError(f"{folder / IMAGES} has no fault map: --faults FILE names one, `hafnet export` makes one")
     faults = faults or folder / IMAGES / images.FAULTS
-    given = FaultMap.load(faults)
+    given = load_faults(faults, network.topology, plan)
     ranking = ranking or (folder / FAULTS / NEURONS if (folder / FAULTS / NEURONS).exists() else None)
     sensitivities = None if ranking is None else load_sensitivities(ranking, network)
     with busy(console, f"placing the neurons of {len(network.layers)} layers"):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +12,11 @@ from safetensors.numpy import save_file
 from signed import read_raw, undigested
 
 from model import faults, network_file, samples
+from model.encoding import Thermometer
 from model.errors import HafnetError, HafnetWarning
 from model.faults import FaultMap, random_faults
 from model.mapping import Geometry
-from model.network import Network
+from model.network import Network, OutputLayer
 from model.plan import Plan
 from model.random_network import random_network
 from model.samples import Samples
@@ -111,6 +113,19 @@ def test_the_same_contents_give_the_same_bytes(kind: Kind, tmp_path: Path) -> No
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     kind.load(tmp_path / "one").save(tmp_path / "three")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "three").read_bytes()
+
+
+def test_arrays_in_any_order_in_memory_come_back(tmp_path: Path) -> None:
+    """A transposed matrix, as another library holds it or a placed network has, was saved as another network."""
+    random = np.random.default_rng(1)
+    weights = random.choice([-1, 1], (20, 7)).T
+    assert not weights.flags.c_contiguous
+    output = OutputLayer("output", weights, np.zeros(7, dtype=int))
+    network = Network(Thermometer(20, (1,)), (), output)
+    network.save(tmp_path / "network")
+    loaded = Network.load(tmp_path / "network")
+    assert np.array_equal(loaded.output.weights, weights)
+    assert loaded.digest == network.digest == replace(network, output=replace(output, weights=weights.copy())).digest
 
 
 def test_one_kind_of_file_is_no_other(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from test_hdl_emit import FAULTS
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
 from model import images
-from model.errors import HafnetError
+from model.errors import HafnetError, HafnetWarning
 from model.faults import NO_FAULTS, FaultMap, random_faults
 from model.mapping import Geometry
 from model.network import Network
@@ -26,7 +26,7 @@ from model.samples import Samples
 from sim import steps
 from sim.cells import TARGETS, SynthesisError, models
 from sim.compare import CLASS
-from sim.netlist import CELLS, NETLIST, Netlist, load_netlist, run_yosys, structure, synthesise
+from sim.netlist import CELLS, DESCRIPTION, NETLIST, Netlist, load_netlist, run_yosys, structure, synthesise
 from sim.tools import Tool
 from sim.verify import Verification, verify
 
@@ -215,6 +215,31 @@ def test_a_netlist_of_other_images_is_refused(project: Path) -> None:
     images.export(random_network(SHAPE, seed=2), PLAN, project / steps.IMAGES)
     with pytest.raises(HafnetError, match=r"was not made from .*images as it is now"):
         load_netlist(project / steps.NETLIST, project / steps.VERILOG, project / steps.IMAGES)
+
+
+def test_a_netlist_is_one_of_the_network(project: Path) -> None:
+    folders = [project / name for name in (steps.NETLIST, steps.VERILOG, steps.IMAGES)]
+    network = Network.load(project / steps.NETWORK)
+    assert load_netlist(*folders, network).network == network.digest
+    with pytest.raises(
+        HafnetError, match="netlist was synthesised from another network: `hafnet export`, then `hafnet"
+    ):
+        load_netlist(*folders, random_network(SHAPE, seed=2))
+    path = folders[0] / DESCRIPTION
+    content = json.loads(path.read_text())
+    for change, told in (
+        ({"cell": 1}, "cell is wrong .Unexpected keyword argument"),
+        ({"network": None}, "the digest of the network is missing; `hafnet synth` writes it anew"),
+        ({"files": content["files"][:1]}, "is not listed in netlist.json"),
+        ({"files": [*content["files"], content["files"][0]]}, "lists hafnet_cells.sv twice"),
+    ):
+        path.write_text(json.dumps(content | change))
+        with pytest.raises(HafnetError, match=told):
+            load_netlist(*folders)
+    del content["network"]
+    path.write_text(json.dumps(content | {"version": 1}))
+    with pytest.warns(HafnetWarning, match="netlist was synthesised before netlists told of which network they are"):
+        load_netlist(*folders, network)
 
 
 def test_the_verbs(template: Path, project: Path, run: Run, require_simulator: Require) -> None:
