@@ -170,7 +170,12 @@ def plan_table(topology: Topology, plan: Plan, results: Results, bus: int = WIDE
     lines = [("all", "", "", "", *sums, total.pace.limit), *(_line(layer, cycles) for layer in total.layers)]
     headings = ("layer", "shape", "dataflow", "lanes", "arrays", "reads", "cycles", "registers", "memory", "XNORs used")
     columns = [
-        Column(heading, right=heading not in ("layer", "shape", "dataflow", "limited by"), footer=footer)
+        Column(
+            heading,
+            right=heading not in ("layer", "shape", "dataflow", "limited by"),
+            prose=heading in ("layer", "limited by"),
+            footer=footer,
+        )
         for heading, footer in zip((*headings, "limited by"), lines[0], strict=True)
     ]
     zigzag = "; ↓ zig-zag: the next layer takes each neuron as it comes" * any(layer.zigzag for layer in total.layers)
