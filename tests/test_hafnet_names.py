@@ -57,6 +57,9 @@ def test_what_a_user_says_is_repeated_as_it_is(
     code, _, err = run("generate", project, "--lanes", f"{name}=1")
     assert code == 2
     assert f"layer {name!r} is none of" in err
+    code, _, err = run("synth", project, "--target", name)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"target {name!r} is not known" in err
     file = io.StringIO()
     monkeypatch.setattr(steps, "console", plain_console(file=file, force_terminal=True, width=80, color_system=None))
     steps.say(f"wrote {name}/x")
