@@ -59,8 +59,8 @@ class Wish:
         lanes = [f"--lanes {text}" for text in self.lanes]
         lanes += [f"--cycles-per-image {self.cycles}"] * (self.cycles is not None)
         lanes += [f"--arrays {self.arrays}"] * (self.arrays is not None)
-        asked: list[Cause] = ["lanes"] * bool(lanes) + ["dataflow"] * bool(self.dataflow)  # type: ignore[list-item]
-        found = surplus(topology, plan, asked)
+        said: dict[Cause, Sequence[str]] = {"lanes": lanes, "dataflow": self.dataflow}
+        found = surplus(topology, plan, [cause for cause, options in said.items() if options])
         if found is None:
             return None
         options: dict[Cause, Sequence[str]] = {

@@ -13,6 +13,7 @@ from ugly import NAMES, ugly_network
 from model.golden import classify
 from model.samples import Samples
 from sim import steps
+from sim.plans import Wish
 from sim.tables import plain_console
 
 
@@ -63,9 +64,7 @@ def test_what_a_user_says_is_repeated_as_it_is(
     file = io.StringIO()
     monkeypatch.setattr(steps, "console", plain_console(file=file, force_terminal=True, width=80, color_system=None))
     steps.say(f"wrote {name}/x")
-    steps.generate(
-        project / name, ugly_network(NAMES[:2]).topology, steps.Wish().plan(ugly_network(NAMES[:2]).topology)
-    )
+    steps.generate(project / name, ugly_network(NAMES[:2]).topology, Wish().plan(ugly_network(NAMES[:2]).topology))
     assert file.getvalue().count(name) == 2
 
 

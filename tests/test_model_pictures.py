@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,8 @@ ACCOUNTS = {
 }
 Make = Callable[[], Figure]
 FIGURES: Mapping[str, Make] = {
-    **{name: lambda each=each: faults.figure_of(each, str) for name, each in CAMPAIGNS.items()},
-    **{name: lambda each=each: energy.figure_of(each, coded) for name, each in ACCOUNTS.items()},
+    **{name: partial(faults.figure_of, each, str) for name, each in CAMPAIGNS.items()},
+    **{name: partial(energy.figure_of, each, coded) for name, each in ACCOUNTS.items()},
 }
 
 
@@ -176,7 +177,7 @@ def labels_of(figure: Figure) -> list[str]:
 def test_names_are_shown_as_they_are_and_stay_distinct() -> None:
     """Neither formulas nor cut: only spaces where lines break are gone."""
     spent = ACCOUNTS["layers with ugly names"]
-    for figure in (drawn(FIGURES["ugly names"]), drawn(lambda: energy.figure_of(spent, str))):
+    for figure in (drawn(FIGURES["ugly names"]), drawn(partial(energy.figure_of, spent, str))):
         found = [text.replace(" ", "") for text in labels_of(figure)]
         assert len(set(found)) == len(NAMES)
         for name, text in zip(NAMES, found, strict=True):
