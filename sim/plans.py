@@ -65,8 +65,8 @@ class Wish:
         lanes = [f"--lanes {text}" for text in self.lanes]
         lanes += [f"--cycles-per-image {self.cycles}"] * (self.cycles is not None)
         lanes += [f"--arrays {self.arrays}"] * (self.arrays is not None)
-        asked: list[Cause] = ["lanes"] * bool(lanes) + ["dataflow"] * bool(self.dataflow)  # type: ignore[list-item]
-        found = surplus(topology, plan, asked)
+        said: dict[Cause, Sequence[str]] = {"lanes": lanes, "dataflow": self.dataflow}
+        found = surplus(topology, plan, [cause for cause, options in said.items() if options])
         if found is None:
             return None
         options: dict[Cause, Sequence[str]] = {
@@ -248,7 +248,12 @@ def plan_table(topology: Topology, plan: Plan, results: Results, bus: int = WIDE
     lines = [("all", "", "", "", *sums, total.pace.limit), *(_line(layer, cycles) for layer in total.layers)]
     headings = ("layer", "shape", "dataflow", "lanes", "arrays", "reads", "cycles", "registers", "memory", "XNORs used")
     columns = [
-        Column(heading, right=heading not in ("layer", "shape", "dataflow", "limited by"), footer=footer)
+        Column(
+            heading,
+            right=heading not in ("layer", "shape", "dataflow", "limited by"),
+            prose=heading in ("layer", "limited by"),
+            footer=footer,
+        )
         for heading, footer in zip((*headings, "limited by"), lines[0], strict=True)
     ]
     zigzag = "; ↓ zig-zag: the next layer takes each neuron as it comes" * any(layer.zigzag for layer in total.layers)

@@ -137,7 +137,7 @@ def verification_table(each: Verification, design: str = "RTL") -> Table:
 def uses_table(uses: Sequence[LayerUse]) -> Table:
     """A row for each layer's arrays."""
     headings = ("fan-in", "fan-out", "lanes", "arrays", "cells full", "row reads", "XNORs used")
-    table = Table((Column("layer"), *right(*headings)))
+    table = Table((Column("layer", prose=True), *right(*headings)))
     for use in uses:
         numbers = (
             f"{use.fan_in}",
@@ -166,7 +166,7 @@ def points_table(outcome: Outcome) -> Table:
     campaign = outcome.campaign
     title = f"{campaign.network.topology}, {len(campaign.samples):,} samples"
     headings = ("maps", "accuracy", "95 % confidence", "least", "most")
-    table = Table((Column(_point(outcome)), *right(*headings)), title)
+    table = Table((Column(_point(outcome), prose=True), *right(*headings)), title)
     for each in outcome.points:
         found = each.summary
         interval = "" if found.low is None else f"{found.low:.2%} … {found.high:.2%}"
@@ -178,7 +178,7 @@ def points_table(outcome: Outcome) -> Table:
 def facts_table(outcome: Outcome) -> Table:
     """What programming conditions do to devices; a row for each point that has one."""
     title = "What the device model says of the devices (estimates, unless measured)"
-    table = Table((Column(_point(outcome)), *right(*(FACTS[name] for name in outcome.facts))), title)
+    table = Table((Column(_point(outcome), prose=True), *right(*(FACTS[name] for name in outcome.facts))), title)
     for each in outcome.points:
         if each.point.facts:
             table.add_row(each.point.label, *(f"{each.point.facts[name]:.3g}" for name in outcome.facts))
@@ -192,7 +192,7 @@ def _point(outcome: Outcome) -> str:
 def sensitivity_table(outcome: Outcome, count: int = 10) -> Table:
     """The neurons that an error hits hardest."""
     title = f"Neurons that errors at {outcome.campaign.neurons:g} in them alone hit hardest, of {len(outcome.neurons)}"
-    table = Table((Column("layer"), *right("neuron", "classes changed", "accuracy lost")), title)
+    table = Table((Column("layer", prose=True), *right("neuron", "classes changed", "accuracy lost")), title)
     for each in outcome.neurons[:count]:
         table.add_row(each.layer, f"{each.neuron}", f"{each.changed:.3%}", f"{each.lost:.3%}")
     return table
@@ -201,8 +201,8 @@ def sensitivity_table(outcome: Outcome, count: int = 10) -> Table:
 def placement_table(placement: Placement) -> Table:
     """A row for each layer: the weights that are expected to be read wrongly, before and after."""
     title = "Weights that are expected to be read wrongly"
-    headings = ("weights", "before", "after", "by what they matter: before", "after")
-    table = Table((Column("layer"), *right(*headings), Column("", prose=True)), title)
+    headings = ("weights", "before", "after", "by what they matter: before", "by what they matter: after")
+    table = Table((Column("layer", prose=True), *right(*headings), Column("", prose=True)), title)
     layers = placement.network.layers
     weights = {layer.name: layer.weights.size for layer in layers if isinstance(layer, WeightedLayer)}
     for each in placement.layers:
@@ -237,7 +237,7 @@ def programming_table(account: Account) -> Table:
     columns = [Column("event", footer="together"), *right("pJ each")]
     for phase, found in spent.items():
         sums = _plain(sum(found.parts.values()) * 1e6)
-        columns += [*right(f"count, {phase}"), Column("µJ", right=True, footer=sums)]
+        columns += [*right(f"count, {phase}"), Column(f"µJ, {phase}", right=True, footer=sums)]
     table = Table(columns, title, caption=f"pJ of pulses: {account.source_of_pulses}")
     for event in PROGRAMMED:
         row = [PROGRAMMED[event], _plain(each[event] * 1e12)]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -22,7 +25,7 @@ from ugly import NAMES, account, outcome
 from model.campaign import plot as faults
 from model.campaign.points import label_of
 from model.energy import plot as energy
-from model.pictures import STYLE, coded
+from model.pictures import LABEL, STYLE, coded, label
 
 EDGE = 0.5
 """Dots by which rounding may put something over an edge."""
@@ -71,8 +74,8 @@ ACCOUNTS = {
 }
 Make = Callable[[], Figure]
 FIGURES: Mapping[str, Make] = {
-    **{name: lambda each=each: faults.figure_of(each, str) for name, each in CAMPAIGNS.items()},
-    **{name: lambda each=each: energy.figure_of(each, coded) for name, each in ACCOUNTS.items()},
+    **{name: partial(faults.figure_of, each, str) for name, each in CAMPAIGNS.items()},
+    **{name: partial(energy.figure_of, each, coded) for name, each in ACCOUNTS.items()},
 }
 
 
@@ -174,11 +177,11 @@ def labels_of(figure: Figure) -> list[str]:
 def test_names_are_shown_as_they_are_and_stay_distinct() -> None:
     """Neither formulas nor cut: only spaces where lines break are gone."""
     spent = ACCOUNTS["layers with ugly names"]
-    for figure in (drawn(FIGURES["ugly names"]), drawn(lambda: energy.figure_of(spent, str))):
+    for figure in (drawn(FIGURES["ugly names"]), drawn(partial(energy.figure_of, spent, str))):
         found = [text.replace(" ", "") for text in labels_of(figure)]
         assert len(set(found)) == len(NAMES)
-        for name, label in zip(NAMES, found, strict=True):
-            assert label.startswith(name.replace(" ", ""))
+        for name, text in zip(NAMES, found, strict=True):
+            assert text.startswith(name.replace(" ", ""))
     for files in map(files_of, DRAWN):
         text = files["svg"].decode()
         for name in ("conv[/relu]", "$x_1^2$", ":smile: a_b*c*", "Ünïcode 层 µm²", "_hidden"):
@@ -188,6 +191,25 @@ def test_names_are_shown_as_they_are_and_stay_distinct() -> None:
 def test_what_our_font_does_not_have_has_a_code_where_no_other_font_can_help() -> None:
     assert coded("Ünïcode 层 µm²\n😀 $x$") == "Ünïcode \\u5c42 µm²\n😀 $x$"
     assert "\\u5c42" in "".join(labels_of(drawn(FIGURES["layers with ugly names"])))
+
+
+@settings(max_examples=40)
+@given(
+    names=st.lists(
+        st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=64), min_size=1, max_size=3
+    )
+)
+def test_whatever_a_layer_is_called(names: list[str]) -> None:
+    """All of it is in the label, in the right order, in characters that our font has."""
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        figure = Figure()
+        axes = figure.add_subplot()
+        axes.set_yticks(range(len(names)), [label(coded(name)) for name in names])
+        figure.draw_without_rendering()
+        shown = [text.get_text() for text in axes.get_yticklabels()]
+    for name, text in zip(names, shown, strict=True):
+        assert max(map(len, text.splitlines())) <= LABEL
+        assert text.replace("\n", "") == coded(name)
 
 
 def test_two_values_of_a_sweep_have_two_labels() -> None:

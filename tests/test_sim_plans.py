@@ -212,8 +212,8 @@ def test_a_plan_of_many_times_the_arrays_says_so_and_names_the_options(project: 
         code, out, err = run(verb, project, *options)
         assert code == 0, err
         assert out.startswith(spare)
-    options = ("--plan", "--lanes", "hidden0=9", "--lanes", "hidden1=7", "--cycles-per-image", 9, "--spare-rows", 20)
-    _, out, _ = run("generate", project, *options)
+    many = ("--plan", "--lanes", "hidden0=9", "--lanes", "hidden1=7", "--cycles-per-image", 9, "--spare-rows", 20)
+    _, out, _ = run("generate", project, *many)
     causes = "--lanes hidden0=9 and --lanes hidden1=7 and --cycles-per-image 9"
     assert out.startswith(says.format(17, "5.7", causes))
     assert "this plan takes" not in run("generate", project, "--plan", "--spare-rows", 2)[1]
