@@ -30,7 +30,7 @@ from sim import records
 from sim.tools import Tool
 from sim.verify import build_accelerator, code_bits
 
-SHORT = Timing(set_pulse=1, reset_pulse=2, form_pulse=2, setup=0)
+SHORT = Timing(set_pulse=1, reset_pulse=2, form_pulse=2)
 
 
 def accelerator(text: str, geometry: Geometry, *layers: LayerPlan, in_arrays: bool = False) -> Accelerator:
