@@ -306,7 +306,13 @@ DEFECTS = (
     ),
     Refuted(LAYER, "one array at once under high voltage", 5, GroupHardware, ELABORATE, "self.hv & here", "self.hv"),
     Refuted(
-        COLUMNS, "one array at once under high voltage", 6, StackHardware, "_lane", "self.hv & self.selected", "self.hv"
+        COLUMNS,
+        "one array at once under high voltage",
+        6,
+        StackHardware,
+        ELABORATE,
+        "self.hv & self.selected",
+        "self.hv",
     ),
     Refuted(
         LAYER,

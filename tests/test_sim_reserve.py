@@ -9,6 +9,7 @@ from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import Require, runs
 from test_sim_edges import SAMPLES, memory, packets
 
+import hdl.arrays.shelf
 from hdl.accelerator import Accelerator
 from hdl.arrays.columns import ColumnsHardware
 from hdl.arrays.controller import ControllerHardware
@@ -16,7 +17,6 @@ from hdl.arrays.grid import GridHardware
 from hdl.arrays.group import GroupHardware
 from hdl.arrays.host_access import HostAccessHardware
 from hdl.arrays.signature_check import SignatureCheckHardware
-from hdl.arrays.stack import StackHardware
 from hdl.generate import generate
 from hdl.programming import ProgrammingHardware
 from hdl.registers import HostRegistersHardware, Timing
@@ -135,7 +135,7 @@ MORE_MUTANTS = (
     defect(SPARE, ControllerHardware, "_hit", "entry.valid & ", ""),
     defect(SPARE, ControllerHardware, "_hit", "(entry.row == row)", "1"),
     defect(SPARE, GridHardware, "_remap", "hit & (entry.group == index)", "hit"),
-    defect(SPARE, StackHardware, "_lane", "entry.hit & (entry.group == index)", "entry.hit"),
+    defect(SPARE, hdl.arrays.shelf, "_array", "entry.hit & (entry.group == number)", "entry.hit"),
     defect(SPARE, ColumnsHardware, "_stacks", "hit & (entry.tile == index)", "hit"),
     defect(SIGNED, SignatureCheckHardware, ELABORATE, "m.If(self.validity.invalid == 0)", "m.If(1)"),
     defect(SIGNED, SignatureCheckHardware, ELABORATE, "group.eq(0), tile.eq(0), ", "group.eq(0), "),

@@ -8,9 +8,10 @@ import pytest
 from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import BOTH, ICARUS, Require, cases
 
-import hdl.arrays.stack
+import hdl.arrays.shelf
 from hdl.arrays.columns import Columns, ColumnsHardware
 from hdl.arrays.host_access import HostAccessHardware
+from hdl.arrays.shelf import Lines, ShelfHardware
 from hdl.arrays.stack import StackHardware
 from hdl.layers.sequential_dense import SequentialDense
 from hdl.layers.serializer import SerializerHardware
@@ -111,6 +112,10 @@ def test_images_that_are_loaded(
         (layer(9, 6, 4, 4, 1, TWICE), ICARUS),
         (layer(7, 3, 2, 4, 7, ternary=True, scores=True), ICARUS),
         (layer(33, 5, 4, 2, 5, PLANES, scores=True), ICARUS),
+        (layer(24, 5, 1, 6, 24), BOTH),  # a lane an array
+        (layer(211, 2, 1, 3), ICARUS),  # all in one lane
+        (layer(114, 4, 1, 3, 6, TWICE, ternary=True), ICARUS),
+        (layer(203, 3, 1, 2, 7, scores=True), ICARUS),
     ),
 )
 def test_memories_that_the_host_programs(
@@ -135,11 +140,14 @@ SMALL = layer(7, 5, 2, 4, 2, PLANES, ternary=True)
 COUNTS = layer(13, 5, 2, 4, 5, TWICE, scores=True)
 WALK = layer(8, 9, 2, 4)
 
+CROSSED = layer(203, 3, 1, 2, 7, scores=True)  # shelves of ten and a hundred arrays, of several lanes each
+
 BENCH = "sequential"
+SHELVES = hdl.arrays.shelf
 
 # One defect of each block in every run.
 MUTANTS = (
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "if lane >= left", "if lane > left"),
+    Mutant(BENCH, SMALL, StackHardware, ELABORATE, "(1 << left) - 1", "-1"),
     Mutant(BENCH, SMALL, TallyHardware, ELABORATE, "self.twice", "0"),
     Mutant(BENCH, WALK, ColumnsHardware, "_admit", "images != 2", "images != 3"),
     Mutant(BENCH, SMALL, SerializerHardware, ELABORATE, "(self.go | ~first)", "self.go"),
@@ -148,28 +156,26 @@ MUTANTS = (
 
 # Any other defect that somebody thought of.
 MORE_MUTANTS = (
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "array.q & sensed.replicate(columns)", "array.q"),
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "positive.append(q & ~array.qb)", "positive.append(q)"),
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "self.group == block", "1"),
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "self.masked & (self.group == index)", "self.masked"),
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "self.x[lane]", "self.x[0]"),
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "~self.masked & ~self.ending if", "~self.masked if"),
-    Mutant(
-        BENCH,
-        SMALL,
-        StackHardware,
-        "_lane",
-        "array.hv.eq(self.hv & self.selected",
-        "array.hv.eq(self.hv",
-        program=True,
-    ),
+    Mutant(BENCH, SMALL, SHELVES, "_array", "Mux(sensed, array.q, 0)", "array.q"),
+    Mutant(BENCH, SMALL, SHELVES, "_array", "high & ~array.qb", "high"),
+    Mutant(BENCH, SMALL, SHELVES, "_array", "ports.group == lines.place(lane, before)", "1"),
+    Mutant(BENCH, SMALL, SHELVES, "_array", "ports.masked & (ports.group == number)", "ports.masked"),
+    Mutant(BENCH, SMALL, SHELVES, "hold", "Mux(lines.x[lane]", "Mux(lines.x[0]"),
+    Mutant(BENCH, SMALL, StackHardware, ELABORATE, "Mux(self.ending, (1 << left) - 1, -1)", "-1"),
+    Mutant(BENCH, SMALL, StackHardware, ELABORATE, "self.hv & self.selected", "self.hv", program=True),
+    Mutant(BENCH, CROSSED, ShelfHardware, ELABORATE, "self.block, self.hv", "0, self.hv"),
+    Mutant(BENCH, CROSSED, SHELVES, "_shelf", "lines.x[lane:last]", "lines.x[0 : last - lane]"),
+    Mutant(BENCH, CROSSED, SHELVES, "_shelf", "lines.read[lane:last]", "lines.read[0 : last - lane]"),
+    Mutant(BENCH, CROSSED, SHELVES, "_shelf", "lines.number(part.first)", "part.first"),
+    Mutant(BENCH, CROSSED, Lines, "place", "before if lane else _plus(self.block, before)", "before"),
+    Mutant(BENCH, CROSSED, SHELVES, "hold", "for bit, word in enumerate(held.counts)", "for bit, word in ()"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "~word)", "word)"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "Mux(self.selected, word, 0)", "word"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.strobe", "sensed.strobe"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.first", "sensed.first"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.twice", "sensed.twice"),
-    Mutant(BENCH, COUNTS, hdl.arrays.stack, "column_counts", "(c & (a | b))", "(c & a)"),
-    Mutant(BENCH, COUNTS, hdl.arrays.stack, "column_counts", "a ^ b ^ c", "a ^ b"),
+    Mutant(BENCH, COUNTS, SHELVES, "column_counts", "(c & (a | b))", "(c & a)"),
+    Mutant(BENCH, COUNTS, SHELVES, "column_counts", "a ^ b ^ c", "a ^ b"),
     Mutant(BENCH, COUNTS, TallyHardware, ELABORATE, ".as_signed()", ""),
     Mutant(BENCH, COUNTS, TallyHardware, ELABORATE, "Mux(self.first, 0,", "Mux(0, 0,"),
     Mutant(BENCH, WALK, TallyHardware, ELABORATE, "total >= number", "total > number"),
