@@ -28,6 +28,7 @@ LAYERS = {
     "one cell": layer(1, 1, 1, 1, 1, ONCE, False, "thresholds", 8),
     "ternary planes": layer(20, 9, 4, 8, 3, Presentations(3, halving=True), True, "thresholds", 16),
     "scores": layer(20, 9, 4, 8, 20, ONCE, False, "offsets", 16),
+    "shelves": layer(210, 3, 1, 2, 7, ONCE, True, "thresholds", 16),
     "thresholds in the arrays": layer(20, 9, 4, 8, 3, ONCE, False, "thresholds", 16, True),
 }
 

@@ -45,6 +45,7 @@ ACCELERATORS = {
     "both": accelerator(
         "6-4t-3", Geometry(6, 5, 2, signature=True), LayerPlan(P2S, 2), LayerPlan(S2P, 2), in_arrays=True
     ),
+    "spare, on shelves": accelerator("24-2t-2", Geometry(3, 3, spare_rows=1), LayerPlan(S2P, 1), LayerPlan(P2S, 1)),
     "both, ternary S2P": accelerator("5-4t-2", Geometry(4, 3, 1, True), LayerPlan(S2P, 2), LayerPlan(P2S, 1)),
 }
 
@@ -90,7 +91,13 @@ def on_bench(tool: Tool, accelerator: Accelerator, folder: Path) -> Any:
 
 @runs(
     quick=[("one column", "icarus"), ("spare", "icarus"), ("signed", "verilator")],
-    slow=[("signed", "icarus"), ("both", "icarus"), ("both", "verilator"), ("both, ternary S2P", "icarus")],
+    slow=[
+        ("signed", "icarus"),
+        ("both", "icarus"),
+        ("both", "verilator"),
+        ("both, ternary S2P", "icarus"),
+        ("spare, on shelves", "icarus"),
+    ],
 )
 def test_arrays_are_whole_or_said_not_to_be(
     name: str, simulator: str, tmp_path: Path, require_simulator: Require

@@ -4,27 +4,33 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import BOTH, ICARUS, Require, cases
 
 import hdl.arrays.shelf
+from hdl.accelerator import Accelerator
 from hdl.arrays.columns import Columns, ColumnsHardware
 from hdl.arrays.host_access import HostAccessHardware
 from hdl.arrays.shelf import Lines, ShelfHardware
 from hdl.arrays.stack import StackHardware
+from hdl.generate import generate
 from hdl.layers.sequential_dense import SequentialDense
 from hdl.layers.serializer import SerializerHardware
 from hdl.neurons.tally import TallyHardware
+from model import images
 from model.images import words
 from model.mapping import S2P, Geometry, offset_width, threshold_width
 from model.network import DenseLayer, Network
 from model.plan import LayerPlan, Plan
 from model.random_network import random_network
+from model.samples import Samples
 from model.topology import BitInput, Dense, Input, PlaneInput, Presentations, StochasticInput, Topology
 from sim.blocks import build_block, run_block
 from sim.paced import Paced
 from sim.tools import Tool
+from sim.verify import verify
 
 SEED = 1
 ONCE, TWICE, PLANES = Presentations(), Presentations(2), Presentations(3, halving=True)
@@ -45,6 +51,9 @@ def layer(
     width = max(columns * rails, offset_width(top) if scores else threshold_width(top))
     kind: Literal["thresholds", "offsets"] = "offsets" if scores else "thresholds"
     return SequentialDense(Columns(fan_in, fan_out, rows, columns, lanes, presentations, ternary, kind, width))
+
+
+CROSSED = layer(21, 3, 1, 2, 3, ternary=True)  # shelves of ten arrays with a lane and a part of another one
 
 
 def network_for(block: SequentialDense, seed: int) -> Network:
@@ -112,16 +121,36 @@ def test_images_that_are_loaded(
         (layer(9, 6, 4, 4, 1, TWICE), ICARUS),
         (layer(7, 3, 2, 4, 7, ternary=True, scores=True), ICARUS),
         (layer(33, 5, 4, 2, 5, PLANES, scores=True), ICARUS),
-        (layer(24, 5, 1, 6, 24), BOTH),  # a lane an array
-        (layer(211, 2, 1, 3), ICARUS),  # all in one lane
-        (layer(114, 4, 1, 3, 6, TWICE, ternary=True), ICARUS),
-        (layer(203, 3, 1, 2, 7, scores=True), ICARUS),
+        (layer(12, 5, 1, 6, 12), BOTH),  # a lane an array
+        (CROSSED, ICARUS),
     ),
 )
 def test_memories_that_the_host_programs(
     simulator: str, block: SequentialDense, tmp_path: Path, require_simulator: Require
 ) -> None:
     on_bench(require_simulator(simulator), block, tmp_path, program=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "lanes"),
+    [
+        pytest.param("213-3-2", 1, id="one lane", marks=pytest.mark.slow),
+        pytest.param("203-3t-2", 7, id="lanes of 29"),
+        pytest.param("211-2-2", 211, id="a lane an array"),
+    ],
+)
+def test_arrays_on_shelves_of_a_hundred_agree_with_golden(
+    text: str, lanes: int, tmp_path: Path, require_simulator: Require
+) -> None:
+    network = random_network(text, seed=5)
+    plan = Plan(Geometry(1, 4), (LayerPlan(S2P, lanes), LayerPlan()))
+    manifest = generate(Accelerator(network.topology, plan), tmp_path / "verilog")
+    assert sum(each.file.startswith("hafnet_shelf_") for each in manifest.files) >= 2
+    images.export(network, plan, tmp_path / "images")
+    values = np.random.default_rng(6).integers(0, 2, (8, network.encoding.values))
+    folders = (tmp_path / "verilog", tmp_path / "images", tmp_path / "simulation")
+    result = verify(require_simulator("icarus"), network, Samples(values), *folders)
+    assert result.mismatches == 0, str(result.first[0])
 
 
 @pytest.mark.parametrize(
@@ -139,8 +168,6 @@ def test_a_source_that_cannot_be_held_up(
 SMALL = layer(7, 5, 2, 4, 2, PLANES, ternary=True)
 COUNTS = layer(13, 5, 2, 4, 5, TWICE, scores=True)
 WALK = layer(8, 9, 2, 4)
-
-CROSSED = layer(203, 3, 1, 2, 7, scores=True)  # shelves of ten and a hundred arrays, of several lanes each
 
 BENCH = "sequential"
 SHELVES = hdl.arrays.shelf
