@@ -29,6 +29,8 @@ MAP_VERSION = 3
 ADDRESS_WIDTH = 12
 DATA_WORDS = 128
 """Words of the DATA window: enough for a row of the widest array, 4,096 columns."""
+AT_LEAST_ONE = frozenset(("sense", "setup", *(f"{name}_{kind}" for name in PULSED for kind in ("pulse", "count"))))
+"""Cycles and counts of which none can be 0: see `hdl.arrays.controller.TIMING` and `PULSE`."""
 PROTECTED = 31
 """Layers that have a bit of their own in PROTECT; the last bit stands for all further ones, too."""
 
@@ -36,7 +38,8 @@ PROTECTED = 31
 class Register(IntEnum):
     """Byte addresses. All registers are 32 bits wide; an address that is not listed, or written but read-only, answers
     SLVERR, as does a COMMAND that is refused, and while BUSY a write to anything that a command is made of: LAYER …
-    INDEX, READ_TIMING … CONTROL, DATA."""
+    INDEX, READ_TIMING … CONTROL, DATA. Bytes whose strobe is low stay as they are; a write without any strobe does
+    nothing, and answers OKAY."""
 
     ID = 0x000
     """Read-only: 0x48464E54."""
@@ -83,7 +86,8 @@ class Register(IntEnum):
     IMAGES_OUT = 0x03C
     """Read-only: results given since reset (wraps at 2^32)."""
     READ_TIMING = 0x040
-    """Cycles: precharge in bits 7:0, sense in bits 15:8."""
+    """Cycles: precharge in bits 7:0, sense in bits 15:8. Here and in PULSES, FORM_PULSE and COUNTS a field that cannot
+    be 0, which all but precharge are, acts as 1 where 0 is written, and reads so."""
     PULSES = 0x044
     """Cycles: SET pulse in bits 15:0, RESET pulse in bits 31:16."""
     FORM_PULSE = 0x048
@@ -154,7 +158,8 @@ ACTING = (Register.STATUS, Register.IRQ_STATUS, Register.FAILED_COUNT, Register.
 class Timing:
     """What READ_TIMING … CONTROL are after reset: cycles of the phases of a read and of pulses (see
     `hdl.arrays.controller.TIMING`, `hdl.arrays.programmer.CONFIGURATION`), and how devices are programmed. Amplitudes
-    are 0: what their codes mean is known outside only. Raises HafnetError where one does not fit its register.
+    are 0: what their codes mean is known outside only. Raises HafnetError where one does not fit its register, or is 0
+    and cannot be (see `AT_LEAST_ONE`).
     """
 
     precharge: int = 0
@@ -179,9 +184,10 @@ class Timing:
     def __post_init__(self) -> None:
         for name, member in (*TIMING, *CONFIGURATION):
             value, most = int(getattr(self, str(name))), (1 << member.width) - 1
+            least = int(name in AT_LEAST_ONE)
             unit = " cycles" if name in ("precharge", "sense", "setup") or str(name).endswith("_pulse") else ""
-            if not 0 <= value <= most:
-                raise HafnetError(f"timing: {name} is {value}{unit}, but must be 0 … {most}")
+            if not least <= value <= most:
+                raise HafnetError(f"timing: {name} is {value}{unit}, but must be {least} … {most}")
 
     def check(self, limits: Limits) -> None:
         """Raises HafnetError where a pulse is longer than the limit."""
@@ -275,7 +281,8 @@ class HostRegistersHardware(Hardware):
         connect(m, flipped(self.prog), programming.axis)
         self._join_layers(m, programming)
         address = {name: Signal(16, name=name) for name in ("layer", "group", "tile", "index")}
-        words = [Signal(32, name=f"data{word}") for word in range(-(-self.block.host_width // 32))]
+        width = self.block.host_width
+        words = [Signal(min(32, width - start), name=f"data{start // 32}") for start in range(0, width, 32)]
         protect = Signal(32, name="protect")
         irq_enable = Signal(2)
         irq_status = Signal(2)
@@ -309,7 +316,8 @@ class HostRegistersHardware(Hardware):
         readable = self._constants() | self._results(m, programming) | invalid
         readable |= {Register.STATUS: status, Register.IRQ_STATUS: irq_status}
         # What a command is made of stays as it is until the command is done.
-        held = self._configuration(m, programming) | dict(zip(ADDRESS, address.values(), strict=True))
+        configuration, acting = self._configuration(m, programming)
+        held = configuration | dict(zip(ADDRESS, address.values(), strict=True))
         held[Register.EXPECTED] = expected
         m.d.comb += programming.expected.eq(expected)
         held |= {Register.DATA + 4 * number: word for number, word in enumerate(words)}
@@ -317,7 +325,7 @@ class HostRegistersHardware(Hardware):
         refusals |= {Register.PROTECT: protect[-1], Register.IRQ_ENABLE: Const(0), Register.TRUST: Const(0)}
         writable = held | {Register.PROTECT: protect, Register.IRQ_ENABLE: irq_enable, Register.TRUST: trust}
         with m.Switch(bus.read_word):
-            for place_, value in (readable | writable).items():
+            for place_, value in (readable | writable | acting).items():
                 with m.Case(place_ // 4):
                     m.d.comb += [bus.read_data.eq(value), bus.read_refused.eq(0)]
         with m.Switch(bus.write_word):
@@ -423,10 +431,21 @@ class HostRegistersHardware(Hardware):
             },
         }
 
-    def _configuration(self, m: Module, programming: Any) -> dict[int, Value]:
-        """The registers that say how arrays are read and pulsed."""
+    def _configuration(self, m: Module, programming: Any) -> tuple[dict[int, Value], dict[int, Value]]:
+        """The registers that say how arrays are read and pulsed: what is kept of what is written, and what acts.
+
+        The first is changed byte by byte: a 0 in one half of a field, whose other half is still to come, is kept.
+        """
         timing, pulses = self._register("timing", TIMING), self._register("pulses", CONFIGURATION)
-        m.d.comb += [self.timing.eq(timing), programming.configuration.eq(pulses)]
+        for kept, acting in ((timing, self.timing), (pulses, programming.configuration)):
+            for name, _ in kept.shape():
+                value = kept[name]
+                m.d.comb += acting[name].eq(Mux(value == 0, 1, value) if name in AT_LEAST_ONE else value)
+        return self._fields(timing, pulses), self._fields(self.timing, programming.configuration)
+
+    @staticmethod
+    def _fields(timing: Any, pulses: Any) -> dict[int, Value]:
+        """Which register holds which fields."""
         of_each = {kind: Cat(pulses[f"{name}_{kind}"] for name in PULSED) for kind in ("count", "amplitude", "step")}
         return {
             Register.READ_TIMING: Cat(timing.precharge, timing.sense),

@@ -13,12 +13,14 @@ from typing import Any
 
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
+from cocotbext.axi import AxiResp
+from cocotbext.axi.axil_channels import AxiLiteAWTransaction, AxiLiteWTransaction
 
 from hdl.arrays.array import Operation, Side
 from hdl.arrays.host_access import LayerCommand, host_layout
 from hdl.arrays.programmer import CONFIGURATION
 from hdl.programming import FAILURES, HostCommand
-from hdl.registers import KEY, HostRegisters, Register
+from hdl.registers import ADDRESS_WIDTH, AT_LEAST_ONE, KEY, HostRegisters, Register
 from model.signatures import contents_crc32
 from sim import clocking, job
 from sim.device_rows import STRONGEST, Devices, Foretold, Order, Place, settings_of
@@ -26,7 +28,7 @@ from sim.host import MISMATCH, Host, Refused
 from sim.streams import stalls
 
 NO_SUPPLY, SUPPLY_LOST, TOO_LONG, UNSTABLE, BAD_PACKET, UNLOCKED = (1 << bit for bit in range(3, 9))
-FAILED = 2
+FAILED, PACKET_ERROR = 2, 4
 OVERFLOW = 1 << 31
 LOCK = 1 << 31
 STUCK, WEAK = 0.05, 0.05
@@ -156,12 +158,13 @@ class Bench:
     async def configure(self, **settings: int) -> None:
         """Random settings but for those that are given, so that nearly all devices can be programmed."""
         pick = self.source.randint
-        drawn = {f"{name}_pulse": pick(0, 500) for name in ("form", "set", "reset")}
-        drawn |= {f"{name}_count": pick(0, 255) for name in ("form", "set", "reset")}
+        drawn = {f"{name}_pulse": pick(0, 3) and pick(0, 500) for name in ("form", "set", "reset")}
+        drawn |= {f"{name}_count": pick(0, 3) and pick(0, 255) for name in ("form", "set", "reset")}
         drawn |= {f"{name}_amplitude": pick(0, STRONGEST + 2) for name in ("form", "set", "reset")}
         drawn |= {f"{name}_step": pick(0, 3) for name in ("form", "set", "reset")}
         drawn |= {"setup": pick(0, 500), "retries": pick(0, 4), "verify_first": pick(0, 1), "read_twice": pick(0, 1)}
-        now = self.settings = drawn | settings
+        now = drawn | settings
+        self.settings = now | {name: max(1, value) for name, value in now.items() if name in AT_LEAST_ONE}
         each = [
             sum(now[f"{name}_{kind}"] << 8 * place for place, name in enumerate(("form", "set", "reset")))
             for kind in ("count", "amplitude", "step")
@@ -474,6 +477,123 @@ async def a_supply_that_fails_ends_a_command(dut: Any) -> None:
     dut.supply_ok.value = 0
     future = bench.foretell(layer, {})
     assert await host.command(HostCommand.READ_ROW, place[2]) == future.run(HostCommand.READ_ROW, place, 0)
+
+
+async def write_bytes(host: Host, address: int, value: int, strobes: int) -> bool:
+    """Write the bytes whose strobe is high; whether that was answered OKAY."""
+    port = host.master.write_if
+    await port.aw_channel.send(AxiLiteAWTransaction(awaddr=address, awprot=0))
+    await port.w_channel.send(AxiLiteWTransaction(wdata=value, wstrb=strobes))
+    answer = await port.b_channel.recv()
+    return AxiResp(int(answer.bresp)) is AxiResp.OKAY
+
+
+async def fail(bench: Bench, rows: int) -> None:
+    """Let some rows fail, so that there is something in all registers that tell of failures."""
+    layer, place = bench.place()
+    bench.layers[layer].devices.add(place, stuck=1.0)
+    await bench.configure(retries=0, verify_first=1, read_twice=0)
+    bench.wrong = 0
+    while len(bench.failed) < rows:
+        await bench.row(HostCommand.VERIFY_ROW, layer, place, bench.word(layer))
+
+
+@test
+async def a_write_without_strobes_does_nothing(dut: Any) -> None:
+    bench = await Bench.begin(dut)
+    host = bench.host
+    await fail(bench, 3)
+    dut.wrong_packet.value = 1
+    await ClockCycles(dut.clk, 1)
+    dut.wrong_packet.value = 0
+    for register in (Register.IRQ_ENABLE, Register.TRUST, Register.EXPECTED):
+        await host.write(register, 0xFFFF_FFFF)
+    await host.write(Register.PROTECT, LOCK)
+    layer, place = bench.place()
+    await host.address(layer, *place[:2])
+    await host.write(Register.INDEX, place[2])
+    await host.write(Register.UNLOCK, KEY)
+
+    words = [4 * word for word in range(-(-bench.block.host_width // 32))]
+    readable = set(Register) - {Register.COMMAND, Register.UNLOCK} | {Register.DATA + word for word in words}
+
+    async def everything() -> dict[int, int]:
+        return {address: await host.read(address) for address in sorted(readable)}
+
+    before = await everything()
+    assert before[Register.STATUS] == FAILED | PACKET_ERROR | UNLOCKED
+    assert before[Register.FAILED_COUNT] == before[Register.IRQ_STATUS] == 3
+    for address in range(0, 1 << ADDRESS_WIDTH, 4):
+        value = bench.source.choice((0, KEY, HostCommand.READ_ROW.value, HostCommand.FORM_ROW.value, 0xFFFF_FFFF))
+        assert await write_bytes(host, address, value, 0), f"{address:#x}"
+    assert await everything() == before
+    # Nor is one refused while a command is under way, for which the unlock has held.
+    await host.write(Register.COMMAND, HostCommand.FORM_ROW.value)
+    for register in (Register.INDEX, Register.PULSES, Register.COMMAND, Register.DATA):
+        assert await write_bytes(host, register, 0xFFFF_FFFF, 0)
+    await host.end()
+    assert await host.read(Register.INDEX) == place[2]
+
+
+def fields(block: HostRegisters) -> dict[int, tuple[int, tuple[int, ...]]]:
+    """Of each register that keeps what is written: its bits, and the fields in which 0 acts as 1."""
+    whole, halves, bytes_ = 0xFFFF_FFFF, (0xFFFF, 0xFFFF_0000), (0xFF, 0xFF00, 0xFF_0000)
+    kept: dict[int, tuple[int, tuple[int, ...]]] = {
+        **dict.fromkeys((Register.LAYER, Register.GROUP, Register.TILE, Register.INDEX), (0xFFFF, ())),
+        Register.READ_TIMING: (0xFFFF, (0xFF00,)),
+        **dict.fromkeys((Register.PULSES, Register.FORM_PULSE), (whole, halves)),
+        Register.COUNTS: (0xFF_FFFF, bytes_),
+        **dict.fromkeys((Register.AMPLITUDES, Register.STEPS), (0xFF_FFFF, ())),
+        Register.CONTROL: (0x3FF, ()),
+        **dict.fromkeys((Register.PROTECT, Register.EXPECTED), (whole, ())),
+        Register.IRQ_ENABLE: (3, ()),
+        Register.TRUST: (1, ()),
+    }
+    width = block.host_width
+    return kept | {Register.DATA + start // 8: ((1 << min(32, width - start)) - 1, ()) for start in range(0, width, 32)}
+
+
+@test
+async def bytes_whose_strobe_is_high_are_written_and_what_acts_is_read(dut: Any) -> None:
+    bench = await Bench.begin(dut)
+    host = bench.host
+    for register, (bits, from_one) in fields(bench.block).items():
+        unwritten = LOCK if register == Register.PROTECT else 0
+        await host.write(register, 0)
+        kept = 0
+        for number in range(2 * 16):
+            value = bench.source.choice((0, 0, bench.source.getrandbits(32), 0xFFFF_FFFF)) & ~unwritten
+            strobes = number % 16
+            written = sum(0xFF << 8 * lane for lane in range(4) if strobes >> lane & 1)
+            assert await write_bytes(host, register, value, strobes)
+            kept = (kept & ~written | value & written) & bits
+            acts = kept | sum(field & -field for field in from_one if not kept & field)
+            assert await host.read(register) == acts, f"{value:#x} with strobes {strobes:04b} in {register:#x}"
+            if register == Register.READ_TIMING:
+                assert int(dut.timing.value) == acts
+    await host.address(0)
+
+    await fail(bench, 15)
+    dut.wrong_packet.value = 1
+    await ClockCycles(dut.clk, 1)
+    dut.wrong_packet.value = 0
+    for strobes in (0b1110, 0b0001):
+        low = strobes & 1
+        await host.write(Register.UNLOCK, KEY)
+        assert await write_bytes(host, Register.IRQ_STATUS, 1, strobes)
+        assert await host.read(Register.IRQ_STATUS) == 3 - low
+        assert await write_bytes(host, Register.STATUS, 0xFFFF_FFFF, strobes)
+        assert await host.read(Register.STATUS) == FAILED | UNLOCKED | PACKET_ERROR * (not low)
+    for strobes in range(1, 16):
+        await host.write(Register.UNLOCK, KEY)
+        assert await write_bytes(host, Register.UNLOCK, KEY, strobes)
+        assert await host.read(Register.STATUS) & UNLOCKED == UNLOCKED * (strobes == 0b1111)
+        assert await write_bytes(host, Register.FAILED_COUNT, 0, strobes)
+        assert await host.read(Register.FAILED_COUNT) == 15 - strobes
+        if not strobes & 1:  # a command that there is not
+            await host.write(Register.UNLOCK, KEY)
+            assert not await write_bytes(host, Register.COMMAND, HostCommand.READ_ROW.value, strobes)
+            assert not await host.read(Register.STATUS) & UNLOCKED
 
 
 @test

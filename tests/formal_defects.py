@@ -17,6 +17,7 @@ from formal_proofs import (
     SPARES,
     TERNARY_TILE,
     TILE,
+    WRITES,
     Proof,
 )
 from mutants import ELABORATE, Defect
@@ -35,6 +36,7 @@ from hdl.layers.ranking import RankingHardware
 from hdl.neurons.neuron import NeuronHardware
 from hdl.programming import ProgrammingHardware
 from hdl.registers import HostRegistersHardware
+from hdl.streams.axi_lite import AxiLiteHardware
 
 
 class Refuted(Defect):
@@ -249,6 +251,22 @@ DEFECTS = (
     ),
     # A row that is programmed is formed as well.
     Refuted(REGISTERS, LOCKED, 10, ProgrammerHardware, "_pulse", "stage == (Stage.PLUS", "stage != (Stage.PLUS"),
+    *(
+        Refuted(WRITES, claim, 6, AxiLiteHardware, ELABORATE, "taken & strobes.any()", "taken")
+        for claim in (
+            "a write without strobes changes no register",
+            "a write without strobes begins nothing and takes nothing away",
+        )
+    ),
+    Refuted(
+        WRITES,
+        "a write without strobes is answered OKAY",
+        6,
+        AxiLiteHardware,
+        ELABORATE,
+        "Mux(self.write & self.write_refused,",
+        "Mux(self.write_refused,",
+    ),
     Refuted(
         REGISTERS,
         ONE_ROW,
@@ -288,7 +306,13 @@ DEFECTS = (
     ),
     Refuted(LAYER, "one array at once under high voltage", 5, GroupHardware, ELABORATE, "self.hv & here", "self.hv"),
     Refuted(
-        COLUMNS, "one array at once under high voltage", 6, StackHardware, "_lane", "self.hv & self.selected", "self.hv"
+        COLUMNS,
+        "one array at once under high voltage",
+        6,
+        StackHardware,
+        ELABORATE,
+        "self.hv & self.selected",
+        "self.hv",
     ),
     Refuted(
         LAYER,

@@ -10,6 +10,7 @@ from formal_dense import DenseClaims
 from formal_ranking import RankingClaims
 from formal_streams import CollectorClaims, GridClaims
 from formal_unlock import UnlockClaims
+from formal_writes import WriteClaims
 
 from hdl.arrays.columns import Columns
 from hdl.arrays.controller import ArrayController, Limits
@@ -62,6 +63,7 @@ GROUP = Proof(CountClaims, Group(3, 2, 2), 4, 6)
 REGISTERS = Proof(
     UnlockClaims, HostRegisters(2, 2, 2, 2, (LayerSize(1, 2, 1, 2), LayerSize(1, 1, 1, 2, True)), 4, Timing()), 2, 12
 )
+WRITES = Proof(WriteClaims, REGISTERS.block, 2, 6)
 COLLECTOR = Proof(CollectorClaims, Collector(3, 2), 2, 10)
 GRID = Proof(GridClaims, Grid(4, 3, 2, 2, "thresholds", 8), 4, 12)
 DENSE = Proof(DenseClaims, Dense(Grid(2, 3, 2, 2, "thresholds", 8)), 6, 16)
@@ -77,6 +79,7 @@ PROOFS = (
     TERNARY_TILE,
     GROUP,
     REGISTERS,
+    WRITES,
     COLLECTOR,
     GRID,
     DENSE,

@@ -72,14 +72,15 @@ class UnlockClaims(Claims):
         axil = self.axil
         has_address, has_data, written = Signal(), Signal(), Signal()  # of the write that is under way
         word, data, strobes = Signal(10), Signal(32), Signal(4)
-        m.d.comb += written.eq(has_address & has_data & (~axil.bvalid | axil.bready))
+        taken = has_address & has_data & (~axil.bvalid | axil.bready)
+        m.d.comb += written.eq(taken & strobes.any())
         with m.If(axil.awvalid & axil.awready):
             m.d.sync += [has_address.eq(1), word.eq(axil.awaddr[2:])]
-        with m.Elif(written):
+        with m.Elif(taken):
             m.d.sync += has_address.eq(0)
         with m.If(axil.wvalid & axil.wready):
             m.d.sync += [has_data.eq(1), data.eq(axil.wdata), strobes.eq(axil.wstrb)]
-        with m.Elif(written):
+        with m.Elif(taken):
             m.d.sync += has_data.eq(0)
 
         opened, asks, forms = Signal(), Signal(), Signal()
@@ -140,6 +141,7 @@ class UnlockClaims(Claims):
                 ~at_row | (self.stage == Stage.WORD.value) | (self.row_command == RowCommand.FORM.value),
                 "lemma: a row is filled only to form it",
             ),
+            Cover(taken & ~strobes.any() & opened, "a write without strobes, which leaves the unlock as it is"),
             Cover(commands & (data == HostCommand.FORM_ROW.value) & opened, "a command to form"),
             Cover(accepted & ~forms, "a command that is no FORM"),
             *(Cover(form, f"a FORM for layer {layer}") for layer, form in zip(self.layers, formed, strict=True)),

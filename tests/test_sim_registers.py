@@ -12,6 +12,7 @@ from hdl.failures import FailureListHardware
 from hdl.programming import LayerSize, ProgrammingHardware
 from hdl.registers import HostRegisters, HostRegistersHardware, Timing
 from hdl.row_crc import RowCrcHardware
+from hdl.streams.axi_lite import AxiLiteHardware
 from hdl.streams.row_receiver import RowReceiverHardware
 from sim.blocks import build_block, run_block
 from sim.tools import Tool
@@ -50,6 +51,18 @@ MUTANTS = (
     Mutant("registers", NARROW, RowCrcHardware, ELABORATE, "self.busy.eq(left != 0)", "self.busy.eq(left > 1)"),
 )
 MORE_MUTANTS = (
+    Mutant("registers", NARROW, AxiLiteHardware, ELABORATE, "taken & strobes.any()", "taken"),
+    Mutant("registers", NARROW, AxiLiteHardware, ELABORATE, "Mux(self.write & ", "Mux("),
+    Mutant("registers", NARROW, AxiLiteHardware, ELABORATE, "strobes[lane].replicate(8)", "-1"),
+    Mutant("registers", NARROW, HostRegistersHardware, "_configuration", "Mux(value == 0, 1, value)", "value"),
+    Mutant(
+        "registers",
+        NARROW,
+        HostRegistersHardware,
+        "_configuration",
+        "self._fields(self.timing, programming.configuration)",
+        "{}",
+    ),
     Mutant("registers", NARROW, ProgrammerHardware, ELABORATE, "| configuration.verify_first", ""),
     Mutant("registers", NARROW, ProgrammerHardware, ELABORATE, "pulsed.eq(0)]", "pulsed.eq(1)]"),
     Mutant("registers", NARROW, ProgrammerHardware, ELABORATE, "& again & (self.row_bits", "& (self.row_bits"),

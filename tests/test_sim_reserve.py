@@ -9,6 +9,7 @@ from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import Require, runs
 from test_sim_edges import SAMPLES, memory, packets
 
+import hdl.arrays.shelf
 from hdl.accelerator import Accelerator
 from hdl.arrays.columns import ColumnsHardware
 from hdl.arrays.controller import ControllerHardware
@@ -16,7 +17,6 @@ from hdl.arrays.grid import GridHardware
 from hdl.arrays.group import GroupHardware
 from hdl.arrays.host_access import HostAccessHardware
 from hdl.arrays.signature_check import SignatureCheckHardware
-from hdl.arrays.stack import StackHardware
 from hdl.generate import generate
 from hdl.programming import ProgrammingHardware
 from hdl.registers import HostRegistersHardware, Timing
@@ -30,7 +30,7 @@ from sim import records
 from sim.tools import Tool
 from sim.verify import build_accelerator, code_bits
 
-SHORT = Timing(set_pulse=1, reset_pulse=2, form_pulse=2, setup=0)
+SHORT = Timing(set_pulse=1, reset_pulse=2, form_pulse=2)
 
 
 def accelerator(text: str, geometry: Geometry, *layers: LayerPlan, in_arrays: bool = False) -> Accelerator:
@@ -45,6 +45,7 @@ ACCELERATORS = {
     "both": accelerator(
         "6-4t-3", Geometry(6, 5, 2, signature=True), LayerPlan(P2S, 2), LayerPlan(S2P, 2), in_arrays=True
     ),
+    "spare, on shelves": accelerator("24-2t-2", Geometry(3, 3, spare_rows=1), LayerPlan(S2P, 1), LayerPlan(P2S, 1)),
     "both, ternary S2P": accelerator("5-4t-2", Geometry(4, 3, 1, True), LayerPlan(S2P, 2), LayerPlan(P2S, 1)),
 }
 
@@ -90,7 +91,13 @@ def on_bench(tool: Tool, accelerator: Accelerator, folder: Path) -> Any:
 
 @runs(
     quick=[("one column", "icarus"), ("spare", "icarus"), ("signed", "verilator")],
-    slow=[("signed", "icarus"), ("both", "icarus"), ("both", "verilator"), ("both, ternary S2P", "icarus")],
+    slow=[
+        ("signed", "icarus"),
+        ("both", "icarus"),
+        ("both", "verilator"),
+        ("both, ternary S2P", "icarus"),
+        ("spare, on shelves", "icarus"),
+    ],
 )
 def test_arrays_are_whole_or_said_not_to_be(
     name: str, simulator: str, tmp_path: Path, require_simulator: Require
@@ -135,7 +142,7 @@ MORE_MUTANTS = (
     defect(SPARE, ControllerHardware, "_hit", "entry.valid & ", ""),
     defect(SPARE, ControllerHardware, "_hit", "(entry.row == row)", "1"),
     defect(SPARE, GridHardware, "_remap", "hit & (entry.group == index)", "hit"),
-    defect(SPARE, StackHardware, "_lane", "entry.hit & (entry.group == index)", "entry.hit"),
+    defect(SPARE, hdl.arrays.shelf, "_array", "entry.hit & (entry.group == number)", "entry.hit"),
     defect(SPARE, ColumnsHardware, "_stacks", "hit & (entry.tile == index)", "hit"),
     defect(SIGNED, SignatureCheckHardware, ELABORATE, "m.If(self.validity.invalid == 0)", "m.If(1)"),
     defect(SIGNED, SignatureCheckHardware, ELABORATE, "group.eq(0), tile.eq(0), ", "group.eq(0), "),

@@ -4,26 +4,33 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import BOTH, ICARUS, Require, cases
 
-import hdl.arrays.stack
+import hdl.arrays.shelf
+from hdl.accelerator import Accelerator
 from hdl.arrays.columns import Columns, ColumnsHardware
 from hdl.arrays.host_access import HostAccessHardware
+from hdl.arrays.shelf import Lines, ShelfHardware
 from hdl.arrays.stack import StackHardware
+from hdl.generate import generate
 from hdl.layers.sequential_dense import SequentialDense
 from hdl.layers.serializer import SerializerHardware
 from hdl.neurons.tally import TallyHardware
+from model import images
 from model.images import words
 from model.mapping import S2P, Geometry, offset_width, threshold_width
 from model.network import DenseLayer, Network
 from model.plan import LayerPlan, Plan
 from model.random_network import random_network
+from model.samples import Samples
 from model.topology import BitInput, Dense, Input, PlaneInput, Presentations, StochasticInput, Topology
 from sim.blocks import build_block, run_block
 from sim.paced import Paced
 from sim.tools import Tool
+from sim.verify import verify
 
 SEED = 1
 ONCE, TWICE, PLANES = Presentations(), Presentations(2), Presentations(3, halving=True)
@@ -44,6 +51,9 @@ def layer(
     width = max(columns * rails, offset_width(top) if scores else threshold_width(top))
     kind: Literal["thresholds", "offsets"] = "offsets" if scores else "thresholds"
     return SequentialDense(Columns(fan_in, fan_out, rows, columns, lanes, presentations, ternary, kind, width))
+
+
+CROSSED = layer(21, 3, 1, 2, 3, ternary=True)  # shelves of ten arrays with a lane and a part of another one
 
 
 def network_for(block: SequentialDense, seed: int) -> Network:
@@ -111,12 +121,36 @@ def test_images_that_are_loaded(
         (layer(9, 6, 4, 4, 1, TWICE), ICARUS),
         (layer(7, 3, 2, 4, 7, ternary=True, scores=True), ICARUS),
         (layer(33, 5, 4, 2, 5, PLANES, scores=True), ICARUS),
+        (layer(12, 5, 1, 6, 12), BOTH),  # a lane an array
+        (CROSSED, ICARUS),
     ),
 )
 def test_memories_that_the_host_programs(
     simulator: str, block: SequentialDense, tmp_path: Path, require_simulator: Require
 ) -> None:
     on_bench(require_simulator(simulator), block, tmp_path, program=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "lanes"),
+    [
+        pytest.param("213-3-2", 1, id="one lane", marks=pytest.mark.slow),
+        pytest.param("203-3t-2", 7, id="lanes of 29"),
+        pytest.param("211-2-2", 211, id="a lane an array"),
+    ],
+)
+def test_arrays_on_shelves_of_a_hundred_agree_with_golden(
+    text: str, lanes: int, tmp_path: Path, require_simulator: Require
+) -> None:
+    network = random_network(text, seed=5)
+    plan = Plan(Geometry(1, 4), (LayerPlan(S2P, lanes), LayerPlan()))
+    manifest = generate(Accelerator(network.topology, plan), tmp_path / "verilog")
+    assert sum(each.file.startswith("hafnet_shelf_") for each in manifest.files) >= 2
+    images.export(network, plan, tmp_path / "images")
+    values = np.random.default_rng(6).integers(0, 2, (8, network.encoding.values))
+    folders = (tmp_path / "verilog", tmp_path / "images", tmp_path / "simulation")
+    result = verify(require_simulator("icarus"), network, Samples(values), *folders)
+    assert result.mismatches == 0, str(result.first[0])
 
 
 @pytest.mark.parametrize(
@@ -136,10 +170,11 @@ COUNTS = layer(13, 5, 2, 4, 5, TWICE, scores=True)
 WALK = layer(8, 9, 2, 4)
 
 BENCH = "sequential"
+SHELVES = hdl.arrays.shelf
 
 # One defect of each block in every run.
 MUTANTS = (
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "if lane >= left", "if lane > left"),
+    Mutant(BENCH, SMALL, StackHardware, ELABORATE, "(1 << left) - 1", "-1"),
     Mutant(BENCH, SMALL, TallyHardware, ELABORATE, "self.twice", "0"),
     Mutant(BENCH, WALK, ColumnsHardware, "_admit", "images != 2", "images != 3"),
     Mutant(BENCH, SMALL, SerializerHardware, ELABORATE, "(self.go | ~first)", "self.go"),
@@ -148,28 +183,26 @@ MUTANTS = (
 
 # Any other defect that somebody thought of.
 MORE_MUTANTS = (
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "array.q & sensed.replicate(columns)", "array.q"),
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "positive.append(q & ~array.qb)", "positive.append(q)"),
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "self.group == block", "1"),
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "self.masked & (self.group == index)", "self.masked"),
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "self.x[lane]", "self.x[0]"),
-    Mutant(BENCH, SMALL, StackHardware, "_lane", "~self.masked & ~self.ending if", "~self.masked if"),
-    Mutant(
-        BENCH,
-        SMALL,
-        StackHardware,
-        "_lane",
-        "array.hv.eq(self.hv & self.selected",
-        "array.hv.eq(self.hv",
-        program=True,
-    ),
+    Mutant(BENCH, SMALL, SHELVES, "_array", "Mux(sensed, array.q, 0)", "array.q"),
+    Mutant(BENCH, SMALL, SHELVES, "_array", "high & ~array.qb", "high"),
+    Mutant(BENCH, SMALL, SHELVES, "_array", "ports.group == lines.place(lane, before)", "1"),
+    Mutant(BENCH, SMALL, SHELVES, "_array", "ports.masked & (ports.group == number)", "ports.masked"),
+    Mutant(BENCH, SMALL, SHELVES, "hold", "Mux(lines.x[lane]", "Mux(lines.x[0]"),
+    Mutant(BENCH, SMALL, StackHardware, ELABORATE, "Mux(self.ending, (1 << left) - 1, -1)", "-1"),
+    Mutant(BENCH, SMALL, StackHardware, ELABORATE, "self.hv & self.selected", "self.hv", program=True),
+    Mutant(BENCH, CROSSED, ShelfHardware, ELABORATE, "self.block, self.hv", "0, self.hv"),
+    Mutant(BENCH, CROSSED, SHELVES, "_shelf", "lines.x[lane:last]", "lines.x[0 : last - lane]"),
+    Mutant(BENCH, CROSSED, SHELVES, "_shelf", "lines.read[lane:last]", "lines.read[0 : last - lane]"),
+    Mutant(BENCH, CROSSED, SHELVES, "_shelf", "lines.number(part.first)", "part.first"),
+    Mutant(BENCH, CROSSED, Lines, "place", "before if lane else _plus(self.block, before)", "before"),
+    Mutant(BENCH, CROSSED, SHELVES, "hold", "for bit, word in enumerate(held.counts)", "for bit, word in ()"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "~word)", "word)"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "Mux(self.selected, word, 0)", "word"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.strobe", "sensed.strobe"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.first", "sensed.first"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.twice", "sensed.twice"),
-    Mutant(BENCH, COUNTS, hdl.arrays.stack, "column_counts", "(c & (a | b))", "(c & a)"),
-    Mutant(BENCH, COUNTS, hdl.arrays.stack, "column_counts", "a ^ b ^ c", "a ^ b"),
+    Mutant(BENCH, COUNTS, SHELVES, "column_counts", "(c & (a | b))", "(c & a)"),
+    Mutant(BENCH, COUNTS, SHELVES, "column_counts", "a ^ b ^ c", "a ^ b"),
     Mutant(BENCH, COUNTS, TallyHardware, ELABORATE, ".as_signed()", ""),
     Mutant(BENCH, COUNTS, TallyHardware, ELABORATE, "Mux(self.first, 0,", "Mux(0, 0,"),
     Mutant(BENCH, WALK, TallyHardware, ELABORATE, "total >= number", "total > number"),

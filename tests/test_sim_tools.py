@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from simulators import Require
 
+from hdl.generate import WAIVERS
 from model.errors import HafnetError
 from sim import tools
 
@@ -145,6 +146,26 @@ def test_a_package_in_a_folder_with_a_space(
     fake_package(monkeypatch, tmp_path / "my projects", 0o755)
     with pytest.raises(HafnetError, match=r"my projects', but make allows no space"):
         tools.find("verilator")
+
+
+def test_a_package_of_an_old_version(
+    only: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(perl="", gpp="", make="")
+    fake_package(monkeypatch, tmp_path / "package", 0o755)
+    rule = r"^the Python package verilator is Verilator 5\.34\.0, but Verilator >= 5\.036 is needed$"
+    with monkeypatch.context() as patch:
+        patch.setattr("importlib.metadata.version", lambda name: "5.34.0")
+        with pytest.raises(HafnetError, match=rule):
+            tools.find("verilator")
+        patch.setattr("importlib.metadata.version", lambda name: "5.36.0")
+        assert tools.find("verilator").version == "5.36.0"
+
+
+def test_the_waivers_and_the_manual_say_which_verilator_is_needed() -> None:
+    manual = Path(__file__).parents[1] / "docs" / "accelerator.md"
+    assert f"Verilator {tools.OLDEST_VERILATOR} or newer" in WAIVERS.read_text(encoding="utf-8")
+    assert f"Verilator ≥ {tools.OLDEST_VERILATOR} " in manual.read_text(encoding="utf-8")
 
 
 def test_on_path_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,7 +248,7 @@ def test_padding_of_arrays_and_lanes_is_not_counted(name: str, tmp_path: Path, r
     [
         ("columns and lanes", Defect(Group, "tile", "self.map.used_columns(index)", "self.columns")),
         ("columns and lanes", Defect(RankingHardware, "_lanes", "lane >= used", "False")),
-        ("rows", Defect(StackHardware, "_lane", "~self.masked & ~self.ending if", "~self.masked if")),
+        ("rows", Defect(StackHardware, "elaborate", "Mux(self.ending, (1 << left) - 1, -1)", "-1")),
     ],
 )
 def test_padding_that_is_counted_is_found(

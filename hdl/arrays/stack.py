@@ -3,16 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.arrays.array import Array, control_lines, level, same_row
+from hdl.arrays.array import control_lines, level
 from hdl.arrays.reserve import Reserve
-from hdl.arrays.spare_table import each, many, remapped
+from hdl.arrays.shelf import Lines, Shelf, hold, parts_of
+from hdl.arrays.spare_table import many
 from hdl.block import Hardware, index_width, place
-from hdl.neurons.popcount import tree_or
-from hdl.neurons.tally import Tally, column_counts
+from hdl.neurons.tally import Tally
 from model.mapping import S2P, LayerMap
 from model.plan import Fidelity
 from model.topology import Presentations
@@ -76,8 +76,10 @@ class Stack:
         return -(-(self.map.reads + self.number_rows) // self.map.geometry.used_rows)
 
     @property
-    def array(self) -> Array:
-        return Array(self.rows, self.columns, self.ternary, self.fidelity)
+    def shelf(self) -> Shelf:
+        """Its arrays."""
+        lanes, kind = (self.blocks,) * self.lanes, (self.ternary, self.fidelity, self.reserve.entries)
+        return Shelf(lanes, self.blocks, sum(lanes), self.neurons, self.rows, self.columns, *kind)
 
     @property
     def rails(self) -> int:
@@ -141,13 +143,14 @@ class StackHardware(Hardware):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        lanes = [self._lane(m, platform, lane) for lane in range(self.block.lanes)]
-        high, positive = [lane[0] for lane in lanes], [lane[1] for lane in lanes if lane[1] is not None]
-
-        # A product of a ternary cell is a thermometer code: Q low, Q and Qb high, Qb low count 0, 1 and 2.
-        rails = [word[: self.block.neurons] for word in (*high, *positive)]
-        counts = [Signal(self.block.neurons, name=f"count{bit}") for bit in range(len(rails).bit_length())]
-        m.d.sync += [count.eq(bits) for count, bits in zip(counts, column_counts(m, rails), strict=True)]
+        block = self.block
+        left = block.fan_in - (block.map.reads - 1) * block.lanes  # lanes that have an input in the last read
+        read = Signal(block.lanes, name="read")
+        m.d.comb += read.eq(Mux(self.masked, 0, Mux(self.ending, (1 << left) - 1, -1)))
+        lines = Lines(self, 0, 0, self.hv & self.selected, self.x, read)
+        held = hold(m, platform, block.shelf, lines, list(parts_of(block.shelf.size)), image="_g")
+        counts = [Signal(block.neurons, name=f"count{bit}") for bit in range(len(held.counts))]
+        m.d.sync += [count.eq(bits) for count, bits in zip(counts, held.counts, strict=True)]
         tally = place(m, platform, "tally", self.block.tally)
         sensed: Any = Signal(STEP, name="sensed")
         counted: Any = Signal(STEP, name="counted")
@@ -161,45 +164,8 @@ class StackHardware(Hardware):
             self.results.eq(tally.results),
         ]
 
-        word = tree_or(m, high, "high")
-        if self.block.ternary:
-            word = Cat(tree_or(m, positive, "positive"), ~word)  # Q low: the weight is -1
+        word = held.high
+        if held.positive is not None:
+            word = Cat(held.positive, ~word)  # Q low: the weight is -1
         m.d.sync += self.q.eq(Mux(self.selected, word, 0))
         return m
-
-    def _lane(self, m: Module, platform: Any, lane: int) -> tuple[Value, Value | None]:
-        """The arrays of a lane; returns which outputs Q of the one that is sensed are high (none if none is) and, if
-        ternary, which Qb are low.
-        """
-        grid, columns = self.block.map, self.block.columns
-        left = grid.fan_in - (grid.reads - 1) * grid.lanes  # lanes that have an input in the last read
-        x = Signal(columns, name=f"x{lane}")
-        read = Signal(name=f"read{lane}")
-        m.d.comb += [
-            x.eq(Mux(self.masked, self.mask, self.x[lane].replicate(columns))),
-            read.eq(~self.masked & ~self.ending if lane >= left else ~self.masked),
-        ]
-        high, positive = [], []
-        for block in range(self.block.blocks):
-            index = lane * self.block.blocks + block
-            array = place(m, platform, f"group{index}", self.block.array, image=f"_g{index}")
-            addressed, sen, sensed = (Signal(name=f"group{index}_{name}") for name in ("addressed", "sen", "sensed"))
-            q = Signal(columns, name=f"q{index}")
-            m.d.comb += [
-                addressed.eq(self.masked & (self.group == index)),
-                sen.eq(self.sen & (addressed | (read & (self.group == block)))),
-                *same_row(array, self),
-                array.hv.eq(self.hv & self.selected & addressed),
-                array.sen.eq(sen),
-                array.x.eq(x),
-                q.eq(array.q & sensed.replicate(columns)),
-            ]
-            if self.block.reserve.entries:
-                hits = [entry.hit & (entry.group == index) for entry in each(self.remapped)]
-                spares = [entry.spare for entry in each(self.remapped)]
-                m.d.comb += array.row.eq(remapped(m, self.row, hits, spares, f"spare{index}"))
-            m.d.sync += sensed.eq(sen)
-            high.append(q)
-            if self.block.ternary:
-                positive.append(q & ~array.qb)
-        return tree_or(m, high, f"high{lane}"), tree_or(m, positive, f"positive{lane}") if positive else None

@@ -13,16 +13,16 @@ from hdl.block import Hardware
 from model.mapping import offset_width, score_width, threshold_width
 
 
-def column_counts(m: Module, words: Sequence[Value]) -> list[Value]:
-    """How many of `words`, which are equally wide, have a 1 at each place: `len(words).bit_length()` words, that of the
-    counts' lowest bits first.
+def column_counts(m: Module, words: Sequence[Sequence[Value]]) -> list[Value]:
+    """How many ones there are at each place of words, which are equally wide: those of `words[k]` count 2 ** k each.
+    Returns as many words as `words` has lists, that of the counts' lowest bits first; no count may need more.
 
     A carry-save tree of full adders on whole words: the description does not grow with their width.
     """
     counts: list[Value] = []
-    queue = deque(words)
-    while queue:
-        carries: deque[Value] = deque()
+    carries: deque[Value] = deque()
+    for equal in words:
+        queue, carries = deque([*equal, *carries]), deque()
         while len(queue) > 1:
             a, b = queue.popleft(), queue.popleft()
             c = queue.popleft() if queue else None
@@ -36,7 +36,6 @@ def column_counts(m: Module, words: Sequence[Value]) -> list[Value]:
             queue.append(total)
             carries.append(carry)
         counts.append(queue[0])
-        queue = carries
     return counts
 
 

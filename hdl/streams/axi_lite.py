@@ -50,7 +50,9 @@ class AxiLiteBridge:
 
     Ports: `axil`; `write` with `write_word` (address / 4), `write_data`, `write_mask` (one bit for each bit, from
     WSTRB), answered in the same cycle by `write_refused`; `read` with `read_word`, answered in the same cycle by
-    `read_data` and `read_refused`. A refused access ends in SLVERR.
+    `read_data` and `read_refused`. A refused access ends in SLVERR. A write with all strobes low, as a bridge from a
+    wider bus makes them, is answered OKAY and never reaches the registers, wherever it goes: `write` comes with a bit
+    of `write_mask` at least.
 
     One write in 2 cycles and one read in 2 cycles at most; both at once. Protection bits are ignored.
     """
@@ -107,11 +109,13 @@ class AxiLiteHardware(Hardware):
         has_address = Signal()
         has_data = Signal()
         has_read = Signal()
+        taken = Signal()  # a write, whether it has a strobe or not
         m.d.comb += [
             axil.awready.eq(~has_address),
             axil.wready.eq(~has_data),
             axil.arready.eq(~has_read),
-            self.write.eq(has_address & has_data & (~axil.bvalid | axil.bready)),
+            taken.eq(has_address & has_data & (~axil.bvalid | axil.bready)),
+            self.write.eq(taken & strobes.any()),
             self.read.eq(has_read & (~axil.rvalid | axil.rready)),
             *(self.write_mask[8 * lane : 8 * lane + 8].eq(strobes[lane].replicate(8)) for lane in range(4)),
         ]
@@ -125,12 +129,12 @@ class AxiLiteHardware(Hardware):
             m.d.sync += [has_data.eq(1), self.write_data.eq(axil.wdata), strobes.eq(axil.wstrb)]
         with m.If(axil.arvalid & axil.arready):
             m.d.sync += [has_read.eq(1), self.read_word.eq(axil.araddr[2:])]
-        with m.If(self.write):
+        with m.If(taken):
             m.d.sync += [
                 has_address.eq(0),
                 has_data.eq(0),
                 axil.bvalid.eq(1),
-                axil.bresp.eq(Mux(self.write_refused, Response.SLVERR, Response.OKAY)),
+                axil.bresp.eq(Mux(self.write & self.write_refused, Response.SLVERR, Response.OKAY)),
             ]
         with m.If(self.read):
             m.d.sync += [
