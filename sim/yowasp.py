@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 
@@ -53,11 +53,13 @@ def command_of(program: str) -> list[str]:
     return [sys.executable, "-P", "-c", code]
 
 
-def environment(*programs: str) -> Mapping[str, str]:
+def environment(*programs: str) -> dict[str, str]:
     """The variables to start `programs` with, which are prepared first where they are not.
 
     Raises HafnetError where the package of one is missing, or the machine code cannot be kept.
     """
+    for program in programs:
+        _entry(program)
     folder = cache()
     for program in programs:
         _prepare(program, folder)
@@ -65,12 +67,8 @@ def environment(*programs: str) -> Mapping[str, str]:
 
 
 def cache() -> Path:
-    """Where the machine code is kept. Raises HafnetError where no package of YoWASP is installed."""
-    try:
-        runtime = version(RUNTIME)
-    except ModuleNotFoundError:  # importlib.metadata's own error is one
-        raise HafnetError(MISSING) from None
-    return _parent() / f"{RUNTIME}-{runtime}"
+    """Where the machine code is kept."""
+    return _parent() / f"{RUNTIME}-{version(RUNTIME)}"
 
 
 def _parent() -> Path:
