@@ -102,7 +102,7 @@ def rates(condition: Condition, generator: np.random.Generator) -> Rates:
 
 
 def small(rate: float) -> str:
-    return f"{rate:.1e}" if rate else "0"
+    return f"{rate:.1e}".replace("e-0", "e-") if rate else "0"
 
 
 def errors(found: Sequence[Rates]) -> Table:
@@ -193,8 +193,8 @@ def spread_words() -> str:
 def aged_words() -> str:
     (single, double), *_, worn, _, _, old = aged()
     return (
-        f"1T1R goes from {small(single)} to {small(worn[0])} in 1e10 cycles, and to {small(old[0])} in ten years; 2T2R, "
-        f"which has no reference, from {small(double)} to {small(worn[1])} and {small(old[1])}"
+        f"1T1R goes from {small(single)} to {small(worn[0])} in 1e10 cycles, and to {small(old[0])} in ten years; "
+        f"2T2R, which has no reference, from {small(double)} to {small(worn[1])} and {small(old[1])}"
     )
 
 
@@ -202,7 +202,7 @@ def zero_words() -> str:
     states = HFO2.states(PRESETS["nominal"].condition)
     timed = NEAR_THRESHOLD.timed(reference(states))
     low, high = (ternary(states, timed.at(supply))[1, 1] for supply in (0.5, 1.2))
-    return f"{low:.1%} of the cases at 0.5 V, and in {high:.0%} at 1.2 V"
+    return f"{100 * low:.1f} % of the cases at 0.5 V, and in {100 * high:.0f} % at 1.2 V"
 
 
 def energy_words() -> str:
@@ -212,8 +212,8 @@ def energy_words() -> str:
         Pulses().cycle(cheapest(law, high)) / Pulses().cycle(cheapest(law, low)) for law in (one_device, two_devices)
     )
     return (
-        f"The least over {len(GRID)} conditions for {low:.0e} errors is {single:.1f} times less than that for {high:.0e} "
-        f"in 1T1R, and {double:.1f} times in 2T2R"
+        f"The least over {len(GRID)} conditions for an error rate of {low:g} is {single:.1f} times less than that for "
+        f"{high:g} in 1T1R, and {double:.1f} times in 2T2R"
     )
 
 

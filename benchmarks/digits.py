@@ -61,7 +61,7 @@ def demo_table() -> str:
         ("values compared on each simulator: every hidden bit, score and class in each pass", demo_values()),
         ("mismatches", summary["mismatches"]),
         ("cycles per image", f"{summary['cycles_per_image']:g}"),
-        ("arrays", f"{summary['arrays']}, {summary['cells_full']:.1%} of their cells full"),
+        ("arrays", f"{summary['arrays']}, {100 * summary['cells_full']:.1f} % of their cells full"),
     )
     return table(("", ""), rows)
 
@@ -73,8 +73,8 @@ def demo_layers() -> str:
             f"{use['name']}, {use['fan_in']} × {use['fan_out']}",
             use["arrays"],
             use["lanes"],
-            f"{use['utilisation']:.1%}",
-            f"{use['fill']:.1%}",
+            f"{100 * use['utilisation']:.1f} %",
+            f"{100 * use['fill']:.1f} %",
         )
         for use in uses
     )
