@@ -8,6 +8,13 @@ INSTALLED := $(VENV)/.installed
 PYTHON := $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && command -v $(name))))
 
+# Python before 3.13 does not start where a path in its environment has letters that the locale has not (C has ASCII only).
+ifneq ($(shell printf %s "$$PWD" | LC_ALL=C tr -d '\000-\177'),)
+ifneq ($(filter ANSI_X3.4-1968 US-ASCII,$(shell locale charmap 2>/dev/null)),)
+export LC_ALL := C.UTF-8
+endif
+endif
+
 # pip's own build environment obeys the pins too (PIP_CONSTRAINT up to pip 25, PIP_BUILD_CONSTRAINT after it).
 PINS := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
 

@@ -43,8 +43,8 @@ def demo() -> tuple[str, dict[str, Any]]:
 
 
 def demo_text(before: str) -> str:
-    """What the demo says, indented; lines that depend on the machine stay as they stand."""
-    lines = (line.rstrip() for line in demo()[0].splitlines())
+    """What the demo says, indented, without its progress; lines that depend on the machine stay as they stand."""
+    lines = (line.rstrip() for line in demo()[0].splitlines() if not line.startswith("training "))
     text = re.sub(r"\n{2,}", "\n\n", "\n".join(lines)).strip("\n")
     return keep(textwrap.indent(text, "    "), before, VOLATILE)
 

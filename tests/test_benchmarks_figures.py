@@ -2,9 +2,11 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import figures
 import pytest
+from command import Run
 from figures import FIGURES
 from pages import PAGES, ROOT, keep, names, rewrite, table
 from simulators import Require
@@ -20,8 +22,14 @@ def test_a_figure_is_the_one_of_today(name: str, require_simulator: Require) -> 
     if FIGURES[name].cost != "seconds":
         require_simulator("icarus")
         require_simulator("verilator")
-    stale = figures.differences(name)
-    assert not stale, f"{name} is stale in {', '.join(str(page.relative_to(ROOT)) for page in stale)}"
+    assert [str(page.relative_to(ROOT)) for page in figures.differences(name)] == [], f"{name} is stale there"
+
+
+def test_what_the_demo_generates_is_what_the_readme_says(tmp_path: Path, run: Run) -> None:
+    """In every run: the demo itself, which trains and simulates, is a slow test above."""
+    code, out, err = run("generate", tmp_path, "--shape", "256-96-96-10")
+    assert code == 0, err
+    assert f"    {out.splitlines()[0]}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_each_figure_has_a_function_and_a_place() -> None:
