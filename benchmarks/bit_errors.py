@@ -207,13 +207,14 @@ def zero_words() -> str:
 
 def energy_words() -> str:
     """Least energies for the two error rates that a published factor is between."""
-    low, high = anchors.ERRORS_TRAINED.value, 1e-6
+    often, seldom = anchors.ERRORS_TRAINED.value, 1e-6
     single, double = (
-        Pulses().cycle(cheapest(law, high)) / Pulses().cycle(cheapest(law, low)) for law in (one_device, two_devices)
+        Pulses().cycle(cheapest(law, seldom)) / Pulses().cycle(cheapest(law, often))
+        for law in (one_device, two_devices)
     )
     return (
-        f"The least over {len(GRID)} conditions for an error rate of {low:g} is {single:.1f} times less than that for "
-        f"{high:g} in 1T1R, and {double:.1f} times in 2T2R"
+        f"The least over {len(GRID)} conditions for an error rate of {often:g} is {single:.1f} times less than that for "
+        f"{small(seldom)} in 1T1R, and {double:.1f} times in 2T2R"
     )
 
 

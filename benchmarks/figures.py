@@ -55,7 +55,7 @@ FIGURES: dict[str, Figure] = {
     "scale.classifier": Figure("minutes", plain(scale.classifier_figure)),
     "scale.rtl": Figure("hours", plain(scale.rtl_figure)),
     "cycles.planned": Figure("seconds", plain(cycles.planned_figure)),
-    "cycles": Figure("minutes", plain(cycles.figure)),
+    "cycles": Figure("hours", plain(cycles.figure)),
     "synthesis": Figure("hours", plain(synthesis.figure)),
     "fidelity": Figure("hours", plain(fidelity.figure)),
     "area.neurons": Figure("hours", plain(area.neurons)),
