@@ -213,8 +213,8 @@ def energy_words() -> str:
         for law in (one_device, two_devices)
     )
     return (
-        f"The least over {len(GRID)} conditions for an error rate of {often:g} is {single:.1f} times less than that for "
-        f"{small(seldom)} in 1T1R, and {double:.1f} times in 2T2R"
+        f"The least over {len(GRID)} conditions for an error rate of {often:g} is {single:.1f} times less than that "
+        f"for {small(seldom)} in 1T1R, and {double:.1f} times in 2T2R"
     )
 
 
