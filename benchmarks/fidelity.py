@@ -7,6 +7,8 @@ import json
 import tempfile
 from pathlib import Path
 
+from pages import table
+
 from hdl.arrays.array import Array
 from hdl.emit import TOP_IMAGE, emit
 from model.formats import FORMATS
@@ -16,6 +18,7 @@ from sim.netlist import run_yosys
 
 ROWS, COLUMNS, SEED = 32, 32, 1
 LEVELS: tuple[Fidelity, ...] = ("bits", "devices", "noisy")
+KINDS = ("LUT4", "CCU2C", "TRELLIS_DPR16X4", "TRELLIS_FF")
 FLOW = "synth_ecp5 -nobram -nowidelut"
 SCRIPT = """\
 read_verilog -sv {sources}
@@ -43,13 +46,17 @@ def cells(block: Array) -> dict[str, int]:
     return found
 
 
-def main() -> None:
-    print(f"{FLOW}\n\n| weights | fidelity | LUT4 | CCU2C | TRELLIS_DPR16X4 | TRELLIS_FF |\n|{' --- |' * 6}")
+def figure() -> str:
+    rows: list[tuple[object, ...]] = []
     for ternary in (False, True):
         for fidelity in LEVELS:
             found = cells(Array(ROWS, COLUMNS, ternary, fidelity))
-            numbers = [found.get(kind, 0) for kind in ("LUT4", "CCU2C", "TRELLIS_DPR16X4", "TRELLIS_FF")]
-            print(f"| {'ternary' if ternary else 'binary'} | {fidelity} | {' | '.join(f'{n:,}' for n in numbers)} |")
+            rows.append(("ternary" if ternary else "binary", fidelity, *(found.get(kind, 0) for kind in KINDS)))
+    return table(("weights", "fidelity", *KINDS), rows)
+
+
+def main() -> None:
+    print(f"{FLOW}\n\n{figure()}")
 
 
 if __name__ == "__main__":

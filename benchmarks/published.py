@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from bnn_pynq import CNV, LFC, Form, read
+from pages import table as markdown
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -47,7 +48,7 @@ from sim.verify import Verification, verify
 ECG = "1x1250x12b8-32c1x13-m1x2-32c1x11-m1x2-32c1x9-m1x2-32c1x7-m1x2-32c1x5-75-2"
 """In the manner of the ECG networks in B. Penkovsky et al., "In-Memory Resistive RAM Implementation of Binarized Neural
 Networks for Medical Applications", DATE 2020."""
-RANDOM_SAMPLES = 100
+RANDOM_SAMPLES, SIMULATED = 100, 2
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,45 @@ def _random(network: Network) -> Samples:
 def plans(case: Case) -> Iterator[tuple[str, Plan]]:
     yield "", choose(case.network.topology, Geometry())
     yield f"{case.target:,}", choose(case.network.topology, Geometry(), cycles=case.target)
+
+
+def shown(target: str) -> str:
+    return target or "–"
+
+
+def each_plan() -> Iterator[tuple[Case, str, Plan]]:
+    """All plans, with random weights: what is planned, generated and compared does not depend on them."""
+    for find_case in CASES.values():
+        case = find_case(None)
+        yield from ((case, shown(target), plan) for target, plan in plans(case))
+
+
+def plans_figure() -> str:
+    rows = []
+    for case, target, plan in each_plan():
+        arrays = Accelerator(case.network.topology, plan).arrays
+        rows.append((case.name, target, arrays, costs(case.network.topology, plan).pace.cycles))
+    return markdown(("network", "`--cycles-per-image`", "arrays", "cycles, planned"), rows)
+
+
+def verilog_figure() -> str:
+    rows = []
+    for case, target, plan in each_plan():
+        with tempfile.TemporaryDirectory() as folder:
+            generate(Accelerator(case.network.topology, plan), Path(folder, "verilog"))
+            sizes = [path.stat().st_size for path in Path(folder, "verilog").glob("*.sv")]
+        rows.append((case.name, target, len(sizes), sum(sizes)))
+    return markdown(("network", "`--cycles-per-image`", "modules", "bytes of Verilog"), rows)
+
+
+def rtl_figure() -> str:
+    """Two samples of each plan, random ones, on Verilator."""
+    rows = []
+    for case, target, plan in each_plan():
+        result = simulate(case, plan, SIMULATED)
+        rows.append((case.name, target, f"{result.cycles:,g}", result.samples, result.values, result.mismatches))
+    headings = ("network", "`--cycles-per-image`", "cycles, measured", "samples", "values compared", "mismatches")
+    return markdown(headings, rows)
 
 
 def cpu() -> float:

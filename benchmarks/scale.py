@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from pages import table as markdown
 from rich.console import Console
 from rich.table import Table
 
@@ -28,7 +29,7 @@ from model.planner import choose as choose_plan
 from model.random_network import random_network
 from model.samples import Samples
 from sim.tools import find
-from sim.verify import verify
+from sim.verify import Verification, verify
 
 SHAPE = "784-1024-1024-10"
 PIXELS = 784
@@ -51,8 +52,8 @@ def choose(data: Path | None, count: int | None) -> Samples:
     return Samples(np.concatenate([part.values for part in parts]), labels)
 
 
-def simulate(network: Network, samples: Samples, console: Console) -> None:
-    """Build and run the RTL, and say what it took."""
+def measure(network: Network, samples: Samples) -> tuple[int, int, Verification]:
+    """Build and run the RTL: arrays, bytes of C++ and what Verilator said."""
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
         plan = choose_plan(network.topology, Geometry())
@@ -62,12 +63,32 @@ def simulate(network: Network, samples: Samples, console: Console) -> None:
             find("verilator"), network, samples, folder / "verilog", folder / "images", folder / "simulation"
         )
         cplusplus = sum(path.stat().st_size for path in folder.rglob("build/**/*.cpp"))
+    return manifest.arrays, cplusplus, result
+
+
+def rtl_figure() -> str:
+    """What is the same on every machine and with every network and sample."""
+    arrays, cplusplus, result = measure(random_network(SHAPE, seed=1, levels=(128,)), choose(None, ALL_IMAGES))
+    rows = (
+        ("arrays", arrays),
+        ("images at full rate", result.samples),
+        ("cycles per image", f"{result.cycles:g}"),
+        ("values compared", result.values),
+        ("mismatches", result.mismatches),
+        ("bytes of C++", cplusplus),
+    )
+    return markdown(("", ""), rows)
+
+
+def simulate(network: Network, samples: Samples, console: Console) -> None:
+    """Build and run the RTL, and say what it took."""
+    arrays, cplusplus, result = measure(network, samples)
     table = Table("", title=f"{network.topology} on Verilator {result.version}")
     table.add_column(justify="right")
     assert result.cycles is not None
     cycles = result.cycles * result.samples
     rows = {
-        "arrays": f"{manifest.arrays:,}",
+        "arrays": f"{arrays:,}",
         "bytes of C++": f"{cplusplus:,}",
         "seconds to build": f"{result.build_seconds:.1f}",
         "images at full rate": f"{result.samples:,}",
@@ -85,14 +106,24 @@ def simulate(network: Network, samples: Samples, console: Console) -> None:
         console.print(str(each))
 
 
-def measure_generation(console: Console) -> None:
-    """Generate the classifier in a process of its own, and say what it took."""
+def generate_classifier() -> tuple[int, int, float]:
+    """Arrays, bytes and seconds of the classifier, generated in a process of its own."""
     with tempfile.TemporaryDirectory() as parent:
         started = time.perf_counter()
         subprocess.run([sys.executable, *GENERATE, parent], check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - started
         folder = Path(parent, "verilog")
-        size, arrays = sum(path.stat().st_size for path in folder.glob("*.sv")), load_manifest(folder).arrays
+        return load_manifest(folder).arrays, sum(path.stat().st_size for path in folder.glob("*.sv")), seconds
+
+
+def classifier_figure() -> str:
+    arrays, size, _ = generate_classifier()
+    return markdown(("network", "arrays", "bytes of Verilog"), [(CLASSIFIER, arrays, size)])
+
+
+def measure_generation(console: Console) -> None:
+    """Generate the classifier, and say what it took."""
+    arrays, size, seconds = generate_classifier()
     # Of all processes that have ended the largest: with Verilator's and g++'s, were it not the first thing done.
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     table = Table("network", "arrays", "seconds", "bytes of Verilog", "most memory", title="`hafnet generate`")

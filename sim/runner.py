@@ -26,6 +26,10 @@ TIMESCALE = ("1ns", "1ps")
 
 JOB = "HAFNET_JOB"
 """Environment variable with the path of the job's file; the result goes beside it."""
+REWRITES = {"COCOTB_REWRITE_ASSERTION_FILES": "bench_*.py"}
+"""pytest's way of telling what an assertion compared. Told nothing, cocotb has every module rewritten that a bench
+imports, and keeps the result beside it, in Python's own folders too.
+"""
 
 # Verilator makes everything writable from outside unless told otherwise, and then optimises little.
 VERILATOR_ARGUMENTS = ["--no-public-flat-rw", "-Wno-fatal"]
@@ -89,7 +93,7 @@ class Design:
                     build_dir=self.folder,
                     test_dir=folder,
                     plusargs=list(plusargs),
-                    extra_env={JOB: str(job_file)},
+                    extra_env=REWRITES | {JOB: str(job_file)},
                     results_xml=str(folder / "results.xml"),
                     timescale=TIMESCALE,
                     log_file=str(log),

