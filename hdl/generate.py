@@ -245,7 +245,7 @@ def load_manifest(folder: Path | str) -> Manifest:
     """
     path = Path(folder) / MANIFEST
     manifest = read_manifest(_MANIFEST, path, VERSION, "hafnet generate", UNBOUND)
-    check_files(Path(folder), manifest.files, MANIFEST, OURS)
+    check_files(Path(folder), manifest.files, MANIFEST, OURS, "hafnet generate")
     if manifest.top_file not in {listed.file for listed in manifest.files}:
         raise HafnetError(f"{path} does not list {manifest.top_file}, the top module's file")
     made_with = MADE_WITH.findall(read_text(Path(folder) / manifest.top_file))
@@ -267,7 +267,7 @@ def load_manifest(folder: Path | str) -> Manifest:
     return manifest
 
 
-def check_files(folder: Path, files: Sequence[File], manifest: str, ours: str) -> None:
+def check_files(folder: Path, files: Sequence[File], manifest: str, ours: str, made_by: str) -> None:
     """Raise HafnetError, naming the file, where a listed one is missing, changed or listed twice, and where one whose
     name matches `ours` lies beside them without being listed.
     """
@@ -278,7 +278,7 @@ def check_files(folder: Path, files: Sequence[File], manifest: str, ours: str) -
             raise HafnetError(f"{folder / manifest} lists {each.file} twice")
         listed[each.file] = each.sha256
         if not path.is_file():
-            raise HafnetError(f"{path}: no such file, but {manifest} lists it")
+            raise HafnetError(f"{path}: no such file, but {manifest} lists it; `{made_by}` writes it anew")
         found = hashlib.sha256(read_bytes(path)).hexdigest()
         if found != each.sha256:
             is_, says = short_digest(found), short_digest(each.sha256)

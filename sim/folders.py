@@ -40,12 +40,13 @@ def check_folder(network: Network, verilog: Path, images_folder: Path) -> tuple[
     files = {image.file for image in exported.images if image.format == "hex"}
     contents = list(images.words(network, manifest.plan, images.load_faults(images_folder)))
     needed = {f"{image.name}.hex" for image in contents}
-    if files != needed:
-        missing = min(needed - files) if needed - files else min(files - needed)
+    if missing := needed - files:
         raise HafnetError(
-            f"{images_folder}: {missing!r} is not the same in the manifest and in the network, but simulators need "
-            "all images in format 'hex' and no other"
+            f"{images_folder} lacks {min(missing)!r}: simulators and Yosys need format hex, which `hafnet export "
+            "--format hex` writes"
         )
+    if unknown := files - needed:
+        raise HafnetError(f"{images_folder} has {min(unknown)!r}, which network and plan do not need: export again")
     check_contents(images_folder, contents)
     return manifest, contents
 

@@ -154,7 +154,7 @@ def load_netlist(folder: Path, verilog: Path, images_folder: Path, network: Netw
     netlist = read_manifest(_NETLIST, path, VERSION, "hafnet synth", UNBOUND)
     if netlist.version == VERSION and netlist.network is None:
         raise HafnetError(f"{path}: the digest of the network is missing; `hafnet synth` writes it anew")
-    check_files(folder, netlist.files, DESCRIPTION, OURS)
+    check_files(folder, netlist.files, DESCRIPTION, OURS, "hafnet synth")
     for source, recorded in ((verilog / MANIFEST, netlist.verilog), (images_folder / images.MANIFEST, netlist.images)):
         if not source.is_file():
             verb = "export" if source.parent == images_folder else "generate"

@@ -208,7 +208,7 @@ def test_files_that_do_not_fit_each_other_are_refused(
     with pytest.raises(HafnetError, match="exported with --numbers-in-arrays, but the Verilog was generated without"):
         run(tool, network, samples, verilog, tmp_path / "rows", build)
     images.export(network, PLAN, tmp_path / "binary", formats=("bin",))
-    with pytest.raises(HafnetError, match="is not the same in the manifest and in the network"):
+    with pytest.raises(HafnetError, match=r"binary lacks '.*hex': simulators and Yosys need format hex"):
         run(tool, network, samples, verilog, tmp_path / "binary", build)
     images.export(wider, PLAN, tmp_path / "wider")
     with pytest.raises(HafnetError, match=r"the network is 40-20-9-5, but .*wider was made for 42-20-9-5"):
