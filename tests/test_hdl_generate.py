@@ -168,7 +168,8 @@ def test_a_changed_file_is_named(folder: Path, name: str) -> None:
 
 def test_a_missing_file_is_named(folder: Path) -> None:
     (folder / "hafnet_registers.sv").unlink()
-    with pytest.raises(HafnetError, match=r"hafnet_registers\.sv: no such file, but .*manifest\.json lists it; `hafnet generate` writes it anew"):
+    told = r"hafnet_registers\.sv: no such file, but .*manifest\.json lists it; `hafnet generate` writes it anew"
+    with pytest.raises(HafnetError, match=told):
         load_manifest(folder)
 
 
