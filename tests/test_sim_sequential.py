@@ -54,7 +54,7 @@ def layer(
     return SequentialDense(Columns(fan_in, fan_out, rows, columns, lanes, presentations, ternary, kind, width))
 
 
-CROSSED = layer(20, 3, 1, 2, 3, ternary=True)  # shelves of ten arrays with a lane and a part of another one
+CROSSED = layer(19, 3, 1, 2, 3, ternary=True)  # shelves of ten arrays with a lane and a part of another one
 
 
 def network_for(block: SequentialDense, seed: int) -> Network:
