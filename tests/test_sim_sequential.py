@@ -10,6 +10,7 @@ from mutants import ELABORATE, Mutant, each_mutant, found_by
 from simulators import BOTH, ICARUS, Require, cases
 
 import hdl.arrays.shelf
+import hdl.arrays.stack
 from hdl.accelerator import Accelerator
 from hdl.arrays.columns import Columns, ColumnsHardware
 from hdl.arrays.host_access import HostAccessHardware
@@ -53,7 +54,7 @@ def layer(
     return SequentialDense(Columns(fan_in, fan_out, rows, columns, lanes, presentations, ternary, kind, width))
 
 
-CROSSED = layer(21, 3, 1, 2, 3, ternary=True)  # shelves of ten arrays with a lane and a part of another one
+CROSSED = layer(19, 3, 1, 2, 3, ternary=True)  # shelves of ten arrays with a lane and a part of another one
 
 
 def network_for(block: SequentialDense, seed: int) -> Network:
@@ -149,7 +150,7 @@ def test_arrays_on_shelves_of_a_hundred_agree_with_golden(
     images.export(network, plan, tmp_path / "images")
     values = np.random.default_rng(6).integers(0, 2, (8, network.encoding.values))
     folders = (tmp_path / "verilog", tmp_path / "images", tmp_path / "simulation")
-    result = verify(require_simulator("icarus"), network, Samples(values), *folders)
+    result = verify(require_simulator("icarus"), network, Samples(values), *folders, scrub=True)
     assert result.mismatches == 0, str(result.first[0])
 
 
@@ -187,15 +188,15 @@ MORE_MUTANTS = (
     Mutant(BENCH, SMALL, SHELVES, "_array", "high & ~array.qb", "high"),
     Mutant(BENCH, SMALL, SHELVES, "_array", "ports.group == lines.place(lane, before)", "1"),
     Mutant(BENCH, SMALL, SHELVES, "_array", "ports.masked & (ports.group == number)", "ports.masked"),
-    Mutant(BENCH, SMALL, SHELVES, "hold", "Mux(lines.x[lane]", "Mux(lines.x[0]"),
+    Mutant(BENCH, SMALL, hdl.arrays.stack, "hold", "Mux(lines.x[lane]", "Mux(lines.x[0]"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "Mux(self.ending, (1 << left) - 1, -1)", "-1"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "self.hv & self.selected", "self.hv", program=True),
     Mutant(BENCH, CROSSED, ShelfHardware, ELABORATE, "self.block, self.hv", "0, self.hv"),
     Mutant(BENCH, CROSSED, SHELVES, "_shelf", "lines.x[lane:last]", "lines.x[0 : last - lane]"),
     Mutant(BENCH, CROSSED, SHELVES, "_shelf", "lines.read[lane:last]", "lines.read[0 : last - lane]"),
-    Mutant(BENCH, CROSSED, SHELVES, "_shelf", "lines.number(part.first)", "part.first"),
+    Mutant(BENCH, CROSSED, SHELVES, "_shelf", "lines.number(part.first)", "0"),
     Mutant(BENCH, CROSSED, Lines, "place", "before if lane else _plus(self.block, before)", "before"),
-    Mutant(BENCH, CROSSED, SHELVES, "hold", "for bit, word in enumerate(held.counts)", "for bit, word in ()"),
+    Mutant(BENCH, CROSSED, hdl.arrays.stack, "hold", "counts[bit].append(word)", "counts[bit].append(word & ~word)"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "~word)", "word)"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "Mux(self.selected, word, 0)", "word"),
     Mutant(BENCH, SMALL, StackHardware, ELABORATE, "counted.strobe", "sensed.strobe"),
