@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import numpy as np
@@ -396,9 +396,16 @@ def told_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         other = warnings.showwarning
 
-        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
             if not issubclass(category, HafnetWarning):
-                other(message, category, *place)
+                other(message, category, filename, lineno, file, line)
             elif str(message) not in told:
                 told.add(str(message))
                 fail(f"warning: {message}")

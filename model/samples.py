@@ -120,8 +120,8 @@ class Samples:
             return
         there = Input.of(network)
         if self.input.encoding != there.encoding:
-            made, taken = (repr(each)[:80] for each in (self.input.encoding, there.encoding))
-            raise HafnetError(f"samples were made for {made}, but the network takes {taken}: others are needed")
+            made, needed = (repr(each)[:80] for each in (self.input.encoding, there.encoding))
+            raise HafnetError(f"samples were made for {made}, but the network takes {needed}: others are needed")
         if None not in (self.input.map, there.map) and self.input.map != there.map:
             raise HafnetError(f"samples are maps of {self.input.map}, but the network takes maps of {there.map}")
 

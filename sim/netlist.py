@@ -25,6 +25,7 @@ from hdl.generate import MANIFEST, File, Manifest, check_files
 from model import images
 from model.errors import HafnetError, HafnetWarning, short
 from model.files import whole_folder
+from model.images import Sha256
 from model.network import PLACED_FROM, Network
 from model.readers import read_manifest
 from model.user_files import read_bytes
@@ -85,7 +86,7 @@ class Netlist:
     images: str
     cells: dict[str, int]
     files: tuple[File, ...]
-    network: images.Sha256 | None = None
+    network: Sha256 | None = None
 
 
 _NETLIST = TypeAdapter(Netlist)

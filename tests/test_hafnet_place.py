@@ -65,7 +65,10 @@ def test_mistakes_end_in_one_sentence(project: Path, run: Run) -> None:
     for arguments, says in (
         (["--faults", "nowhere.safetensors"], r"nowhere\.safetensors: no such file"),
         (["--faults", project / "network.safetensors"], "no fault map"),
-        (["--rows", 8, "--fidelity", "noisy", "--faults", project / "map.safetensors"], "has 4 x 7 cells, but"),
+        (
+            ["--rows", 8, "--fidelity", "noisy", "--faults", project / "map.safetensors"],
+            "another plan: arrays of 4 x 7 and of 8 x 32",
+        ),
         (["--fidelity", "bits"], "arrays of fidelity 'bits' have no faults"),
         (["--ranking", project / "ranking.csv"], "neuron 99 of 'hidden0' is none of 20-9-5-3"),
         (["--ranking", "nowhere.csv"], r"nowhere\.csv: no such file"),

@@ -109,7 +109,7 @@ def test_equal_networks_have_equal_digests_and_others_have_not(path: Path) -> No
             changed = array.copy()
             changed.flat[0] = changed.flat[0] - 1 if changed.flat[0] > 0 else changed.flat[0] + 1
             layers = [*network.layers]
-            layers[index] = replace(layer, **{name: changed})
+            layers[index] = replace(layer, **{name: changed})  # type: ignore[arg-type]
             others.append(replace(network, hidden=tuple(layers[:-1]), output=layers[-1]))  # type: ignore[arg-type]
     digests = {each.digest for each in (network, *others)}
     assert len(digests) == len(others) + 1 == 9

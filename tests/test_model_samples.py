@@ -102,7 +102,7 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
         ({"map": [1, 2, 3], "maps": []}, "metadata entry 'hafnet_samples': member 'maps' is not known"),
         ({"encoding": {"kind": "thermometer", "values": 3, "levels": [1]}, "map": [1, "2", 3]}, "a side of the map"),
     ):
-        write_signed(broken, FORM, {"version": 1, **header}, {"values": VALUES})  # type: ignore[dict-item]
+        write_signed(broken, FORM, {"version": 1, **header}, {"values": VALUES})
         with pytest.raises(HafnetError, match=f"broken: {told}"):
             Samples.load(broken)
 

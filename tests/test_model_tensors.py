@@ -142,7 +142,7 @@ def test_a_digest_is_of_names_types_shapes_and_elements_in_any_order(tmp_path: P
     one, two = np.arange(6, dtype=np.int16), np.zeros((), dtype=np.float32)
     base = digest({"a": 1}, {"one": one, "two": two})
     assert base == digest({"a": 1}, {"two": two, "one": one.astype(">i2")})
-    others = [
+    others: list[tuple[dict[str, int], dict[str, Any]]] = [
         ({"a": 2}, {"one": one, "two": two}),
         ({"a": 1}, {"one": one, "too": two}),
         ({"a": 1}, {"one": one.reshape(2, 3), "two": two}),

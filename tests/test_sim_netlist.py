@@ -218,7 +218,7 @@ def test_a_netlist_of_other_images_is_refused(project: Path) -> None:
 
 
 def test_a_netlist_is_one_of_the_network(project: Path) -> None:
-    folders = [project / name for name in (steps.NETLIST, steps.VERILOG, steps.IMAGES)]
+    folders = project / steps.NETLIST, project / steps.VERILOG, project / steps.IMAGES
     network = Network.load(project / steps.NETWORK)
     assert load_netlist(*folders, network).network == network.digest
     with pytest.raises(

@@ -21,6 +21,7 @@ from model.random_network import random_network
 from model.samples import Samples
 from model.topology import Topology
 from sim import verify
+from sim.folders import check_folder
 from sim.netlist import run_yosys
 from sim.runner import SimulationError
 from sim.tools import Tool
@@ -126,7 +127,7 @@ def test_an_input_that_the_bench_does_not_drive_is_named(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_simulator: Require
 ) -> None:
     """An input of the top that nobody knew of."""
-    tool, real = require_simulator("icarus"), verify.check_folder
+    tool, real = require_simulator("icarus"), check_folder
     text = (template / "verilog" / "hafnet_accelerator.sv").read_text()
     text = re.sub(r"(\(clk, rst,)(.*?\);)", r"\1 forgotten,\2\n  input forgotten;", text, count=1, flags=re.S)
 
