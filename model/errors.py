@@ -65,6 +65,7 @@ def cut(text: str, size: int) -> str:
 
 def bounded(sentence: str) -> str:
     """The sentence in one line of printable characters, at most `LONGEST`."""
+    sentence = cut(sentence, 16 * LONGEST)  # the search for values takes long where quotes are never closed
     if not sentence.isprintable():
         sentence = "".join(each if each.isprintable() else _written(each) for each in sentence)
     for size in (160, 80, 40, 20):

@@ -1,4 +1,5 @@
 import pickle
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -31,6 +32,14 @@ def test_what_is_long_without_long_values_is_cut_in_its_middle() -> None:
     assert len(said) == LONGEST
     assert said.endswith("a b end")
     assert "…" in said
+
+
+@pytest.mark.parametrize("part", ["\\'", " '", "'\\", "\" '", "\x1b"])
+def test_a_sentence_of_nothing_but_quotes_takes_no_time(part: str) -> None:
+    started = time.process_time()
+    said = str(HafnetError(part * 500_000 + " must be at least 1"))
+    assert time.process_time() - started < 1
+    assert said.endswith("at least 1")
 
 
 def test_control_characters_cannot_reach_a_terminal() -> None:

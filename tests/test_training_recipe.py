@@ -210,6 +210,7 @@ def test_test_samples_must_fit_the_codes_too() -> None:
         train(DataSet("two", train_part, test_part, 3), Recipe(topology="12b4-3"), "cpu")
 
 
+@pytest.mark.filterwarnings("ignore::model.errors.HafnetWarning")  # a class has no sample, of course
 def test_one_sample_is_refused() -> None:
     with pytest.raises(HafnetError, match="batch norm cannot learn from 1 training sample"):
         train(tiny(1), Recipe(levels=1), "cpu")
