@@ -137,7 +137,7 @@ def figure() -> str:
         (
             each.condition, small(each.single), small(each.singles.rate), small(each.corrected),
             small(each.simulated), small(each.double), small(each.doubles.rate),
-            f"{each.double / each.corrected:.2g}", small(each.long), small(each.both),
+            f"{float(f'{each.double / each.corrected:.2g}'):g}", small(each.long), small(each.both),
         )
         for each in found
     )  # fmt: skip
