@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from model.errors import HafnetError
+from model.files import restore
 
 Contents = TypeVar("Contents")
 
@@ -23,6 +24,7 @@ def check_version(version: Any, known: int) -> None:
 
 def read_manifest(adapter: "TypeAdapter[Contents]", path: Path, known: int, made_by: str) -> Contents:
     """A JSON manifest of the adapter's type. Raises HafnetError for a missing or damaged one, or another version's."""
+    restore(path.parent)
     if not path.is_file():
         raise HafnetError(f"{path}: no such file; `{made_by}` writes it")
     try:

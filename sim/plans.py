@@ -17,6 +17,7 @@ from rich.table import Table
 
 from model.costs import LayerCost, costs
 from model.errors import HafnetError
+from model.files import restore
 from model.mapping import P2S, S2P, Dataflow, Geometry
 from model.pipeline import WIDEST_BUS, Results
 from model.plan import Plan
@@ -97,6 +98,7 @@ class _Made:
 
 def _plan_of(folder: Path, topology: Topology) -> Plan | None:
     """The plan of what is in the folder, if it was made of this topology; damage is for `hafnet verify` to tell."""
+    restore(folder)
     try:
         made = TypeAdapter(_Made).validate_json((folder / "manifest.json").read_bytes())
     except (OSError, ValidationError, HafnetError):
