@@ -1,13 +1,14 @@
 """The command `hafnet` as its user meets it, within the process of a test."""
 
 import sys
+import warnings
 from collections.abc import Callable
 
 import pytest
 from rich.console import Console
 
 import hafnet
-from sim import steps
+from sim import interrupts, steps
 
 Run = Callable[..., tuple[int, str, str]]
 """The fixture `run`: `run("generate", folder)` gives exit code, standard output and standard error."""
@@ -17,11 +18,14 @@ def command(patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> R
     def call(*arguments: object) -> tuple[int, str, str]:
         patch.setattr(sys, "argv", ["hafnet", *map(str, arguments)])
         patch.setattr(steps, "console", Console(highlight=False, soft_wrap=True, width=100))
-        code = 0
+        code, answering = 0, interrupts.end_at_once()
         try:
-            hafnet.main()
+            with warnings.catch_warnings():
+                hafnet.main()
         except SystemExit as error:
             code = int(error.code or 0)
+        finally:
+            interrupts.put_back(answering)  # it thinks that the process is its own
         out, err = capture.readouterr()
         return code, out, err
 
