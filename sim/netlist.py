@@ -26,6 +26,7 @@ from hdl.generate import MANIFEST, File, Manifest
 from model import images
 from model.errors import HafnetError
 from model.files import whole_folder
+from model.locks import steady
 from model.readers import read_manifest
 from sim.cells import TARGETS, SynthesisError, models, share
 from sim.verify import check_folder
@@ -94,17 +95,19 @@ def synthesise(verilog: Path, images_folder: Path, folder: Path, target: str = "
     if target not in TARGETS:
         raise HafnetError(f"target {target!r} is not known: it must be one of {', '.join(TARGETS)}")
     share()
-    network, _ = images.load(images_folder)
-    manifest, contents = check_folder(network, verilog, images_folder)
-    if manifest.target not in ("generic", target):
-        raise HafnetError(
-            f"{verilog} was generated for {manifest.target} and cannot be mapped to the cells of {target}"
-        )
     with whole_folder(folder, OURS) as partial, tempfile.TemporaryDirectory() as work:
-        # Yosys is WebAssembly: what it opens must lie in its working folder, images included.
-        sources = [listed.file for listed in manifest.files if listed.file.endswith(".sv")]
-        _copy(verilog, Path(work), sources)
-        _copy(images_folder, Path(work, manifest.image_default), [f"{image.name}.hex" for image in contents])
+        with steady(verilog / MANIFEST, images_folder / images.MANIFEST):
+            network, _ = images.load(images_folder)
+            manifest, contents = check_folder(network, verilog, images_folder)
+            if manifest.target not in ("generic", target):
+                raise HafnetError(
+                    f"{verilog} was generated for {manifest.target} and cannot be mapped to the cells of {target}"
+                )
+            made_from = _sha256(verilog / MANIFEST), _sha256(images_folder / images.MANIFEST)
+            # Yosys is WebAssembly: what it opens must lie in its working folder, images included.
+            sources = [listed.file for listed in manifest.files if listed.file.endswith(".sv")]
+            _copy(verilog, Path(work), sources)
+            _copy(images_folder, Path(work, manifest.image_default), [f"{image.name}.hex" for image in contents])
         library = "" if manifest.target == "generic" else f"read_verilog -lib +/{TARGETS[target].models}\n"
         run_yosys(library + structure(sources, manifest.top) + _flow(manifest, TARGETS[target].command), Path(work))
         statistics = json.loads(Path(work, "cells.json").read_text())
@@ -121,8 +124,8 @@ def synthesise(verilog: Path, images_folder: Path, folder: Path, target: str = "
             command=TARGETS[target].command,
             yosys=statistics["creator"].split(" ")[1],
             top=manifest.top,
-            verilog=_sha256(verilog / MANIFEST),
-            images=_sha256(images_folder / images.MANIFEST),
+            verilog=made_from[0],
+            images=made_from[1],
             cells=cells,
             files=tuple(File(name, hashlib.sha256(text.encode()).hexdigest()) for name, text in texts.items()),
         )
