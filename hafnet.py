@@ -12,6 +12,11 @@ energy/               what it costs          (energy)
 summary.json          what came of it        (demo)
 """
 
+import hafnet_rooms  # noqa: F401  (first of ours: it says where the others are)
+from sim import interrupts
+
+LOADING = interrupts.end_at_once()  # before all that takes time to load
+
 import json
 import sys
 import warnings
@@ -23,14 +28,14 @@ from typing import Any, TextIO
 import click
 import numpy as np
 
-import hafnet_rooms  # noqa: F401  (first of ours: it says where the others are)
 from model.errors import HafnetError, HafnetWarning, bounded
-from model.files import write_whole
+from model.files import to_be_written, write_whole
 from model.pipeline import Results
 from model.samples import Samples
 from model.topology import Topology
 from sim import steps
 from sim.plans import Wish, plan_options
+from sim.stdio import outlets
 from sim.terminal import take_every_character
 
 
@@ -349,6 +354,7 @@ def demo(folder: Path, wish: Wish, simulators: Sequence[str], waves: bool, **opt
     from sim.report import summarise, summary_table
     from sim.tools import find
 
+    click.get_current_context().with_resource(to_be_written(folder / steps.SUMMARY))
     tools = [find(name) for name in simulators] or steps.simulators_there()
     seconds: dict[str, float] = {}
     with steps.timed(seconds, "train"):
@@ -416,31 +422,68 @@ def told_warnings() -> Iterator[None]:
 
 
 def main() -> None:
-    """Run the command line: exit code 2 and one sentence for a user's mistake, 1 where something disagrees or fails."""
+    """Run the command line, and end the process; see `run` for its exit code.
+
+    Whoever reads what it prints may go away, and nothing changes: it does its work, saves it, and ends with the exit
+    code that this deserves. Where standard output cannot be written otherwise (a full disk), the exit code is 2.
+    """
+    interrupts.unwind()
     take_every_character()
+    with outlets() as output:
+        code = run()
+        if output is not None:
+            sys.stdout.flush()
+            if output.full:
+                fail(f"standard output: {output.full}; what should have been printed is lost, and nothing else")
+                code = code or 2
+        interrupts.end_at_once()
+    sys.exit(code)
+
+
+def run() -> int:
+    """Run the command line; the exit code.
+
+    It is 2 after one sentence for a user's mistake, 1 where something disagrees or fails, and 128 and its number after
+    a signal.
+    """
     try:
         with told_warnings():
-            cli.main(standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        sys.exit(2)
-    except click.ClickException as error:
-        fail(bounded(error.format_message()))
-        sys.exit(2)
-    except HafnetError as error:
-        fail(str(error))
-        sys.exit(2)
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(2)
-    except click.Abort:
-        fail("interrupted")
-        sys.exit(130)
-    except Exception as error:
-        from sim.cells import SynthesisError
-        from sim.runner import SimulationError
+            return int(cli.main(standalone_mode=False) or 0)
+    except BaseException as error:
+        # What was made for a work that is not done is thrown away, and need not say that it was never used.
+        warnings.simplefilter("ignore")
+        return told(error)
 
-        if not isinstance(error, SimulationError | SynthesisError):
-            raise
+
+def told(error: BaseException) -> int:
+    """Say in one sentence why a verb ended before its end; its exit code. What nobody foresaw is raised."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message())
+        return 2
+    if isinstance(error, interrupts.Stopped):
+        fail(error.sentence)
+        return int(str(error.code))
+    if isinstance(error, SystemExit):
+        return int(error.code or 0)
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        fail("interrupted")
+        return 130
+    if isinstance(error, click.ClickException):
+        fail(bounded(error.format_message()))
+        return 2
+    if isinstance(error, HafnetError):
         fail(str(error))
-        sys.exit(1)
+        return 2
+    if isinstance(error, OSError):
+        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return 2
+    from sim.cells import SynthesisError
+    from sim.runner import SimulationError
+
+    if isinstance(error, SimulationError | SynthesisError):
+        fail(str(error))
+        return 1
+    raise error
+
+
+interrupts.put_back(LOADING)  # for whoever imports this

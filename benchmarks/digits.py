@@ -37,9 +37,9 @@ def demo() -> tuple[str, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run(
             [sys.executable, "-c", START, "demo", *simulators],
-            cwd=folder, env=os.environ | {"COLUMNS": "100"}, stdout=subprocess.PIPE, text=True, check=True,
+            cwd=folder, env=os.environ | {"COLUMNS": "100"}, stdout=subprocess.PIPE, encoding="utf-8", check=True,
         )  # fmt: skip
-        return run.stdout, json.loads(Path(folder, "build", "demo", "summary.json").read_text())
+        return run.stdout, json.loads(Path(folder, "build", "demo", "summary.json").read_text(encoding="utf-8"))
 
 
 def demo_text(before: str) -> str:

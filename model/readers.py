@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from model.errors import VALUE, HafnetError, cut
+from model.files import restore
 from model.given import integer
 from model.json_text import parse_json
 from model.user_files import LARGEST_TEXT, read_bytes, read_text
@@ -29,6 +30,7 @@ def read_manifest(
     adapter: "TypeAdapter[Contents]", path: Path, known: int, made_by: str, oldest: int | None = None
 ) -> Contents:
     """A JSON manifest of the adapter's type. Raises HafnetError for a missing or damaged one, or another version's."""
+    restore(path.parent)
     text = read_bytes(path, LARGEST_TEXT, f"`{made_by}` writes it")
     try:
         found = parse_json(text)

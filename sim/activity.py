@@ -22,10 +22,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from hdl.generate import load_manifest
+from hdl.generate import MANIFEST, load_manifest
 from model.device.energy import Activity
 from model.energy.account import IN_RTL_ONLY
 from model.errors import HafnetError
+from model.locks import exclusive, steady
 from model.network import Network
 from model.samples import Samples
 from sim import harness
@@ -155,12 +156,14 @@ def count(
     """
     before = len(network.layers) + 2
     rows = np.arange(-before, len(samples)) % len(samples)
-    less, more = (
-        simulate(tool, network, Samples(samples.values[rows[:number]]), verilog, images, folder, progress=progress)
-        for number in (before, before + len(samples))
-    )
+    with exclusive(folder), steady(verilog / MANIFEST):
+        less, more = (
+            simulate(tool, network, Samples(samples.values[rows[:number]]), verilog, images, folder, progress=progress)
+            for number in (before, before + len(samples))
+        )
+        manifest = load_manifest(verilog)
     more.subtract(less)
-    manifest, layers = load_manifest(verilog), {}
+    layers = {}
     sense = max(1, manifest.timing.sense)
     for index, name in (*enumerate(network.topology.names), (None, ELSEWHERE)):
         raised, rest = divmod(more[index, "sen"], sense)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from sim.runner import JOB
+from sim.runner import JOB, PARENT
 
 T = TypeVar("T")
 
@@ -28,5 +28,7 @@ def answer(result: Any) -> None:
 
 
 def progress(done: int) -> None:
-    """Say how far the bench is, for whoever waits for it."""
+    """Say how far the bench is, for whoever waits for it; ends the simulation where nobody does any more."""
+    if os.getppid() != int(os.environ[PARENT]):
+        os._exit(1)  # that process was killed, and another one may want to work in this folder
     Path(os.environ[JOB]).with_name("progress").write_text(str(done), encoding="utf-8")

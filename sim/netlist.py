@@ -26,6 +26,7 @@ from model import images
 from model.errors import HafnetError, HafnetWarning, short
 from model.files import whole_folder
 from model.images import Sha256
+from model.locks import steady
 from model.network import PLACED_FROM, Network
 from model.readers import read_manifest
 from model.user_files import read_bytes
@@ -105,19 +106,21 @@ def synthesise(
     if target not in TARGETS:
         raise HafnetError(f"target {short(target)} is not known: it must be one of {', '.join(TARGETS)}")
     share()
-    network, _ = images.load(images_folder)
-    if expected is not None and network.origin.get(PLACED_FROM) != expected.digest:
-        check_network(expected, images_folder, images.check(images_folder))
-    manifest, contents = check_folder(network, verilog, images_folder)
-    if manifest.target not in ("generic", target):
-        raise HafnetError(
-            f"{verilog} was generated for {manifest.target} and cannot be mapped to the cells of {target}"
-        )
     with whole_folder(folder, OURS) as partial, tempfile.TemporaryDirectory() as work:
-        # Yosys is WebAssembly: what it opens must lie in its working folder, images included.
-        sources = [listed.file for listed in manifest.files if listed.file.endswith(".sv")]
-        _copy(verilog, Path(work), sources)
-        _copy(images_folder, Path(work, manifest.image_default), [f"{image.name}.hex" for image in contents])
+        with steady(verilog / MANIFEST, images_folder / images.MANIFEST):
+            network, _ = images.load(images_folder)
+            if expected is not None and network.origin.get(PLACED_FROM) != expected.digest:
+                check_network(expected, images_folder, images.check(images_folder))
+            manifest, contents = check_folder(network, verilog, images_folder)
+            if manifest.target not in ("generic", target):
+                raise HafnetError(
+                    f"{verilog} was generated for {manifest.target} and cannot be mapped to the cells of {target}"
+                )
+            made_from = _sha256(verilog / MANIFEST), _sha256(images_folder / images.MANIFEST)
+            # Yosys is WebAssembly: what it opens must lie in its working folder, images included.
+            sources = [listed.file for listed in manifest.files if listed.file.endswith(".sv")]
+            _copy(verilog, Path(work), sources)
+            _copy(images_folder, Path(work, manifest.image_default), [f"{image.name}.hex" for image in contents])
         library = "" if manifest.target == "generic" else f"read_verilog -lib +/{TARGETS[target].models}\n"
         run_yosys(library + structure(sources, manifest.top) + _flow(manifest, TARGETS[target].command), Path(work))
         statistics = json.loads(Path(work, "cells.json").read_text(encoding="utf-8"))
@@ -134,8 +137,8 @@ def synthesise(
             command=TARGETS[target].command,
             yosys=statistics["creator"].split(" ")[1],
             top=manifest.top,
-            verilog=_sha256(verilog / MANIFEST),
-            images=_sha256(images_folder / images.MANIFEST),
+            verilog=made_from[0],
+            images=made_from[1],
             cells=cells,
             files=tuple(File(name, hashlib.sha256(text.encode()).hexdigest()) for name, text in texts.items()),
             network=network.digest,

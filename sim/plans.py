@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from model.costs import LayerCost, costs
 from model.errors import HafnetError, short
+from model.files import restore
 from model.json_text import parse_json
 from model.mapping import P2S, S2P, Dataflow, Geometry
 from model.pipeline import WIDEST_BUS, Results
@@ -198,6 +199,7 @@ class _Made:
 
 def _plan_of(folder: Path, topology: Topology) -> Plan | None:
     """The plan of what is in the folder, if it was made of this topology; damage is for `hafnet verify` to tell."""
+    restore(folder)
     try:
         made = TypeAdapter(_Made).validate_python(parse_json(read_bytes(folder / "manifest.json", LARGEST_TEXT)))
     except (ValidationError, HafnetError):

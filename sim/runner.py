@@ -6,6 +6,8 @@ run from pytest and from the command line alike.
 
 import hashlib
 import json
+import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +22,8 @@ from cocotb_tools.runner import get_runner
 from hafnet_rooms import ours_first
 from hdl.emit import BY_PATH
 from model.errors import HafnetError
+from model.files import naming
+from sim.interrupts import Stopped
 from sim.tools import Tool
 
 TIMESCALE = ("1ns", "1ps")
@@ -30,6 +34,9 @@ REWRITES = {"COCOTB_REWRITE_ASSERTION_FILES": "bench_*.py"}
 """pytest's way of telling what an assertion compared. Told nothing, cocotb has every module rewritten that a bench
 imports, and keeps the result beside it, in Python's own folders too.
 """
+
+PARENT = "HAFNET_PARENT"
+"""Environment variable with the number of the process that waits for the bench."""
 
 # Verilator makes everything writable from outside unless told otherwise, and then optimises little.
 VERILATOR_ARGUMENTS = ["--no-public-flat-rw", "-Wno-fatal"]
@@ -43,6 +50,14 @@ SHARED_ARGUMENTS = [
     "-CFLAGS",
     "-O2",
 ]
+
+
+UNFINISHED = "unfinished"
+"""A file in the folder of a build until it has succeeded."""
+OBJECTS = (".o", ".a", ".d", ".gch")
+
+NO_SPACE = 1 << 16
+"""Bytes: with fewer on the disk, what a simulator or a bench left may be cut off."""
 
 
 class SimulationError(Exception):
@@ -81,10 +96,11 @@ class Design:
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         job_file, result_file, log = folder / "job.json", folder / "result.json", folder / "simulation.log"
-        job_file.write_text(json.dumps(job), encoding="utf-8")
+        with naming(job_file):
+            job_file.write_text(json.dumps(job), encoding="utf-8")
         result_file.unlink(missing_ok=True)
         runner = get_runner(self.tool.name)
-        with self.tool.on_path(), _ours_first(), _watched(folder / "progress", progress):
+        with space_left(folder), self.tool.on_path(), _ours_first(), _watched(folder / "progress", progress):
             try:
                 results = runner.test(
                     test_module=bench,
@@ -93,17 +109,19 @@ class Design:
                     build_dir=self.folder,
                     test_dir=folder,
                     plusargs=list(plusargs),
-                    extra_env=REWRITES | {JOB: str(job_file)},
+                    extra_env=REWRITES | {JOB: str(job_file), PARENT: str(os.getpid())},
                     results_xml=str(folder / "results.xml"),
                     timescale=TIMESCALE,
                     log_file=str(log),
                     waves=self.waves,
                 )
                 failed = get_results(results)[1]
+            except Stopped:
+                raise
             except (RuntimeError, SystemExit) as error:
                 raise SimulationError(f"{bench} failed on {self.tool.name} ({log}):\n{_tail(log)}") from error
-        if failed or not result_file.exists():
-            raise SimulationError(f"{bench} failed on {self.tool.name} ({log}):\n{_tail(log)}")
+            if failed or not result_file.exists():
+                raise SimulationError(f"{bench} failed on {self.tool.name} ({log}):\n{_tail(log)}")
         return json.loads(result_file.read_text(encoding="utf-8"))
 
 
@@ -116,6 +134,20 @@ def _ours_first() -> Iterator[None]:
         yield
     finally:
         sys.path[:] = before
+
+
+@contextmanager
+def space_left(folder: Path) -> Iterator[None]:
+    """Raises HafnetError in place of SimulationError where the disk of `folder` is full, which then is to blame.
+
+    A simulator does not say so, but ends early, or leaves files that are cut off.
+    """
+    try:
+        yield
+    except SimulationError:
+        if shutil.disk_usage(folder).free < NO_SPACE:
+            raise HafnetError(f"{folder}: no space is left on the disk") from None
+        raise
 
 
 @contextmanager
@@ -171,7 +203,8 @@ def build(
     arguments: list[str] = []
     if tool.name == "verilator":
         access = folder / "access.vlt"
-        access.write_text(_access(top, ports, probes, shared), encoding="utf-8")
+        with naming(access):
+            access.write_text(_access(top, ports, probes, shared), encoding="utf-8")
         control.append(access)
         arguments = [*VERILATOR_ARGUMENTS, *(SHARED_ARGUMENTS if shared else [])]
         verilog = [*control, *verilog]
@@ -179,9 +212,10 @@ def build(
     if stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint:
         return design
     stamp.unlink(missing_ok=True)
+    _drop_unfinished(folder)
     log = folder / "build.log"
     runner = get_runner(tool.name)
-    with tool.on_path():
+    with space_left(folder), tool.on_path():
         try:
             runner.build(
                 sources=verilog,
@@ -193,10 +227,25 @@ def build(
                 log_file=str(log),
                 waves=waves,
             )
+        except Stopped:
+            raise
         except (RuntimeError, SystemExit) as error:
             raise SimulationError(f"{tool.name} does not build {top} ({log}):\n{_tail(log)}") from error
-    stamp.write_text(fingerprint, encoding="utf-8")
+    (folder / UNFINISHED).unlink()
+    if _fingerprint(design, verilog, arguments) == fingerprint:  # nobody has changed the sources meanwhile
+        stamp.write_text(fingerprint, encoding="utf-8")
     return design
+
+
+def _drop_unfinished(folder: Path) -> None:
+    """Begin a build in a folder: what a compiler was writing when an earlier build was killed, `make` would believe."""
+    mark = folder / UNFINISHED
+    if mark.exists():
+        for path in folder.rglob("*"):
+            if path.suffix in OBJECTS:
+                path.unlink()
+    with naming(mark):
+        mark.touch()
 
 
 def _access(top: str, ports: Sequence[str], probes: Sequence[str], shared: Sequence[str]) -> str:

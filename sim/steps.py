@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from rich.progress import TimeElapsedColumn, TimeRemainingColumn
 
 from model.errors import HafnetError, short
 from model.faults import FREE, NO_FAULTS, FaultMap, random_faults
-from model.files import write_whole
+from model.files import restore, to_be_filled, to_be_written, write_whole
 from model.network import PLACED_FROM, Network
 from model.pipeline import Results
 from model.plan import Plan
@@ -54,12 +54,12 @@ def train(folder: Path, **options: Any) -> None:
         given["hidden"] = parse_numbers("--hidden", hidden, ",")
     recipe = Recipe(**given)
     pick_device(device)
-    folder.mkdir(parents=True, exist_ok=True)
     data = load_digits() if source == "digits" else load_folder(Path(source))
-    with progress_bar(recipe.epochs, console) as progress:
-        trained = run(data, recipe, device, progress)
-    trained.network.save(folder / NETWORK)
-    data.test.made_for(trained.network).save(folder / SAMPLES)
+    with to_be_written(folder / NETWORK, folder / SAMPLES):
+        with progress_bar(recipe.epochs, console) as progress:
+            trained = run(data, recipe, device, progress)
+        trained.network.save(folder / NETWORK)
+        data.test.made_for(trained.network).save(folder / SAMPLES)
     say(f"trained {trained.network.topology} on {data.name}: {trained.accuracy:.2%} of the test samples are right")
     wrote(folder / NETWORK, folder / SAMPLES)
 
@@ -208,31 +208,38 @@ def energy(
 
     chosen = Coefficients() if coefficients is None else load(coefficients)
     counting.check(supply, condition)
-    if samples is None:
-        made = next((each for each in (VERILOG, IMAGES) if (folder / each).exists()), VERILOG)
-        plan = Wish().plan(network.topology, folder / made)
-        account = counting.account(network, plan, by_layer(network.topology, plan), supply, condition, chosen)
-    else:
-        from hdl.generate import load_manifest
+    target = folder / ENERGY
+    with to_be_filled(target):
+        if samples is None:
+            made = next((each for each in (VERILOG, IMAGES) if there(folder / each)), VERILOG)
+            plan = Wish().plan(network.topology, folder / made)
+            account = counting.account(network, plan, by_layer(network.topology, plan), supply, condition, chosen)
+        else:
+            from hdl.generate import load_manifest
 
-        tool, work = find(SIMULATORS[0]), folder / SIMULATION / ENERGY
-        with _simulating(tool) as report:
-            counted = counting.count(tool, network, samples, folder / VERILOG, folder / IMAGES, work, report)
-        plan = load_manifest(folder / VERILOG).plan
-        account = counting.account(network, plan, counted, supply, condition, chosen, len(samples), True)
-    summary = energy_summary(account)  # which refuses coefficients that are all 0
+            tool, work = find(SIMULATORS[0]), folder / SIMULATION / ENERGY
+            plan = load_manifest(folder / VERILOG).plan
+            with _simulating(tool) as report:
+                counted = counting.count(tool, network, samples, folder / VERILOG, folder / IMAGES, work, report)
+            account = counting.account(network, plan, counted, supply, condition, chosen, len(samples), True)
+        summary = energy_summary(account)  # which refuses coefficients that are all 0
+        files = {"csv": as_csv(account).encode(), "json": as_json(account).encode(), **draw(account)}
+        for kind, data in files.items():
+            write_whole(target / f"{ENERGY}.{kind}", data)
     console.print(energy_table(account))
     console.print(programming_table(account))
     say(summary)
-    target = folder / ENERGY
-    files = {"csv": as_csv(account).encode(), "json": as_json(account).encode(), **draw(account)}
-    for kind, data in files.items():
-        write_whole(target / f"{ENERGY}.{kind}", data)
     wrote(*(target / f"{ENERGY}.{kind}" for kind in files))
 
 
-def faults(
-    folder: Path,
+def faults(folder: Path, network: Network, samples: Samples, **options: Any) -> None:
+    """Accuracy against weight errors; leaves a journal, CSV, JSON and pictures in the folder's folder `faults`."""
+    with to_be_filled(folder / FAULTS):
+        _faults(folder / FAULTS, network, samples, **options)
+
+
+def _faults(
+    target: Path,
     network: Network,
     samples: Samples,
     scheduler: str | None,
@@ -242,7 +249,6 @@ def faults(
     neurons: float | None,
     **asked: Any,
 ) -> None:
-    """Accuracy against weight errors; leaves a journal, CSV, JSON and pictures in the folder's folder `faults`."""
     from model.campaign.journal import Journal
     from model.campaign.outcome import as_json, collect, neurons_csv, points_csv
     from model.campaign.plot import draw
@@ -253,29 +259,30 @@ def faults(
     axis, points = campaign_points(network, **asked)
     campaign = Campaign(network, samples, points, maps, seed, axis, neurons)
     tasks = {task.key: task for task in campaign.tasks()}
-    target = folder / FAULTS
     with (
-        Journal(target / "journal.jsonl", campaign.settings, restart) as journal,
+        Journal(target / "journal.jsonl", campaign.settings, campaign.check, restart) as journal,
         counting_bar(console, TimeRemainingColumn()) as bar,
     ):
         missing = [task for key, task in tasks.items() if key not in journal.results]
         if len(missing) < len(tasks):
             say(f"{len(tasks) - len(missing)} of {len(tasks)} results are there from an earlier run")
         progress = bar.add_task("fault maps", total=len(tasks), completed=len(tasks) - len(missing))
-        for task, result in compute(campaign, missing, scheduler):
-            journal.add(task.key, result)
-            bar.advance(progress)
+        with closing(compute(campaign, missing, scheduler)) as results:
+            for task, result in results:
+                journal.add(task.key, result)
+                bar.advance(progress)
         outcome = collect(campaign, journal.results)
-    files = {"csv": points_csv(outcome).encode(), "json": as_json(outcome).encode(), **draw(outcome)}
-    written = {f"faults.{kind}": data for kind, data in files.items()}
+        files = {"csv": points_csv(outcome).encode(), "json": as_json(outcome).encode(), **draw(outcome)}
+        written = {f"faults.{kind}": data for kind, data in files.items()}
+        if outcome.neurons:
+            written[NEURONS] = neurons_csv(outcome).encode()
+        for name, data in written.items():
+            write_whole(target / name, data)
     if outcome.facts:
         console.print(facts_table(outcome))
     console.print(points_table(outcome))
     if outcome.neurons:
-        written[NEURONS] = neurons_csv(outcome).encode()
         console.print(sensitivity_table(outcome))
-    for name, data in written.items():
-        write_whole(target / name, data)
     wrote(*(target / name for name in written))
 
 
@@ -286,17 +293,18 @@ def place(folder: Path, network: Network, plan: Plan, faults: Path | None, ranki
     from model.placement import place as run
     from sim.report import placement_table
 
-    if faults is None and not (folder / IMAGES / images.FAULTS).exists():
+    if faults is None and not (there(folder / IMAGES) and (folder / IMAGES / images.FAULTS).exists()):
         raise HafnetError(f"{folder / IMAGES} has no fault map: --faults FILE names one, `hafnet export` makes one")
     faults = faults or folder / IMAGES / images.FAULTS
     given = load_faults(faults, network.topology, plan)
     ranking = ranking or (folder / FAULTS / NEURONS if (folder / FAULTS / NEURONS).exists() else None)
     sensitivities = None if ranking is None else load_sensitivities(ranking, network)
-    with busy(console, f"placing the neurons of {len(network.layers)} layers"):
-        found = run(network, plan, given, sensitivities)
+    with to_be_written(folder / PLACED):
+        with busy(console, f"placing the neurons of {len(network.layers)} layers"):
+            found = run(network, plan, given, sensitivities)
+        found.network.save(folder / PLACED)
     say(f"faults of {faults}; " + ("all neurons count alike" if ranking is None else f"neurons count as in {ranking}"))
     console.print(placement_table(found))
-    found.network.save(folder / PLACED)
     wrote(folder / PLACED)
 
 
@@ -340,6 +348,12 @@ def campaign_points(
     asked = Sweep.parse(sweep)
     base = situations[0][1] if situations else Situation()
     return asked.title, swept(network, asked, base, chosen, source, cell or CELLS[0])
+
+
+def there(folder: Path) -> bool:
+    """Whether there is such a folder, if need be put back first."""
+    restore(folder)
+    return folder.exists()
 
 
 def load_network(folder: Path, given: Path | None) -> Network:

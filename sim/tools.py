@@ -136,6 +136,8 @@ def _checked(name: str, program: str, option: str, oldest: str) -> str:
         )
     except OSError as error:
         raise HafnetError(f"{path} cannot be run ({error.strerror}), but {name} >= {oldest} is needed") from None
+    except subprocess.TimeoutExpired:
+        raise HafnetError(f"{path} does not say its version, but {name} >= {oldest} is needed") from None
     found = re.search(rf"{name}\D* (\d+\.\d+)", run.stdout)
     if found is None:
         said = (run.stdout + run.stderr).strip().partition("\n")[0]

@@ -1,5 +1,7 @@
 """`hafnet verify`: generated Verilog with its memory images against the golden model, value by value."""
 
+import functools
+import inspect
 import itertools
 import re
 import shutil
@@ -7,14 +9,14 @@ import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 import numpy.typing as npt
 
 from hdl.arrays.host_access import PATIENCE as PATIENCE_OF_LOADER
 from hdl.emit import IMAGES_PLUSARG, TOP_IMAGE
-from hdl.generate import Manifest
+from hdl.generate import MANIFEST, Manifest
 from hdl.instances import Tree
 from hdl.programming import FAILURES
 from hdl.streams.packets import RESULT_WIDTH
@@ -22,7 +24,9 @@ from model import bits, images
 from model.errors import HafnetError
 from model.faults import ArrayPlace
 from model.faulty import FaultyArrays
+from model.files import naming
 from model.golden import Trace, infer
+from model.locks import exclusive, watch
 from model.network import Network
 from model.plan import Plan
 from model.samples import Samples
@@ -34,8 +38,10 @@ from sim.compare import Disagreement, Found, compare
 from sim.folders import check_folder
 from sim.programmed import PROGRAMMING, form_order, programmed
 from sim.raw import Entropy
-from sim.runner import Design, SimulationError, build
+from sim.runner import Design, SimulationError, build, space_left
 from sim.tools import Tool
+
+Given = ParamSpec("Given")
 
 PRIMITIVE = re.compile(r"^  ([A-Z][A-Z0-9_]*) (?:#\(|\w+ \()", re.MULTILINE)
 """A cell of an FPGA in generated Verilog: our own modules are in small letters."""
@@ -127,6 +133,32 @@ def build_harness(
     return build(tool, files, harness.TOP, folder / "build", ports=ports, shared=shared, waves=waves)
 
 
+def _alone(run: Callable[Given, Verification]) -> Callable[Given, Verification]:
+    """`verify` while nobody else works in its folder.
+
+    Where what it reads was replaced meanwhile, or the disk is full, this is its error, and not what came of it.
+    """
+    signature = inspect.signature(run)
+
+    @functools.wraps(run)
+    def alone(*arguments: Given.args, **options: Given.kwargs) -> Verification:
+        given = signature.bind(*arguments, **options).arguments
+        folder, replaced = given["folder"], _watch(given["verilog"], given["images_folder"], given.get("netlist", ()))
+        with exclusive(folder), space_left(folder), naming(folder):
+            try:
+                return run(*arguments, **options)
+            except Exception:
+                replaced()
+                raise
+
+    return alone
+
+
+def _watch(verilog: Path, images_folder: Path, netlist: Sequence[Path]) -> Callable[[], None]:
+    return watch(verilog / MANIFEST, images_folder / images.MANIFEST, *netlist)
+
+
+@_alone
 def verify(
     tool: Tool,
     network: Network,
@@ -153,9 +185,11 @@ def verify(
     that stand for the RTL, if any; their memories hold the images already. `rtl` are files that take the place of those
     of `verilog`, if any, and have the same modules. Without `stalls` the samples pass only once, at full rate.
     `progress` is told what is being done, and how much of how much. Raises HafnetError where files do not fit each
-    other, SimulationError where the simulator or the bench fails.
+    other, another run is under way in `folder`, or replaces `verilog` or `images_folder` before they have been read;
+    SimulationError where the simulator or the bench fails.
     """
     samples.check_labels(network.topology.output.fan_out)
+    replaced = _watch(verilog, images_folder, netlist)
     manifest, contents = check_folder(network, verilog, images_folder)
     count = len(samples)
     given = network.topology.input
@@ -191,6 +225,7 @@ def verify(
     blank = {f"{memory['name']}.hex" for memory in memories}
     blank |= {f"{image.name}.hex" for image in contents if form and image.kind == "formed"}
     _lay_images(run_folder / TOP_IMAGE, images_folder, names, blank)
+    replaced()  # from here on nothing of the two folders is read any more
     for number, trace in enumerate(expected):
         path = records.file(run_folder, number, harness.INPUT)
         records.write_packets(path, code_bits(trace.inputs, network.topology.input.depth), manifest.input_width)
@@ -297,7 +332,7 @@ def _lay_images(target: Path, images_folder: Path, names: Mapping[str, str], bla
             lines = image.read_text(encoding="utf-8").splitlines()
             (target / name).write_text("".join("0" * len(line) + "\n" for line in lines), encoding="utf-8")
         else:
-            (target / name).symlink_to(image.resolve())
+            shutil.copyfile(image, target / name)  # no link: another run may replace it while the simulation loads it
 
 
 def _scrub(image: images.Image, plan: Plan) -> dict[str, Any]:

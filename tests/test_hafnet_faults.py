@@ -39,7 +39,9 @@ def project(tmp_path: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (folder / "faults").iterdir() if path.name != "journal.jsonl"}
+    """What a run leaves besides its journal, and besides the lock of one that was killed."""
+    names = (path for path in (folder / "faults").iterdir() if not path.name.startswith("journal.jsonl"))
+    return {path.name: path.read_bytes() for path in names}
 
 
 def test_what_it_leaves(project: Path, run: Run) -> None:

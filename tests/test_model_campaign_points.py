@@ -1,17 +1,14 @@
-"""Campaigns: their points and tasks, what they refuse, and the journal of their results."""
+"""Campaigns: their points and tasks, and what they refuse."""
 
 import csv
 import io
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from model.campaign.engine import Engine
-from model.campaign.journal import Journal
 from model.campaign.outcome import collect, points_csv
 from model.campaign.points import BLOCK, CLEAN, NEURON_MAPS, Campaign, Point, at_rates
 from model.errors import HafnetError
@@ -24,7 +21,6 @@ NETWORK = random_network((12, 40, 3), seed=1)
 VALUES = np.random.default_rng(2).integers(0, 2, (50, 12))
 SAMPLES = Samples(VALUES, classify(NETWORK, VALUES))
 """Labelled so that without errors all are right."""
-SETTINGS = {"network": "a", "samples": "b", "seed": "0"}
 
 
 def campaign(*rates: float, **options: Any) -> Campaign:
@@ -157,61 +153,3 @@ def test_only_the_first_point_is_clean() -> None:
     assert not CLEAN.errs
     assert not Point("", 0, {"a": 0.0, "b": np.zeros((2, 2))}).errs
     assert Point("", 0, {"a": 0.0, "b": np.array([[0, 1e-9]])}).errs
-
-
-def test_a_journal_cut_off_anywhere_keeps_its_whole_lines(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "journal.jsonl"
-    with Journal(path, SETTINGS) as journal:
-        for number in range(3):
-            journal.add(f"key{number}", [number, {"nested": "\n"}])
-    data = path.read_bytes()
-    ends = [index + 1 for index, byte in enumerate(data) if byte == ord("\n")]
-    assert len(ends) == 4
-    for length in range(ends[0], len(data) + 1):
-        path.write_bytes(data[:length])
-        with Journal(path, SETTINGS) as journal:
-            whole = sum(end <= length for end in ends) - 1
-            assert [*journal.results] == [f"key{number}" for number in range(whole)]
-            for number in range(whole, 3):
-                journal.add(f"key{number}", [number, {"nested": "\n"}])
-        assert path.read_bytes() == data
-
-
-def test_a_result_is_on_the_disk_before_the_next_one(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
-    with Journal(path, SETTINGS) as journal:
-        journal.add("a", 1)
-        assert [json.loads(line) for line in path.read_text().splitlines()[1:]] == [{"key": "a", "result": 1}]
-
-
-def test_a_journal_of_other_settings_is_refused_unless_told(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
-    with Journal(path, SETTINGS) as journal:
-        journal.add("a", 1)
-    other = {"network": "a", "samples": "c", "seed": "1"}
-    with pytest.raises(HafnetError, match=r"of another samples and another seed, .* start anew with --restart"):
-        Journal(path, other)
-    with Journal(path, other, restart=True) as journal:
-        assert journal.results == {}
-    with Journal(path, other) as journal:
-        assert journal.results == {}
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"", "not a journal"),
-        (b"no end", "not a journal"),
-        (b"\x80\n", "not a journal"),
-        (b"[]\n", "not a journal"),
-        (b'{"version": 2}\n', "version 2 is newer than 1"),
-        (b'{"version": 1}\n{"key": 1}\n', "not a journal .*KeyError"),
-        (b'{"version": 1}\nrubbish\n', "not a journal"),
-    ],
-)
-def test_what_is_no_journal_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
-    path = tmp_path / "journal.jsonl"
-    path.write_bytes(data)
-    with pytest.raises(HafnetError, match=message):
-        Journal(path, SETTINGS)
-    assert path.read_bytes() == data

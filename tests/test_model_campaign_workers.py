@@ -1,5 +1,7 @@
 """Campaigns on the cores of this machine, and on a cluster of Dask."""
 
+import io
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +61,20 @@ def test_a_cluster_gives_what_one_core_gives(
     tasks = list(campaign.tasks())[3:]
     found = {task.key: result for task, result in compute(campaign, tasks, cluster.scheduler_address)}
     assert found == {task.key: expected[task.key] for task in tasks}
+
+
+def test_dask_says_nothing_meanwhile(campaign: Campaign) -> None:
+    logger, said = logging.getLogger("distributed"), io.StringIO()
+    handler = logging.StreamHandler(said)  # as Dask has one, where nobody else has
+    logger.addHandler(handler)
+    try:
+        for _ in compute(campaign, list(campaign.tasks())[:3]):
+            logger.getChild("scheduler").error("Couldn't gather keys")
+        assert said.getvalue() == ""
+        logger.getChild("scheduler").error("after it")
+        assert "after it" in said.getvalue()
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_nothing_to_do_asks_nobody(campaign: Campaign) -> None:

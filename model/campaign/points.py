@@ -179,6 +179,22 @@ class Campaign:
                     numbers = range(start, min(start + BLOCK, layer.fan_out))
                     yield Task(f"{layer.name}/{numbers.start}/{self.neurons!r}", neurons=Neurons(layer.name, numbers))
 
+    def check(self, key: str, result: Any) -> None:
+        """Raises HafnetError where this cannot be the result of the task `key` of a campaign with these settings."""
+        samples, (name, *place) = len(self.samples), key.rsplit("/", 2)
+        fan_outs = {layer.name: layer.fan_out for layer in self.layers}
+        if len(place) == 2 and name in fan_outs:
+            blocks = {str(start): min(BLOCK, fan_outs[name] - start) for start in range(0, fan_outs[name], BLOCK)}
+            count, shown = blocks.get(place[0]), samples * NEURON_MAPS
+            if count is None or not isinstance(result, list) or len(result) != count:
+                raise HafnetError(f"the result is not a list of {count or 'any'} neurons")
+            for change in result:
+                right = isinstance(change, list) and len(change) == 2 and all(type(number) is int for number in change)
+                if not right or not abs(change[1]) <= change[0] <= shown:
+                    raise HafnetError(f"a neuron's result is not how many of {shown} samples changed and were lost")
+        elif type(result) is not int or not 0 <= result <= samples:
+            raise HafnetError(f"the result is not a number of samples from 0 to {samples}")
+
     def run(self, task: Task, engine: Engine) -> Any:
         """The result of a task, as JSON holds it: samples that are right in a map, or `Change` of each neuron."""
         if task.neurons is None:

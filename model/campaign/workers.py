@@ -7,8 +7,9 @@ measures both.)
 """
 
 import asyncio
+import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,17 +24,22 @@ _building = threading.Lock()
 _engines: list[tuple[Campaign, Engine]] = []
 
 
-def compute(campaign: Campaign, tasks: Sequence[Task], scheduler: str | None = None) -> Iterator[tuple[Task, Any]]:
+def compute(
+    campaign: Campaign, tasks: Sequence[Task], scheduler: str | None = None
+) -> Generator[tuple[Task, Any], None, None]:
     """Each task with its result, as soon as it is done.
 
     `scheduler` is the address of a Dask scheduler whose workers have the same Hafnet; None: threads here, one a core.
-    Raises HafnetError where no scheduler answers at the address, or has no workers.
+    Whoever stops before the end closes the iterator, and with it the workers. Raises HafnetError where no scheduler
+    answers at the address, or has no workers.
     """
     if not tasks:
         return
     from dask.distributed import as_completed
+    from distributed.utils import silence_logging_cmgr
 
-    with one_core(), _client(scheduler) as client:
+    # Errors of a worker come here as they are. What Dask would tell besides is what it lacks where a run is stopped.
+    with silence_logging_cmgr(logging.CRITICAL), one_core(), _client(scheduler) as client:
         shared = client.scatter(campaign, broadcast=True, hash=False)
         futures = client.map(do, tasks, campaign=shared, pure=False)
         places = dict(zip(futures, tasks, strict=True))
@@ -50,7 +56,7 @@ def _client(scheduler: str | None) -> Iterator[Any]:
         # Scheduler and worker tell how they are over HTTP, whether anyone asks or not: only on this machine, then.
         private = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
         threads = {"processes": False, "n_workers": 1, "threads_per_worker": CPU_COUNT, "memory_limit": None}
-        with LocalCluster(**threads, **private) as cluster, Client(cluster) as client:
+        with LocalCluster(**threads, **private, silence_logs=False) as cluster, Client(cluster) as client:
             yield client
         return
     try:
