@@ -159,7 +159,7 @@ def build(
         arguments = [*VERILATOR_ARGUMENTS, *(SHARED_ARGUMENTS if shared else [])]
         verilog = [*control, *verilog]
     stamp, fingerprint = folder / "built", _fingerprint(design, verilog, arguments)
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint:
+    if stamp.exists() and stamp.read_text(encoding="utf-8", errors="surrogateescape") == fingerprint:
         return design
     stamp.unlink(missing_ok=True)
     log = folder / "build.log"
@@ -178,7 +178,7 @@ def build(
             )
         except (RuntimeError, SystemExit) as error:
             raise SimulationError(f"{tool.name} does not build {top} ({log}):\n{_tail(log)}") from error
-    stamp.write_text(fingerprint, encoding="utf-8")
+    stamp.write_text(fingerprint, encoding="utf-8", errors="surrogateescape")  # names of files may be no text
     return design
 
 
