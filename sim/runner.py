@@ -209,7 +209,7 @@ def build(
         arguments = [*VERILATOR_ARGUMENTS, *(SHARED_ARGUMENTS if shared else [])]
         verilog = [*control, *verilog]
     stamp, fingerprint = folder / "built", _fingerprint(design, verilog, arguments)
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint:
+    if stamp.exists() and stamp.read_text(encoding="utf-8", errors="surrogateescape") == fingerprint:
         return design
     stamp.unlink(missing_ok=True)
     _drop_unfinished(folder)
@@ -233,7 +233,7 @@ def build(
             raise SimulationError(f"{tool.name} does not build {top} ({log}):\n{_tail(log)}") from error
     (folder / UNFINISHED).unlink()
     if _fingerprint(design, verilog, arguments) == fingerprint:  # nobody has changed the sources meanwhile
-        stamp.write_text(fingerprint, encoding="utf-8")
+        stamp.write_text(fingerprint, encoding="utf-8", errors="surrogateescape")  # names of files may be no text
     return design
 
 
