@@ -12,6 +12,11 @@ PERIOD_NS = 10
 async def start(dut: Any) -> None:
     """Start the clock and hold `rst` for three cycles."""
     Clock(dut.clk, PERIOD_NS, unit="ns").start()
+    await reset(dut)
+
+
+async def reset(dut: Any) -> None:
+    """Hold `rst` for three cycles."""
     dut.rst.value = 1
     await ClockCycles(dut.clk, 3)
     dut.rst.value = 0

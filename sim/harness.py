@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hdl.generate import Layer, Manifest, Port
-from hdl.streams.packets import RESULT_WIDTH
+from hdl.streams.packets import RESULT_WIDTH, beats
 from sim.raw import seed_of
 
 TOP = "hafnet_harness"
 DUT = "dut"
-PARTS = tuple(Path(__file__).with_name(f"hafnet_{name}.sv") for name in ("noise", "source", "monitor", "raw"))
+PARTS = tuple(Path(__file__).with_name(f"hafnet_{name}.sv") for name in ("noise", "source", "monitor", "raw", "pins"))
 INPUT, RESULT = "input", "result"
 """Streams of AXI4-Stream beats: TDATA, and TLAST above it."""
 
 PINS = ("supply_ok", "amplitude", "irq", "idle")
 CONTROLS = {"start": 1, "number": 32, "seed": 32, "gaps": 9, "expected": 32, "patience": 32}
-STATES = {"results": 32, "done": 1, "stuck": 1}
+STATES = {"results": 32, "done": 1, "stuck": 1, "busy_idle": 1, "disturbed": 1}
 
 
 def ports(manifest: Manifest) -> list[str]:
@@ -27,7 +27,7 @@ def ports(manifest: Manifest) -> list[str]:
 
     In a cycle in which `start` is high a pass begins: `number`, its number; `seed` and `gaps`, for random gaps of the
     source and pauses of the sink; `results` counts result beats, `done` rises when there are as many as `expected`, and
-    `stuck` when nothing has passed for `patience` cycles.
+    `stuck` when nothing has passed for `patience` cycles; `busy_idle` and `disturbed` as in hafnet_pins.sv.
     """
     return [manifest.clock, manifest.reset, *(port.name for port in _host(manifest)), *CONTROLS, *STATES]
 
@@ -64,6 +64,11 @@ def harness(manifest: Manifest) -> str:
             ),
             *(_layer_monitor(layer) for layer in watched(manifest)),
             "",
+            f"    hafnet_pins #(.BEATS({packet_beats(manifest)})) pins (.clk(clk), .rst(rst), .start(start),",
+            "        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready), .s_last(s_axis_tlast),",
+            "        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_last(m_axis_tlast),",
+            "        .idle(idle), .irq(irq), .amplitude(amplitude), .busy_idle(busy_idle), .disturbed(disturbed));",
+            "",
             "    reg [31:0] waited = 0;",
             "    wire moves = (s_axis_tvalid && s_axis_tready) || (m_axis_tvalid && m_axis_tready);",
             "    always @(posedge clk) waited <= start || moves || stuck ? 0 : waited + 1;",
@@ -75,12 +80,18 @@ def harness(manifest: Manifest) -> str:
     )
 
 
+def packet_beats(manifest: Manifest) -> int:
+    """Beats of an input packet."""
+    bits, words = manifest.accelerator.word
+    return beats(bits * words, manifest.input_width)
+
+
 def _raw_source(index: int) -> str:
     """What stands for a true random source at the port `s_raw{index}`."""
     port = f"s_raw{index}"
     return (
         f"    wire {port}_tdata, {port}_tready;\n    wire {port}_tvalid = 1;\n"
-        f"    hafnet_raw #(.SEED({seed_of(index)})) raw{index} (.clk(clk), .ready({port}_tready && !rst),\n"
+        f"    hafnet_raw #(.SEED({seed_of(index)})) raw{index} (.clk(clk), .rst(rst), .ready({port}_tready),\n"
         f"        .bit_out({port}_tdata));"
     )
 

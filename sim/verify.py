@@ -1,11 +1,10 @@
 """`hafnet verify`: generated Verilog with its memory images against the golden model, value by value."""
 
-import itertools
 import re
 import shutil
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,8 @@ from model.topology import StochasticInput, Topology
 from sim import harness, records
 from sim.cells import TARGETS, models
 from sim.compare import Disagreement, Found, compare
+from sim.dialogue import Commands, Dialogue
+from sim.passes import RANDOM, Pass, passes, programmed_pass
 from sim.programmed import PROGRAMMING, form_order, programmed
 from sim.raw import Entropy
 from sim.runner import Design, SimulationError, build
@@ -38,10 +39,6 @@ from sim.tools import Tool
 
 PRIMITIVE = re.compile(r"^  ([A-Z][A-Z0-9_]*) (?:#\(|\w+ \()", re.MULTILINE)
 """A cell of an FPGA in generated Verilog: our own modules are in small letters."""
-STALLED = 32
-"""So many of the samples are sent a second time, with random back-pressure on both sides."""
-GAPS = 154
-"""Chance in 1/256 that a source or sink pauses in a cycle of that pass."""
 SHOWN = 10
 """So many differences are told one by one."""
 PATIENCE = 64
@@ -197,7 +194,6 @@ def verify(
     manifest, contents = check_folder(network, verilog, images_folder)
     count = len(samples)
     given = network.topology.input
-    entropy = Entropy(given) if isinstance(given, StochasticInput) and given.external else None
     given_faults = images.load_faults(images_folder)
     faults = FaultyArrays(network, manifest.plan, given_faults, manifest.timing.sense, manifest.spare_entries)
     memories = [_memory(image) for image in contents if image.kind in HELD] if program else []
@@ -209,10 +205,27 @@ def verify(
         memory["form"] = form_order(manifest.plan.geometry) if memory["array"] else []
     answers = programmed(faults, memories, manifest.timing.retries)
     scrubs = [_scrub(image, manifest.plan) for image in contents if scrub and image.kind == "array"]
-    expected = [infer(network, samples.values, entropy=entropy, faults=faults)]
-    # A generator of random bits runs on, so that the same samples are no longer the same bits.
-    if stalls:
-        expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy, faults=faults))
+    right = [_signatures(faults)]
+    planned = passes(network, samples, stalls, seed)
+    after_reset, commands = Dialogue(manifest), Commands(manifest, faults=faults, numbers=_numbers(memories))
+    after_reset.after_reset()
+
+    def golden(each: Pass) -> Trace:
+        entropy = Entropy(given) if isinstance(given, StochasticInput) and given.external else None
+        return infer(network, each.values, entropy=entropy, faults=faults)
+
+    expected: list[tuple[Pass, Trace]] = []
+    if program:
+        first = programmed_pass(planned[0])
+        expected.append((first, golden(first)))
+        tables = [faults.table(layer) for layer, _ in _tables(manifest)]
+        faults.reset()
+        right.append(_signatures(faults))
+        commands.registers() if faults.noisy else commands.commands()
+        faults.reset()
+        planned[0] = replace(planned[0], reset=True)
+    expected += [(each, golden(each)) for each in planned]
+    right += [_signatures(faults)] * sum(each.reset for each in planned) * (_signed(manifest) or bool(program and any(tables)))
     started = time.monotonic()
     progress("building", 0, None)
     tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
@@ -229,28 +242,36 @@ def verify(
     blank = {f"{memory['name']}.hex" for memory in memories}
     blank |= {f"{image.name}.hex" for image in contents if form and image.kind == "formed"}
     _lay_images(run_folder / TOP_IMAGE, images_folder, names, blank)
-    for number, trace in enumerate(expected):
-        path = records.file(run_folder, number, harness.INPUT)
-        records.write_packets(path, code_bits(trace.inputs, network.topology.input.depth), manifest.input_width)
     row = manifest.timing.precharge + manifest.timing.sense
     cycles = sum(layer.reads * row + layer.words for layer in manifest.layers) + DRAIN
     if isinstance(given, StochasticInput):
         cycles += given.width * given.depth * given.times  # as many random bits, and more if windows overlap
+    loading = _loading(manifest)
+    jobs = [
+        _lay_inputs(run_folder, number, each, trace, manifest, cycles + loading)
+        for number, (each, trace) in enumerate(expected)
+    ]
     result = design.run(
         "sim.bench_accelerator",
         run_folder,
         {
             "inputs": [port.name for port in manifest.ports if port.direction == "input"],
-            "passes": [{"images": len(trace.inputs), "gaps": GAPS * number} for number, trace in enumerate(expected)],
+            "reset": after_reset.steps,
+            "walks": loading > 0,
+            "signed": _signed(manifest),
+            "tables": _tables(manifest) if program else [],
+            "programmed": jobs[0] if program else None,
+            "commands": commands.steps,
+            "passes": jobs[program:],
             "result_beats": _result_beats(manifest),
-            "patience": PATIENCE * (cycles + 1),
+            "patience": PATIENCE * (cycles + 1) + loading,
             "drain": 2 * cycles,
             "seed": seed,
             "program": memories,
             "read_timing": PROGRAMMING.precharge | PROGRAMMING.sense << 8,
             "pulses": PROGRAMMING.set_pulse | PROGRAMMING.reset_pulse << 16,
             "form_pulse": PROGRAMMING.form_pulse,
-            "loading": _loading(manifest),
+            "loading": loading,
             "scrub": scrubs,
         },
         lambda done: progress("simulating", done, count),
@@ -258,28 +279,73 @@ def verify(
     )
     finished = time.monotonic()
     for memory, answer, found in zip(memories, answers, result["program"], strict=True):
-        for index, (right, read) in enumerate(zip(answer.words, found["words"], strict=True)):
-            if right != read:
+        for index, (wanted, read) in enumerate(zip(answer.words, found["words"], strict=True)):
+            if wanted != read:
                 raise SimulationError(
-                    f"{tool.name}: {memory['name']}, word {index}: read {read:#x} in place of {right:#x}"
+                    f"{tool.name}: {memory['name']}, word {index}: read {read:#x} in place of {wanted:#x}"
                 )
         rows = (answer.unformed, answer.finished, len(answer.failed), answer.failed[:FAILURES], answer.status)
         told = (found["unformed"], found["finished"], found["failed"], found["rows"], found["status"])
         if rows != told:
             what = "rows not formed, finished, failed and listed, and the status,"
             raise SimulationError(f"{tool.name}: {memory['name']}: {what} are {told}, but should be {rows}")
-    _judge_arrays(tool.name, faults, scrubs, result)
+    if program:
+        _judge_tables(tool.name, tables, result["tables"])
+    _judge_arrays(tool.name, faults, right, scrubs, result)
     return _judge(
         tool,
         network,
         samples,
         [
-            (trace, *_found(tool.name, run_folder, number, manifest, network.topology, len(trace.inputs)))
-            for number, trace in enumerate(expected)
+            (each, trace, *_found(tool.name, run_folder, number, manifest, network.topology, len(trace.inputs)))
+            for number, (each, trace) in enumerate(expected)
         ],
+        int(program),
         (built - started, finished - built),
         design.waves_file(run_folder),
     )
+
+
+def _signed(manifest: Manifest) -> bool:
+    return manifest.plan.geometry.signature
+
+
+def _tables(manifest: Manifest) -> list[tuple[int, int]]:
+    """Layers that have a table of remapped rows, and its entries."""
+    entries = manifest.accelerator.reserve.entries
+    return [(layer, entries) for layer, grid in enumerate(manifest.accelerator.maps) if grid is not None and entries]
+
+
+def _numbers(memories: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [memory for memory in memories if not memory["array"]]
+
+
+def _signatures(faults: FaultyArrays) -> dict[str, Any]:
+    """What the registers say of signatures and spare rows."""
+    invalid = [[layer, *array] for layer, arrays in sorted(faults.invalid.items()) for array in arrays]
+    return {"invalid": len(invalid), "first": invalid[0] if invalid else [0, 0, 0], "spares": faults.taken}
+
+
+def _lay_inputs(
+    folder: Path, number: int, each: Pass, trace: Trace, manifest: Manifest, cycles: int
+) -> dict[str, Any]:
+    """Write the packets of pass `number`, and say what the bench is to do with them; an image takes some `cycles`."""
+    path = records.file(folder, number, harness.INPUT)
+    depth = manifest.accelerator.topology.input.depth
+    records.write_packets(path, code_bits(trace.inputs, depth), manifest.input_width)
+    wrong = 0
+    if each.wrong:
+        lines = path.read_text().splitlines(keepends=True)
+        packets, wrong = records.with_wrong_packets(lines, harness.packet_beats(manifest))
+        path.write_text("".join(packets))
+    return {
+        "number": number,
+        "images": len(trace.inputs),
+        "packets": wrong,
+        "gaps": each.gaps,
+        "reset": each.reset,
+        "begun": 0 if each.begun is None else max(1, int(each.begun * cycles)),
+    }
 
 
 def _result_beats(manifest: Manifest) -> int:
@@ -344,12 +410,25 @@ def _scrub(image: images.Image, plan: Plan) -> dict[str, Any]:
     return {"layer": image.layer, "group": image.group, "tile": image.tile, "width": image.width, "expected": crc}
 
 
-def _judge_arrays(tool: str, faults: FaultyArrays, scrubs: Sequence[Mapping[str, Any]], result: Any) -> None:
+def _judge_tables(tool: str, right: Sequence[Sequence[int]], found: Any) -> None:
+    """Raise SimulationError where the tables of remapped rows that the host read are not what they should be."""
+    for entries, (layer, read) in zip(right, found, strict=True):
+        words = [word for _, word in read]
+        if words != [*entries, *[0] * len(words)][: len(words)]:
+            raise SimulationError(f"{tool}: the table of spare rows of layer {layer} is {words}, but should be {entries}")
+
+
+def _judge_arrays(
+    tool: str,
+    faults: FaultyArrays,
+    right: Sequence[Mapping[str, Any]],
+    scrubs: Sequence[Mapping[str, Any]],
+    result: Any,
+) -> None:
     """Raise SimulationError where signatures, remapped rows or CRCs of arrays are not what they should be."""
-    invalid = [[layer, *array] for layer, arrays in sorted(faults.invalid.items()) for array in arrays]
-    right = {"invalid": len(invalid), "first": invalid[0] if invalid else [0, 0, 0], "spares": faults.taken}
-    if right != result["signatures"]:
-        raise SimulationError(f"{tool}: signatures are {result['signatures']}, but should be {right}")
+    for should, found in zip(right, result["signatures"], strict=True):
+        if should != found:
+            raise SimulationError(f"{tool}: signatures are {found}, but should be {should}")
     for array, found in zip(scrubs, result["scrub"], strict=True):
         place = array["layer"], array["group"], array["tile"]
         crc = contents_crc32(faults.contents(*place), array["width"])
@@ -388,22 +467,30 @@ def _judge(
     tool: Tool,
     network: Network,
     samples: Samples,
-    passes: Sequence[tuple[Trace, Found, npt.NDArray[np.int64]]],
+    judged_passes: Sequence[tuple[Pass, Trace, Found, npt.NDArray[np.int64]]],
+    full: int,
     seconds: tuple[float, float],
     waves: Path | None,
 ) -> Verification:
-    judged = [compare(tool.name, network, expected, found, SHOWN) for expected, found, _ in passes]
-    _, full, ends = passes[0]
+    """The verdict; the pass of all samples at full rate is number `full`."""
+    mismatches, first = 0, []
+    for each, expected, found, _ in judged_passes:
+        differ, differences = compare(tool.name, network, expected, found, SHOWN)
+        mismatches += differ
+        first += [replace(one, sample=each.samples[one.sample]) for one in differences]
+    whole, _, said, ends = judged_passes[full]
+    of_samples = np.array(whole.samples)
+    known = of_samples != RANDOM
     return Verification(
         simulator=tool.name,
         version=tool.version,
         samples=len(samples),
-        values=sum(found.values for _, found, _ in passes),
-        mismatches=sum(differ for differ, _ in judged),
-        first=tuple(itertools.chain.from_iterable(first for _, first in judged))[:SHOWN],
+        values=sum(found.values for _, _, found, _ in judged_passes),
+        mismatches=mismatches,
+        first=tuple(first[:SHOWN]),
         accuracy=None
-        if samples.labels is None or not full.classes.shape[1]
-        else float(np.mean(full.classes[:, 0] == samples.labels)),
+        if samples.labels is None or not said.classes.shape[1]
+        else float(np.mean(said.classes[known, 0] == samples.labels[of_samples[known]])),
         cycles=float(ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else None,
         build_seconds=seconds[0],
         run_seconds=seconds[1],

@@ -1,0 +1,98 @@
+"""Which samples pass in which order, so that what a reset leaves wrong can show: each pass begins from reset.
+
+The first sample after a reset meets all registers as the reset has left them, and a wrong one may show in some results
+only: a ranking that begins in the middle gives the right class where this is the last one. So each pass begins with
+samples of different classes, as golden sees them, the highest first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from model.golden import classify
+from model.network import Network
+from model.samples import Integers, Samples
+
+STALLED = 32
+"""So many of the samples are sent a second time, with random back-pressure on both sides."""
+GAPS = 154
+"""Chance in 1/256 that a source or sink pauses in a cycle of that pass."""
+RESTARTED = 4
+"""So many samples pass after a reset in the middle of work."""
+SEARCHED = 64
+"""Random inputs among which one of the highest class is looked for, where no sample is of it."""
+RANDOM = -1
+"""In place of the number of a sample: an input that is none of the samples."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """`values`, (inputs, values), and which of the `samples` each is (or RANDOM); chance in 1/256 of `gaps`. With
+    `begun` a pass of the same inputs is begun before, and reset in the middle of its work, after this share of it.
+    With `wrong` packets of wrong length come between those of the samples. Without `reset` it follows what was before.
+    """
+
+    values: Integers
+    samples: Sequence[int]
+    gaps: int = 0
+    begun: float | None = None
+    wrong: bool = False
+    reset: bool = True
+
+
+def passes(network: Network, samples: Samples, stalls: bool, seed: int) -> list[Pass]:
+    """The passes of a verification. Without `stalls` there is one, of all samples in their own order."""
+    if not stalls:
+        return [Pass(samples.values, range(len(samples)), reset=False)]
+    values, classes, numbers = _pool(network, samples, seed)
+    count = len(samples)
+    leading = _leading(classes)
+    order = [*leading, *sorted(set(range(count)) - set(leading))]
+    rotated = [*leading[1:], *leading[:1], *order[len(leading) :]]
+
+    def chosen(rows: Sequence[int], **how: float | bool) -> Pass:
+        return replace(Pass(values[rows], [numbers[row] for row in rows]), **how)  # type: ignore[arg-type]
+
+    return [
+        chosen(order, reset=False),
+        chosen(order[:RESTARTED], begun=0.3),
+        chosen(rotated[:RESTARTED], begun=0.7, gaps=GAPS // 4, wrong=True),
+        chosen([*leading[:1], *range(min(STALLED, count))], begun=0.5, gaps=GAPS),
+    ]
+
+
+def programmed_pass(full: Pass) -> Pass:
+    """The pass of a chip that has just been programmed and was not reset since."""
+    return replace(full, values=full.values[:RESTARTED], samples=full.samples[:RESTARTED])
+
+
+def _pool(
+    network: Network, samples: Samples, seed: int
+) -> tuple[Integers, npt.NDArray[np.int64], list[int]]:
+    """Inputs to choose from: the samples, and behind them random ones where no sample is of the highest class; their
+    classes, and the numbers of the samples.
+    """
+    classes = classify(network, samples.values)
+    numbers = list(range(len(samples)))
+    if classes.max() == network.output.fan_out - 1:
+        return samples.values, classes, numbers
+    low, high = network.encoding.range
+    shape = (SEARCHED, network.encoding.values)
+    drawn = np.random.default_rng(seed).integers(low, high, shape, endpoint=True, dtype=np.int64)
+    found = classify(network, drawn)
+    best = int(np.argmax(found))
+    if found[best] <= classes.max():
+        return samples.values, classes, numbers
+    values = np.concatenate([samples.values.astype(np.int64), drawn[best : best + 1]])
+    return values, np.append(classes, found[best]), [*numbers, RANDOM]
+
+
+def _leading(classes: npt.NDArray[np.int64]) -> list[int]:
+    """The first input of each class, the highest class first, then the lowest, and so on towards the middle."""
+    first = {int(each): int(np.argmax(classes == each)) for each in np.unique(classes)}
+    left, order = sorted(first), []
+    while left:
+        order.append(first[left.pop(-1 if len(order) % 2 == 0 else 0)])
+    return order
