@@ -213,7 +213,7 @@ async def accelerator(dut: Any) -> None:
     task = job.load()
     bench = Bench(dut, task)
     host = bench.host
-    await clocking.start(dut)
+    await clocking.start(dut, fast=True)
     amplitudes = Amplitudes(dut)
     await ClockCycles(dut.clk, SETTLED)
     assert int(dut.idle.value) != task["walks"], f"idle is {dut.idle.value} {SETTLED} cycles after reset"
