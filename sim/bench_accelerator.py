@@ -58,13 +58,9 @@ class Bench:
         heard = await converse(self.dut, self.host, amplitudes, steps)
         assert heard is None, heard
 
-    async def reset(self, number: int) -> None:
-        """Reset while nothing is sent, before pass `number`, and write the tables of remapped rows back once all has
-        been read.
-        """
-        self.dut.number.value, self.dut.start.value = number, 1  # which opens files: none but those of that pass
+    async def reset(self) -> None:
+        """Reset, which stops the source, and write the tables of remapped rows back once all has been read."""
         await clocking.reset(self.dut)
-        self.dut.start.value = 0
         written = [(layer, index, entry) for layer, table in self.tables for index, entry in table if entry & VALID]
         if written:
             await ClockCycles(self.dut.clk, self.task["loading"] + 1)
@@ -97,7 +93,7 @@ class Bench:
             await ClockCycles(self.dut.clk, each["begun"])
             self._check_pins()
         if each["reset"]:
-            await self.reset(each["number"])
+            await self.reset()
         if each["reset"] and (self.task["signed"] or self.tables):
             await self.look_at_signatures()
         dut, images, beats = self.dut, each["images"], self.task["result_beats"]
@@ -225,7 +221,7 @@ async def accelerator(dut: Any) -> None:
         await bench.run(task["programmed"])
         await bench.finish(task["programmed"])
         await bench.read_tables()
-        await bench.reset(task["passes"][0]["number"])
+        await bench.reset()
         await bench.look_at_signatures()
         amplitudes.codes.clear()
         await bench.say(amplitudes, task["commands"])

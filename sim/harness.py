@@ -53,7 +53,7 @@ def harness(manifest: Manifest) -> str:
             *(_raw_source(source) for source in range(manifest.accelerator.raw_sources)),
             f"    {manifest.top} {DUT} ({', '.join(joined)});",
             "",
-            f'    hafnet_source #(.WIDTH({bus + 1}), .NAME("{INPUT}")) source (.clk(clk), .start(start),',
+            f'    hafnet_source #(.WIDTH({bus + 1}), .NAME("{INPUT}")) source (.clk(clk), .rst(rst), .start(start),',
             "        .number(number), .seed(seed), .gaps(gaps), .valid(s_axis_tvalid), .ready(s_axis_tready),",
             "        .word({s_axis_tlast, s_axis_tdata}));",
             "    wire pause;",

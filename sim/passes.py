@@ -5,15 +5,18 @@ only: a ranking that begins in the middle gives the right class where this is th
 samples of different classes, as golden sees them, the highest first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from model.golden import classify
 from model.network import Network
 from model.samples import Integers, Samples
+
+Classify: TypeAlias = Callable[[Integers], npt.NDArray[np.int64]]
+"""(inputs, values) to (inputs,) classes."""
 
 STALLED = 32
 """So many of the samples are sent a second time, with random back-pressure on both sides."""
@@ -42,11 +45,11 @@ class Pass:
     reset: bool = True
 
 
-def passes(network: Network, samples: Samples, stalls: bool, seed: int) -> list[Pass]:
-    """The passes of a verification. Without `stalls` there is one, of all samples in their own order."""
+def passes(network: Network, samples: Samples, stalls: bool, seed: int, classify: Classify) -> list[Pass]:
+    """The passes of a verification; `classify` is golden. Without `stalls` there is one, of all samples in their own order."""
     if not stalls:
         return [Pass(samples.values, range(len(samples)), reset=False)]
-    values, classes, numbers = _pool(network, samples, seed)
+    values, classes, numbers = _pool(network, samples, seed, classify)
     count = len(samples)
     leading = _leading(classes)
     order = [*leading, *sorted(set(range(count)) - set(leading))]
@@ -69,19 +72,19 @@ def programmed_pass(full: Pass) -> Pass:
 
 
 def _pool(
-    network: Network, samples: Samples, seed: int
+    network: Network, samples: Samples, seed: int, classify: Classify
 ) -> tuple[Integers, npt.NDArray[np.int64], list[int]]:
     """Inputs to choose from: the samples, and behind them random ones where no sample is of the highest class; their
     classes, and the numbers of the samples.
     """
-    classes = classify(network, samples.values)
+    classes = classify(samples.values)
     numbers = list(range(len(samples)))
     if classes.max() == network.output.fan_out - 1:
         return samples.values, classes, numbers
     low, high = network.encoding.range
     shape = (SEARCHED, network.encoding.values)
     drawn = np.random.default_rng(seed).integers(low, high, shape, endpoint=True, dtype=np.int64)
-    found = classify(network, drawn)
+    found = classify(drawn)
     best = int(np.argmax(found))
     if found[best] <= classes.max():
         return samples.values, classes, numbers

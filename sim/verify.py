@@ -24,7 +24,7 @@ from model.faulty import FaultyArrays
 from model.golden import Trace, infer
 from model.network import Network
 from model.plan import Plan
-from model.samples import Samples
+from model.samples import Integers, Samples
 from model.signatures import contents_crc32
 from model.topology import StochasticInput, Topology
 from sim import harness, records
@@ -206,25 +206,25 @@ def verify(
     answers = programmed(faults, memories, manifest.timing.retries)
     scrubs = [_scrub(image, manifest.plan) for image in contents if scrub and image.kind == "array"]
     right = [_signatures(faults)]
-    planned = passes(network, samples, stalls, seed)
     after_reset, commands = Dialogue(manifest), Commands(manifest, faults=faults, numbers=_numbers(memories))
     after_reset.after_reset()
 
-    def golden(each: Pass) -> Trace:
+    def golden(values: Integers) -> Trace:
         entropy = Entropy(given) if isinstance(given, StochasticInput) and given.external else None
-        return infer(network, each.values, entropy=entropy, faults=faults)
+        return infer(network, values, entropy=entropy, faults=faults)
 
+    planned = passes(network, samples, stalls, seed, lambda values: golden(values).classes)
     expected: list[tuple[Pass, Trace]] = []
     if program:
         first = programmed_pass(planned[0])
-        expected.append((first, golden(first)))
+        expected.append((first, golden(first.values)))
         tables = [faults.table(layer) for layer, _ in _tables(manifest)]
         faults.reset()
         right.append(_signatures(faults))
         commands.registers() if faults.noisy else commands.commands()
         faults.reset()
         planned[0] = replace(planned[0], reset=True)
-    expected += [(each, golden(each)) for each in planned]
+    expected += [(each, golden(each.values)) for each in planned]
     right += [_signatures(faults)] * sum(each.reset for each in planned) * (_signed(manifest) or bool(program and any(tables)))
     started = time.monotonic()
     progress("building", 0, None)
