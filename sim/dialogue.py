@@ -120,6 +120,7 @@ class Dialogue:
 
     manifest: Manifest
     steps: list[list[Any]] = field(default_factory=list)
+    held_values: dict[int, int] = field(default_factory=dict)
 
     def add(self, what: str, kind: str, *rest: Any) -> None:
         self.steps.append([what, kind, *rest])
@@ -219,7 +220,13 @@ class Dialogue:
 
     def configure(self, timing: Timing) -> None:
         for register, value in configuration(timing).items():
+            self.hold(register, value)
+
+    def hold(self, register: Register, value: int) -> None:
+        """Let a register that only the host changes be this."""
+        if self.held_values.get(register) != value:
             self.write(register.name, register, value)
+            self.held_values[register] = value
 
 
 @dataclass
@@ -255,7 +262,7 @@ class Commands(Dialogue):
 
     def address(self, layer: int, group: int, tile: int, index: int) -> None:
         for register, value in zip(ADDRESS, (layer, group, tile, index), strict=True):
-            self.write(register.name, register, value)
+            self.hold(register, value)
 
     def put_data(self, word: int, width: int) -> None:
         for number, address in enumerate(self.data[: -(-width // 32)]):
