@@ -113,15 +113,12 @@ def _plan(size: tuple[int, ...], *layers: tuple[Any, int], signed: bool = False,
 
 
 PULSES = {"set_pulse": 10, "reset_pulse": 12, "form_pulse": 20}
-SHORT = {"limits": Limits(longest_pulse=120, pulsed_at_once=6), "timing": Timing(**PULSES)}
+SHORT = {"limits": Limits(longest_pulse=120, pulsed_at_once=20), "timing": Timing(**PULSES)}
 """A watchdog that need not be waited for long, and rows that are pulsed in parts."""
 CASES = {
     # Dense layers in either dataflow and zig-zag, ternary weights, two best classes and scores.
     "dense": Case(
-        "20-8t-6t-9-5",
-        _plan((4, 8), (P2S, 2), (S2P, 2), (P2S, 3), (S2P, 2), fidelity="devices"),
-        {"top": 2, **SHORT},
-        stuck=True,
+        "20-8t-6t-9-5", _plan((4, 8), (P2S, 2), (S2P, 2), (P2S, 3), (S2P, 2)), SHORT | {"top": 2}, host=False
     ),
     # Convolution, padding, pooling of both kinds, bit planes, numbers in arrays, phases of several cycles.
     "maps": Case(
@@ -129,23 +126,25 @@ CASES = {
         _plan((16, 8), numbers_in_arrays=True),
         SHORT | {"timing": Timing(precharge=1, sense=2, **PULSES)},
         samples=10,
+        host=False,
     ),
-    # Spare rows and signatures, the numbers beside them; one class without scores.
+    # Rows of several beats, which are pulsed in parts; pooling, whose numbers a host writes, too; ternary weights.
+    "chip": Case("3x3x1-3c3p1-m2x1-4t", _plan((3, 36), fidelity="devices"), SHORT, samples=6, stuck=True),
+    # Spare rows and signatures; a class without scores, in one of two lanes.
     "spare": Case(
-        "10-8-4",
-        _plan((9, 6, 2), (P2S, 2), (P2S, 1), signed=True, fidelity="devices"),
-        {"scores": False, "spare_entries": 4, **SHORT},
+        "10-6t-4",
+        _plan((8, 6, 2), (P2S, 2), (P2S, 1), signed=True, fidelity="devices"),
+        SHORT | {"scores": False, "spare_entries": 3},
+        samples=6,
         stuck=True,
     ),
     # Random bits from a generator of one's own, several lanes and an S2P layer that is not fed as it reads.
-    "random": Case(
-        "5r4x3d2s9-6-3", _plan((8, 8), (P2S, 2), (P2S, 3)), SHORT, samples=12, host=False
-    ),
+    "random": Case("5r4x3d2s9-6-3", _plan((8, 8), (P2S, 2), (P2S, 3)), SHORT, samples=12, host=False),
     # Random bits from outside, and arrays whose reads err.
     "noise": Case(
         "4r3x2e2-5t-3",
         _plan((8, 8), (S2P, 1), (P2S, 2), fidelity="noisy"),
-        {"top": 3, **SHORT},
+        SHORT | {"top": 3},
         samples=8,
         host=False,
     ),
@@ -243,9 +242,7 @@ def run_one(candidate: Candidate, folder: Path, tool: Tool) -> str:
     files = [mutated if path.name == mutated.name else path for path in sources(base / "verilog", manifest, folder)]
     options = {"program": True, "scrub": True} if candidate.group == "host" else {}
     try:
-        result = verify(
-            tool, case.network, case.given, base / "verilog", base / "images", folder, rtl=files, **options
-        )
+        result = verify(tool, case.network, case.given, base / "verilog", base / "images", folder, rtl=files, **options)
     except SimulationError as error:
         told = str(error).splitlines()
         if "does not build" in told[0]:

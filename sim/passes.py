@@ -46,29 +46,38 @@ class Pass:
 
 
 def passes(network: Network, samples: Samples, stalls: bool, seed: int, classify: Classify) -> list[Pass]:
-    """The passes of a verification; `classify` is golden. Without `stalls` there is one, of all samples in their own order."""
+    """The passes of a verification; `classify` is golden. Without `stalls` there is one, of all samples in their own
+    order.
+    """
     if not stalls:
         return [Pass(samples.values, range(len(samples)), reset=False)]
     values, classes, numbers = _pool(network, samples, seed, classify)
-    count = len(samples)
+    count, few = len(samples), min(RESTARTED, len(samples))
     leading = _leading(classes)
     order = [*leading, *sorted(set(range(count)) - set(leading))]
     rotated = [*leading[1:], *leading[:1], *order[len(leading) :]]
+    samples_only = [row for row in order if row < count]
 
     def chosen(rows: Sequence[int], **how: float | bool) -> Pass:
         return replace(Pass(values[rows], [numbers[row] for row in rows]), **how)  # type: ignore[arg-type]
 
     return [
-        chosen(order, reset=False),
-        chosen(order[:RESTARTED], begun=0.3),
-        chosen(rotated[:RESTARTED], begun=0.7, gaps=GAPS // 4, wrong=True),
+        chosen(samples_only, reset=False),
+        chosen(order[:few], begun=0.3),
+        chosen(rotated[:few], begun=0.7, gaps=GAPS // 4, wrong=True),
         chosen([*leading[:1], *range(min(STALLED, count))], begun=0.5, gaps=GAPS),
     ]
 
 
 def programmed_pass(full: Pass) -> Pass:
-    """The pass of a chip that has just been programmed and was not reset since."""
+    """The pass of a chip that has just been programmed and was not reset since; `full` is that of all samples."""
     return replace(full, values=full.values[:RESTARTED], samples=full.samples[:RESTARTED])
+
+
+def inputs(samples: int, program: bool = False) -> int:
+    """How many inputs pass in all, if so many samples are verified with stalls."""
+    few = min(RESTARTED, samples)
+    return samples + few * (3 if program else 2) + 1 + min(STALLED, samples)
 
 
 def _pool(

@@ -70,7 +70,7 @@ def programmed(faults: FaultyArrays, memories: Sequence[Mapping[str, Any]], retr
 
 
 class Train(NamedTuple):
-    """Pulses of one kind ("form", "set" or "reset") on some `columns` of a row, in one of its attempts (0: the first)."""
+    """Pulses of a kind ("form", "set" or "reset") on some `columns` of a row, in one of its attempts (0: the first)."""
 
     kind: str
     attempt: int

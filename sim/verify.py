@@ -225,7 +225,8 @@ def verify(
         faults.reset()
         planned[0] = replace(planned[0], reset=True)
     expected += [(each, golden(each.values)) for each in planned]
-    right += [_signatures(faults)] * sum(each.reset for each in planned) * (_signed(manifest) or bool(program and any(tables)))
+    looks = _signed(manifest) or bool(program and _tables(manifest))
+    right += [_signatures(faults)] * (looks * sum(each.reset for each in planned))
     started = time.monotonic()
     progress("building", 0, None)
     tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
@@ -326,9 +327,7 @@ def _signatures(faults: FaultyArrays) -> dict[str, Any]:
     return {"invalid": len(invalid), "first": invalid[0] if invalid else [0, 0, 0], "spares": faults.taken}
 
 
-def _lay_inputs(
-    folder: Path, number: int, each: Pass, trace: Trace, manifest: Manifest, cycles: int
-) -> dict[str, Any]:
+def _lay_inputs(folder: Path, number: int, each: Pass, trace: Trace, manifest: Manifest, cycles: int) -> dict[str, Any]:
     """Write the packets of pass `number`, and say what the bench is to do with them; an image takes some `cycles`."""
     path = records.file(folder, number, harness.INPUT)
     depth = manifest.accelerator.topology.input.depth
@@ -415,7 +414,9 @@ def _judge_tables(tool: str, right: Sequence[Sequence[int]], found: Any) -> None
     for entries, (layer, read) in zip(right, found, strict=True):
         words = [word for _, word in read]
         if words != [*entries, *[0] * len(words)][: len(words)]:
-            raise SimulationError(f"{tool}: the table of spare rows of layer {layer} is {words}, but should be {entries}")
+            raise SimulationError(
+                f"{tool}: the table of spare rows of layer {layer} is {words}, but should be {entries}"
+            )
 
 
 def _judge_arrays(
