@@ -311,7 +311,11 @@ def reason(candidate: Candidate) -> str | None:
 
 
 def campaign(
-    count: int, seed: int, again: bool = False, names: Sequence[str] = tuple(CASES)
+    count: int,
+    seed: int,
+    again: bool = False,
+    names: Sequence[str] = tuple(CASES),
+    groups: Sequence[str] = CLASSES,
 ) -> dict[str, list[tuple[Candidate, str]]]:
     """Run `count` mutants of each group; `again` those that have survived. Returns what became of each."""
     tool, pool = find("icarus"), candidates(names, seed)
@@ -324,7 +328,7 @@ def campaign(
         known = {key: outcome for key, outcome in known.items() if outcome != "survived"}
     found: dict[str, list[tuple[Candidate, str]]] = {}
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        for group in CLASSES:
+        for group in groups:
             results = found[group] = []
             task = bar.add_task(group, total=count)
             whole = lambda results=results: sum(outcome != "broken" for _, outcome in results)  # noqa: E731
@@ -392,11 +396,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--restart", action="store_true", help="forget the results of earlier runs")
     parser.add_argument("--again", action="store_true", help="run those again that have survived")
+    parser.add_argument("--only", choices=CLASSES, help="one group")
     given = parser.parse_args()
     if given.restart:
         (FOLDER / "journal.jsonl").unlink(missing_ok=True)
     started = time.monotonic()
-    show(campaign(given.count, given.seed, given.again), Console(soft_wrap=True))
+    groups = CLASSES if given.only is None else (given.only,)
+    show(campaign(given.count, given.seed, given.again, groups=groups), Console(soft_wrap=True))
     print(f"{time.monotonic() - started:.0f} seconds")
 
 

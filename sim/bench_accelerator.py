@@ -66,7 +66,7 @@ class Bench:
             await ClockCycles(self.dut.clk, self.task["loading"] + 1)
         for layer, index, entry in written:
             await self.host.address(layer)
-            assert await self.host.put(HostCommand.WRITE_SPARE, index, entry, 64)
+            assert await self.host.put(HostCommand.WRITE_SPARE, index, entry, 64), f"WRITE_SPARE {index} has failed"
 
     async def read_tables(self) -> None:
         for layer, entries in self.task["tables"]:
@@ -141,7 +141,7 @@ async def form(host: Host, memory: Any) -> list[int]:
     for row in memory.get("form", ()):
         ended_well = await host.command(HostCommand.FORM_ROW, row)
         rows = [place.row for place in await host.failed_rows()]
-        assert ended_well == (not rows)
+        assert ended_well == (not rows), f"FORM_ROW {row} of {memory['name']}: FAILED, but the failed rows are {rows}"
         failed += rows
     return failed
 
@@ -165,12 +165,14 @@ async def program(host: Host, dut: Any, task: Any) -> list[dict[str, Any]]:
             rows = [place.row for place in await host.failed_rows()]
             status = await host.read(Register.STATUS) & (UNSIGNED | SPARED | NO_SPARE)
             answer |= {"finished": progress & 0xFFFF, "failed": progress >> 16, "rows": rows, "status": status}
-            assert ended_well == (not answer["failed"])
+            assert ended_well == (not answer["failed"]), f"FAILED does not agree with PROGRESS {progress:#x}"
         else:
             for index, word in enumerate(memory["words"]):
-                assert await host.put(HostCommand.WRITE_NUMBER, index, word, memory["width"])
+                put = await host.put(HostCommand.WRITE_NUMBER, index, word, memory["width"])
+                assert put, f"WRITE_NUMBER {index} of {memory['name']} has failed"
         found.append(answer)
-    assert await host.read(Register.FAILURES) == sum(answer["failed"] + len(answer["unformed"]) for answer in found)
+    failures, right = await host.read(Register.FAILURES), sum(each["failed"] + len(each["unformed"]) for each in found)
+    assert failures == right, f"FAILURES is {failures}, but {right} rows have failed"
     await ClockCycles(dut.clk, task["loading"] + 1)
     for memory, answer in zip(task["program"], found, strict=True):
         await host.address(memory["layer"], memory["group"], memory["tile"])
@@ -188,7 +190,8 @@ async def signatures_of(host: Host, patience: int) -> dict[str, Any]:
     await host.until_not(CHECKING, patience)
     invalid, array = await host.read(Register.INVALID), await host.read(Register.INVALID_ARRAY)
     first = [array & 0xFFFF, array >> 16, await host.read(Register.INVALID_TILE)]
-    assert bool(await host.read(Register.STATUS) & NOT_VALID) == bool(invalid)
+    status = await host.read(Register.STATUS)
+    assert bool(status & NOT_VALID) == bool(invalid), f"STATUS is {status:#x}, but INVALID {invalid}"
     if invalid:
         await host.write(Register.TRUST, 1)
     return {"invalid": invalid, "first": first, "spares": await host.read(Register.SPARES) >> 16}

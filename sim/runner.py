@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cocotb_tools.check_results import get_results
@@ -66,10 +67,11 @@ class Design:
         progress: Callable[[int], None] | None = None,
         *,
         plusargs: Sequence[str] = (),
+        env: Mapping[str, str] = MappingProxyType({}),
     ) -> Any:
         """Run the bench module `bench` with working folder `folder`; returns its result.
 
-        `plusargs` are given to the simulation. `progress` is called now and then with what the bench says of its
+        `plusargs` are given to the simulation, and `env` to its environment. `progress` is called now and then with what the bench says of its
         progress. Raises SimulationError where the bench fails or leaves no result.
         """
         folder = folder.resolve()
@@ -87,7 +89,7 @@ class Design:
                     build_dir=self.folder,
                     test_dir=folder,
                     plusargs=list(plusargs),
-                    extra_env={JOB: str(job_file)},
+                    extra_env={JOB: str(job_file), **env},
                     results_xml=str(folder / "results.xml"),
                     timescale=TIMESCALE,
                     log_file=str(log),

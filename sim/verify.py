@@ -39,6 +39,8 @@ from sim.tools import Tool
 
 PRIMITIVE = re.compile(r"^  ([A-Z][A-Z0-9_]*) (?:#\(|\w+ \()", re.MULTILINE)
 """A cell of an FPGA in generated Verilog: our own modules are in small letters."""
+PLAIN = {"COCOTB_REWRITE_ASSERTION_FILES": ""}
+"""Without what pytest makes of assertions: the bench says what is wrong, and pytest takes two seconds to load."""
 SHOWN = 10
 """So many differences are told one by one."""
 PATIENCE = 64
@@ -277,6 +279,7 @@ def verify(
         },
         lambda done: progress("simulating", done, count),
         plusargs=[f"+{IMAGES_PLUSARG}={TOP_IMAGE}"] if shared else [],
+        env=PLAIN,
     )
     finished = time.monotonic()
     for memory, answer, found in zip(memories, answers, result["program"], strict=True):
