@@ -3,16 +3,16 @@
 Job: `inputs`, names of the accelerator's inputs; `reset`, a dialogue (see `sim.converse`) after reset, and `walks`,
 whether the layers read their arrays then; `passes`, for each its `number`, its `images` and the `packets` of wrong
 length between them, and the chance in 1/256 of `gaps` in the input and in the taking of results, whether it begins from
-`reset`, and after how many cycles of a pass of the same images this reset comes (0: there is none before);
-`result_beats`, beats of a result packet; `patience`, cycles in which something must pass; `drain`, cycles in which the
-last image has left every layer after its result; `loading`, cycles in which numbers and signatures are read from
-arrays; `signed`, whether there are signatures; `tables`, layers and entries of their tables of remapped rows, which are
-written back after each reset; `seed`; `program`, memories to write and read back before anything else, of which those
-that have rows to `form` are formed first, with the registers `read_timing`, `pulses` and `form_pulse` as they are to be
-meanwhile, and pauses of `loading` cycles before and between the two; `programmed`, a pass that follows at once, or
-None; `commands`, a dialogue after that, from a reset on. The words of a pass are in the files that `sim.records` reads
-and writes; `scrub`, arrays with the CRC-32 that is `expected` of each, which are read back while the images of the last
-pass pass.
+`reset`, the `read_timing` that is set then (None: it stays), and after how many cycles of a pass of the same images
+this reset comes (0: there is none before); `result_beats`, beats of a result packet; `patience`, cycles in which
+something must pass; `drain`, cycles in which the last image has left every layer after its result; `loading`, cycles in
+which numbers and signatures are read from arrays; `signed`, whether there are signatures; `guarded`, whether pulses are
+counted; `tables`, layers and entries of their tables of remapped rows, which are written back after each reset; `seed`;
+`program`, memories to write and read back before anything else, of which those that have rows to `form` are formed
+first, with the registers `read_timing`, `pulses` and `form_pulse` as they are to be meanwhile, and pauses of `loading`
+cycles before and between the two; `programmed`, a pass that follows at once, or None; `commands`, a dialogue after
+that, from a reset on. The words of a pass are in the files that `sim.records` reads and writes; `scrub`, arrays with
+the CRC-32 that is `expected` of each, which are read back while the images of the last pass pass.
 
 Answer: `program`, for each memory the `words` that were read back, the rows that were `unformed`, how many were
 `finished`, how many `failed`, the `rows` of those that the accelerator's list has room for, and what `status` says of
@@ -55,12 +55,14 @@ class Bench:
 
     async def say(self, amplitudes: Amplitudes, steps: Any) -> None:
         """Raises AssertionError where the accelerator answers anything but what it must."""
-        heard = await converse(self.dut, self.host, amplitudes, steps)
+        heard = await converse(self.dut, self.host, amplitudes, steps, self.task["guarded"])
         assert heard is None, heard
 
     async def reset(self) -> None:
-        """Reset, which stops the source, and write the tables of remapped rows back once all has been read."""
-        await clocking.reset(self.dut)
+        """Reset for one cycle, which stops the source, and write the tables of remapped rows back once all has been
+        read.
+        """
+        await clocking.reset(self.dut, 1)
         written = [(layer, index, entry) for layer, table in self.tables for index, entry in table if entry & VALID]
         if written:
             await ClockCycles(self.dut.clk, self.task["loading"] + 1)
@@ -96,6 +98,8 @@ class Bench:
             await self.reset()
         if each["reset"] and (self.task["signed"] or self.tables):
             await self.look_at_signatures()
+        if each["read_timing"] is not None:
+            await self.host.write(Register.READ_TIMING, each["read_timing"])
         dut, images, beats = self.dut, each["images"], self.task["result_beats"]
         scrubbing = cocotb.start_soon(scrub(self.host, arrays))
         await self.begin(each)
@@ -129,6 +133,7 @@ class Bench:
 
     def _check_pins(self) -> None:
         assert not int(self.dut.busy_idle.value), "the pin idle is high while an image is under way"
+        assert not int(self.dut.unsafe.value), "the lines of an array have moved as they must not"
         assert not int(self.dut.disturbed.value), "irq or amplitude is not 0 though no command is under way"
 
     async def look_at_signatures(self) -> None:
@@ -226,7 +231,7 @@ async def accelerator(dut: Any) -> None:
         await bench.read_tables()
         await bench.reset()
         await bench.look_at_signatures()
-        amplitudes.codes.clear()
+        amplitudes.begin()
         await bench.say(amplitudes, task["commands"])
     scrubbed: list[dict[str, int]] = []
     for number, each in enumerate(task["passes"]):

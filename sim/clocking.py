@@ -18,10 +18,10 @@ async def start(dut: Any, fast: bool = False) -> None:
     await reset(dut)
 
 
-async def reset(dut: Any) -> None:
-    """Hold `rst` for three cycles."""
+async def reset(dut: Any, cycles: int = 3) -> None:
+    """Hold `rst` for some cycles."""
     dut.rst.value = 1
-    await ClockCycles(dut.clk, 3)
+    await ClockCycles(dut.clk, cycles)
     dut.rst.value = 0
     await RisingEdge(dut.clk)
 

@@ -21,7 +21,13 @@ class Amplitudes:
 
     def __init__(self, dut: Any) -> None:
         self.dut, self.codes = dut, list[list[int]]()
+        self.high = (0, 0)
         cocotb.start_soon(self._watch())
+
+    def begin(self) -> None:
+        """Forget what was before."""
+        self.codes.clear()
+        self.high = int(self.dut.hv_cycles.value), int(self.dut.hv_pulses.value)
 
     async def _watch(self) -> None:
         begun, code = clocking.cycle(), 0
@@ -34,7 +40,9 @@ class Amplitudes:
             code = int(self.dut.amplitude.value) if self.dut.amplitude.value.is_resolvable else -1
 
 
-async def converse(dut: Any, host: Host, amplitudes: Amplitudes, steps: Sequence[Sequence[Any]]) -> str | None:
+async def converse(
+    dut: Any, host: Host, amplitudes: Amplitudes, steps: Sequence[Sequence[Any]], guarded: bool
+) -> str | None:
     """Play the steps; returns what was heard where it is not what must be, None where all was.
 
     A step is what it is about, its kind, and:
@@ -44,16 +52,17 @@ async def converse(dut: Any, host: Host, amplitudes: Amplitudes, steps: Sequence
       `rows` beats of a packet
       `lose` cycles: the supply fails so many cycles after the amplitude has become other than 0; `supply` 0 or 1
       `pins` names and values
-      `amplitudes` codes and cycles, see `Amplitudes`, since the last of these steps
+      `amplitudes` codes and cycles, see `Amplitudes`, since the last of these steps, and where pulses are `guarded`, in
+      how many cycles HV was high since then, in how many pulses
     """
     for what, kind, *rest in steps:
-        heard = await _step(dut, host, amplitudes, kind, *rest)
+        heard = await _step(dut, host, amplitudes, guarded, kind, *rest)
         if heard is not None:
             return f"{what}: {heard}"
     return None
 
 
-async def _step(dut: Any, host: Host, amplitudes: Amplitudes, kind: str, *rest: Any) -> str | None:
+async def _step(dut: Any, host: Host, amplitudes: Amplitudes, guarded: bool, kind: str, *rest: Any) -> str | None:
     if kind == "write":
         address, value, accepted = rest
         answer = await host.master.write(address, value.to_bytes(4, "little"))
@@ -92,11 +101,17 @@ async def _step(dut: Any, host: Host, amplitudes: Amplitudes, kind: str, *rest: 
                 return f"the pin {name} is {found}, not {value}"
     else:
         found, amplitudes.codes = amplitudes.codes, []
+        high, pulses = int(dut.hv_cycles.value), int(dut.hv_pulses.value)
+        since, amplitudes.high = [high - amplitudes.high[0], pulses - amplitudes.high[1]], (high, pulses)
+        if int(dut.unsafe.value):
+            return "HV, or another line beside it, was as it must not be"
         if found != rest[0]:
             first = next((n for n, pair in enumerate(zip(found, rest[0], strict=False)) if pair[0] != pair[1]), None)
             if first is None:
                 return f"{len(found)} amplitudes, not {len(rest[0])}"
             return f"amplitude {first} (code, cycles) is {found[first]}, not {rest[0][first]}"
+        if guarded and since != rest[1]:
+            return f"HV was high for {since} (cycles, pulses), not {rest[1]}"
     return None
 
 

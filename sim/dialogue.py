@@ -200,10 +200,14 @@ class Dialogue:
                 value = pattern if (turn + place) % 2 else pattern ^ ALL
                 bits = (1 << WIDTHS.get(Register(address), 32)) - 1 if address not in self.data else ALL
                 self.read(f"register {address:#x}", address, value & bits)
-        self.add("a byte of DATA", "bytes", Register.DATA + 2, [0x77])
-        (place,) = (place for place, address in enumerate(addresses) if address == Register.DATA)
-        value = PATTERNS[2] if place % 2 else PATTERNS[2] ^ ALL
-        self.read("a byte of DATA", Register.DATA, value & ~(0xFF << 16) | 0x77 << 16)
+        for place, address in enumerate(addresses):
+            for value, byte in ((ALL, 0x24), (0x2436_4271, 0xDB)):
+                lane = 0 if address == Register.PROTECT else place % 4  # whose lock would be set
+                self.write(f"register {address:#x}", address, value & ~(LOCK * (address == Register.PROTECT)))
+                self.add(f"a byte of register {address:#x}", "bytes", address + lane, [byte])
+                bits = (1 << WIDTHS.get(Register(address), 32)) - 1 if address not in self.data else ALL
+                changed = value & ~(0xFF << 8 * lane) | byte << 8 * lane
+                self.read(f"a byte of register {address:#x}", address, changed & bits)
         for register in READ_ONLY:
             self.refused(f"{register.name} is read-only", register, 1)
         for register in WRITE_ONLY:
@@ -281,24 +285,29 @@ class Commands(Dialogue):
         """The command ends, with this status."""
         self.add(what, "end", status, ALL & ~self.unsure)
 
-    def pulses(self, what: str, codes: Sequence[Sequence[int]]) -> None:
-        """The amplitudes since the last time: the code, and for how many cycles it stood."""
-        self.add(what, "amplitudes", [list(each) for each in codes])
+    def pulses(self, what: str, codes: Sequence[tuple[int, int]], cycles: int, pulses: int) -> None:
+        """The amplitudes since the last time, the code, and for how many cycles it stood; and in how many cycles of
+        how many pulses HV was high.
+        """
+        self.add(what, "amplitudes", [list(each) for each in codes], [cycles, pulses])
 
-    def train(self, kind: str, attempt: int, columns: int) -> tuple[int, int]:
-        """Code and cycles of a train of pulses."""
+    def train(self, kind: str, attempt: int, columns: int) -> tuple[int, int, int, int]:
+        """Code and cycles of a train of pulses, cycles of HV in it, and pulses."""
         timing, most = self.timing, self.manifest.limits.pulsed_at_once
         code = min(255, getattr(timing, f"{kind}_amplitude") + attempt * getattr(timing, f"{kind}_step"))
         before, each = timing.setup + 1, getattr(timing, f"{kind}_pulse") + timing.setup + 1
-        cycles = 0
+        cycles = pulses = 0
         for start in range(0, self.columns, most):
-            pulsed = columns >> start & (1 << most) - 1
-            cycles += getattr(timing, f"{kind}_count") * each if pulsed else before
-        return code, cycles
+            count = getattr(timing, f"{kind}_count") if columns >> start & (1 << most) - 1 else 0
+            cycles += count * each if count else before
+            pulses += count
+        return code, cycles, pulses * getattr(timing, f"{kind}_pulse"), pulses
 
     def account(self, what: str, writer: Writer) -> None:
         """What was pulsed, and how often again."""
-        self.pulses(what, [self.train(*each) for each in writer.trains])
+        trains = [self.train(*each) for each in writer.trains]
+        cycles, pulses = sum(each[2] for each in trains), sum(each[3] for each in trains)
+        self.pulses(what, [each[:2] for each in trains], cycles, pulses)
         attempts = [each.attempt for each in writer.trains]
         self.retries += sum(now > 0 and now != before for before, now in zip([0, *attempts], attempts, strict=False))
         self.read(f"{what}: RETRIES", Register.RETRIES, self.retries)
@@ -524,7 +533,7 @@ class Commands(Dialogue):
             self.set(set_pulse=longest + BEYOND)
             self._begin_row(layer)
             self.ended(what, FAILED | TOO_LONG)
-            self.pulses(what, [(code, longest + setup + 1)])
+            self.pulses(what, [(code, longest + setup + 1)], longest, 1)
             self._was_cut(what, place, everything)
         self.set(set_pulse=min(50, longest), set_count=100)
         for after, setup_cycles in ((LOST_AFTER + setup, setup), (0, 30)):
@@ -533,7 +542,9 @@ class Commands(Dialogue):
             self._begin_row(layer)
             self.add(what, "lose", after)
             self.ended(what, FAILED | SUPPLY_LOST | NO_SUPPLY)
-            self.pulses(what, [(code, after + 3 if after else setup_cycles + 1)])
+            self.pulses(
+                what, [(code, after + 3 if after else setup_cycles + 1)], LOST_AFTER + 2 if after else 0, bool(after)
+            )
             self._was_cut(what, place, everything)
             for command in (HostCommand.PROGRAM_ROW, HostCommand.PROGRAM_ARRAY):
                 self.refused("without a supply", Register.COMMAND, command.value)
@@ -744,8 +755,8 @@ class Commands(Dialogue):
             own = [*self.faults.table(layer), *[0] * entries][:entries]
             kept = sum(((1 << layout[name].width) - 1) << ENTRY[name].offset for name, _ in layout)
             others = [(0x6C3A_95C6_5AC3_396A ^ (index * 0x0101_0101_0101_0101)) & kept for index in range(entries)]
-            for words in (others, own):
-                for index, word in enumerate(words):
+            for turn, words in enumerate((own, others, own)):
+                for index, word in enumerate(words if turn else ()):
                     self.address(layer, 0, 0, index)
                     self.put_data(word | (kept ^ ((1 << 64) - 1)) * (words is others), 64)
                     self.command("WRITE_SPARE", HostCommand.WRITE_SPARE)

@@ -34,7 +34,8 @@ RANDOM = -1
 class Pass:
     """`values`, (inputs, values), and which of the `samples` each is (or RANDOM); chance in 1/256 of `gaps`. With
     `begun` a pass of the same inputs is begun before, and reset in the middle of its work, after this share of it.
-    With `wrong` packets of wrong length come between those of the samples. Without `reset` it follows what was before.
+    With `wrong` packets of wrong length come between those of the samples. With `slow` the phases of reads are longer
+    than after reset. Without `reset` it follows what was before.
     """
 
     values: Integers
@@ -42,12 +43,13 @@ class Pass:
     gaps: int = 0
     begun: float | None = None
     wrong: bool = False
+    slow: bool = False
     reset: bool = True
 
 
-def passes(network: Network, samples: Samples, stalls: bool, seed: int, classify: Classify) -> list[Pass]:
-    """The passes of a verification; `classify` is golden. Without `stalls` there is one, of all samples in their own
-    order.
+def passes(network: Network, samples: Samples, stalls: bool, seed: int, classify: Classify, noisy: bool) -> list[Pass]:
+    """The passes of a verification; `classify` is golden, and reads may err where they are `noisy`. Without `stalls`
+    there is one, of all samples in their own order.
     """
     if not stalls:
         return [Pass(samples.values, range(len(samples)), reset=False)]
@@ -63,7 +65,7 @@ def passes(network: Network, samples: Samples, stalls: bool, seed: int, classify
 
     return [
         chosen(samples_only, reset=False),
-        chosen(order[:few], begun=0.3),
+        chosen(order[:few], begun=0.3, slow=not noisy),
         chosen(rotated[:few], begun=0.7, gaps=GAPS // 4, wrong=True),
         chosen([*leading[:1], *range(min(STALLED, count))], begun=0.5, gaps=GAPS),
     ]

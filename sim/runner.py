@@ -71,8 +71,8 @@ class Design:
     ) -> Any:
         """Run the bench module `bench` with working folder `folder`; returns its result.
 
-        `plusargs` are given to the simulation, and `env` to its environment. `progress` is called now and then with what the bench says of its
-        progress. Raises SimulationError where the bench fails or leaves no result.
+        `plusargs` are given to the simulation, and `env` to its environment. `progress` is called now and then with
+        what the bench says of its progress. Raises SimulationError where the bench fails or leaves no result.
         """
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)

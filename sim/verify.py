@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from hdl.emit import IMAGES_PLUSARG, TOP_IMAGE
 from hdl.generate import Manifest, load_manifest
 from hdl.instances import Tree
 from hdl.programming import FAILURES
+from hdl.registers import Timing
 from hdl.streams.packets import RESULT_WIDTH
 from model import bits, images
 from model.errors import HafnetError
@@ -49,8 +51,12 @@ DRAIN = 50
 """Cycles that an image takes at most on its way besides those of reads and words."""
 HELD = ("array", "thresholds", "offsets", "modes")
 """What the host writes; the other images say what the chip is like."""
+SLOWER = 3
+"""By so many cycles a read takes longer in the pass that is slow."""
 LOAD_CYCLES = 8
 """Cycles that the loader of numbers takes at most for a word besides those of reading it and of its bits."""
+CONTROLLER = "hafnet_controller_"
+"""What the names of the modules begin with that drive the lines of arrays."""
 MANY_ARRAYS = 200
 """From so many arrays on, Verilator builds blocks that occur at least OFTEN times once for all of them."""
 OFTEN = 5
@@ -155,11 +161,12 @@ def build_harness(
     folder: Path,
     shared: Sequence[str] = (),
     waves: bool = False,
+    controllers: Mapping[int, str] = MappingProxyType({}),
 ) -> Design:
     """Build the accelerator, whose files these are, in its harness (`sim.harness`) in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     top = folder / f"{harness.TOP}.sv"
-    top.write_text(harness.harness(manifest))
+    top.write_text(harness.harness(manifest, controllers))
     files = [*accelerator, *harness.PARTS, top]
     ports = harness.ports(manifest)
     return build(tool, files, harness.TOP, folder / "build", ports=ports, shared=shared, waves=waves)
@@ -215,18 +222,18 @@ def verify(
         entropy = Entropy(given) if isinstance(given, StochasticInput) and given.external else None
         return infer(network, values, entropy=entropy, faults=faults)
 
-    planned = passes(network, samples, stalls, seed, lambda values: golden(values).classes)
-    expected: list[tuple[Pass, Trace]] = []
+    planned = passes(network, samples, stalls, seed, lambda values: golden(values).classes, faults.noisy)
+    at_once = []
     if program:
         first = programmed_pass(planned[0])
-        expected.append((first, golden(first.values)))
+        at_once.append((first, golden(first.values)))
         tables = [faults.table(layer) for layer, _ in _tables(manifest)]
         faults.reset()
         right.append(_signatures(faults))
         commands.registers() if faults.noisy else commands.commands()
         faults.reset()
         planned[0] = replace(planned[0], reset=True)
-    expected += [(each, golden(each.values)) for each in planned]
+    expected = [*((each, golden(each.values)) for each in planned), *at_once]
     looks = _signed(manifest) or bool(program and _tables(manifest))
     right += [_signatures(faults)] * (looks * sum(each.reset for each in planned))
     started = time.monotonic()
@@ -234,7 +241,9 @@ def verify(
     tree = Tree.read({listed.file: (verilog / listed.file).read_text() for listed in manifest.files})
     shared = [] if netlist else shared_blocks(tree, tool, manifest, waves)
     files = netlist or rtl or sources(verilog, manifest, folder)
-    design = build_harness(tool, files, manifest, folder, shared, waves)
+    # A netlist has no controllers any more that could be found by their names.
+    controllers = {} if netlist else _controllers(tree, manifest)
+    design = build_harness(tool, files, manifest, folder, shared, waves, controllers)
     built = time.monotonic()
     progress("simulating", 0, count)
     run_folder = folder / "run"
@@ -245,7 +254,7 @@ def verify(
     blank = {f"{memory['name']}.hex" for memory in memories}
     blank |= {f"{image.name}.hex" for image in contents if form and image.kind == "formed"}
     _lay_images(run_folder / TOP_IMAGE, images_folder, names, blank)
-    row = manifest.timing.precharge + manifest.timing.sense
+    row = manifest.timing.precharge + manifest.timing.sense + SLOWER
     cycles = sum(layer.reads * row + layer.words for layer in manifest.layers) + DRAIN
     if isinstance(given, StochasticInput):
         cycles += given.width * given.depth * given.times  # as many random bits, and more if windows overlap
@@ -262,10 +271,11 @@ def verify(
             "reset": after_reset.steps,
             "walks": loading > 0,
             "signed": _signed(manifest),
+            "guarded": bool(controllers),
             "tables": _tables(manifest) if program else [],
-            "programmed": jobs[0] if program else None,
+            "programmed": jobs[-1] if program else None,
             "commands": commands.steps,
-            "passes": jobs[program:],
+            "passes": jobs[: len(planned)],
             "result_beats": _result_beats(manifest),
             "patience": PATIENCE * (cycles + 1) + loading,
             "drain": 2 * cycles,
@@ -304,7 +314,6 @@ def verify(
             (each, trace, *_found(tool.name, run_folder, number, manifest, network.topology, len(trace.inputs)))
             for number, (each, trace) in enumerate(expected)
         ],
-        int(program),
         (built - started, finished - built),
         design.waves_file(run_folder),
     )
@@ -312,6 +321,12 @@ def verify(
 
 def _signed(manifest: Manifest) -> bool:
     return manifest.plan.geometry.signature
+
+
+def _controllers(tree: Tree, manifest: Manifest) -> dict[int, str]:
+    """Where the controller of each layer's arrays is."""
+    places = tree.places(manifest.top, CONTROLLER)
+    return {int(place.partition(".")[0].removeprefix("layer")): place for place in places}
 
 
 def _tables(manifest: Manifest) -> list[tuple[int, int]]:
@@ -346,8 +361,14 @@ def _lay_inputs(folder: Path, number: int, each: Pass, trace: Trace, manifest: M
         "packets": wrong,
         "gaps": each.gaps,
         "reset": each.reset,
+        "read_timing": _slower(manifest.timing) if each.slow else None,
         "begun": 0 if each.begun is None else max(1, int(each.begun * cycles)),
     }
+
+
+def _slower(timing: Timing) -> int:
+    """READ_TIMING with longer phases than after reset."""
+    return min(255, timing.precharge + 2) | min(255, timing.sense + 1) << 8
 
 
 def _result_beats(manifest: Manifest) -> int:
@@ -472,17 +493,16 @@ def _judge(
     network: Network,
     samples: Samples,
     judged_passes: Sequence[tuple[Pass, Trace, Found, npt.NDArray[np.int64]]],
-    full: int,
     seconds: tuple[float, float],
     waves: Path | None,
 ) -> Verification:
-    """The verdict; the pass of all samples at full rate is number `full`."""
+    """The verdict; the first pass is that of all samples at full rate."""
     mismatches, first = 0, []
     for each, expected, found, _ in judged_passes:
         differ, differences = compare(tool.name, network, expected, found, SHOWN)
         mismatches += differ
         first += [replace(one, sample=each.samples[one.sample]) for one in differences]
-    whole, _, said, ends = judged_passes[full]
+    whole, _, said, ends = judged_passes[0]
     of_samples = np.array(whole.samples)
     known = of_samples != RANDOM
     return Verification(
