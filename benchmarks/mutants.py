@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 from mutation import KINDS, Module, Mutant, expression
-from reach import live_lines
+from reach import OF_HOST, live_lines, serves_host
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -43,7 +43,7 @@ from hdl.arrays.controller import Limits
 from hdl.generate import generate, load_manifest
 from hdl.registers import Timing
 from model import images
-from model.faults import FREE, HRS, LRS, ArrayPlace, CellFaults, FaultMap
+from model.faults import FREE, HRS, LRS, ArrayPlace, CellFaults, FaultMap, random_faults
 from model.mapping import P2S, S2P, Geometry
 from model.network import Network
 from model.plan import LayerPlan, Plan
@@ -60,13 +60,14 @@ COUNT, SEED, PROCESSES = 300, 1, 2
 LEAVES = ("hafnet_storage.sv", "hafnet_bank.sv")
 """Written by hand, a few lines each, and not of the form that mutants are made in."""
 PATIENCE = 120
-"""Seconds after which a mutant's simulation is ended, unless the original takes more than a tenth of that."""
+"""Seconds after which a mutant's simulation is ended: some ten times as long as the slowest original takes."""
 
 
 @dataclass(frozen=True)
 class Case:
     """An accelerator with random weights, of which `samples` random inputs are verified. Mutants of what serves the
-    host are made of those with `host` only. `stuck`: a device in some rows that cannot be what the weights need.
+    host are made of those with `host` only. `stuck`: a cell in each array cannot be what the weights need; `weak`: a
+    share of cells whose reads may err.
     """
 
     text: str
@@ -75,6 +76,7 @@ class Case:
     samples: int = 16
     host: bool = True
     stuck: bool = False
+    weak: float = 0.0
 
     @functools.cached_property
     def network(self) -> Network:
@@ -90,6 +92,8 @@ class Case:
     def faults(self) -> FaultMap:
         """In a row of each array a cell whose devices are stuck against its weight, and another one whose device on
         BL is stuck at LRS, so that it reads its mismatch where it should be -1."""
+        if self.weak:
+            return random_faults(self.network.topology, self.plan, stuck=0.1, weak=self.weak, seed=5)
         if not self.stuck:
             return FaultMap({})
         found, size = {}, self.plan.geometry
@@ -118,35 +122,40 @@ SHORT = {"limits": Limits(longest_pulse=120, pulsed_at_once=20), "timing": Timin
 CASES = {
     # Dense layers in either dataflow and zig-zag, ternary weights, two best classes and scores.
     "dense": Case(
-        "20-8t-6t-9-5", _plan((4, 8), (P2S, 2), (S2P, 2), (P2S, 3), (S2P, 2)), SHORT | {"top": 2}, host=False
+        "20-8t-6t-9-5",
+        _plan((4, 8), (P2S, 2), (S2P, 2), (P2S, 3), (S2P, 2)),
+        SHORT | {"top": 2},
+        samples=80,
+        host=False,
     ),
     # Convolution, padding, pooling of both kinds, bit planes, numbers in arrays, phases of several cycles.
     "maps": Case(
         "4x4x2b2-3c3p1f1-m2-3c2-avg-4",
-        _plan((16, 8), numbers_in_arrays=True),
+        _plan((3, 8), numbers_in_arrays=True),
         SHORT | {"timing": Timing(precharge=1, sense=2, **PULSES)},
-        samples=10,
+        samples=8,
         host=False,
     ),
     # Rows of several beats, which are pulsed in parts; pooling, whose numbers a host writes, too; ternary weights.
-    "chip": Case("3x3x1-3c3p1-m2x1-4t", _plan((3, 36), fidelity="devices"), SHORT, samples=6, stuck=True),
+    "chip": Case("3x3x1-3c3p1-m2x1-4t", _plan((3, 36), fidelity="devices"), SHORT, samples=10, stuck=True),
     # Spare rows and signatures; a class without scores, in one of two lanes.
     "spare": Case(
         "10-6t-4",
         _plan((8, 6, 2), (P2S, 2), (P2S, 1), signed=True, fidelity="devices"),
         SHORT | {"scores": False, "spare_entries": 3},
-        samples=6,
+        samples=40,
         stuck=True,
     ),
     # Random bits from a generator of one's own, several lanes and an S2P layer that is not fed as it reads.
-    "random": Case("5r4x3d2s9-6-3", _plan((8, 8), (P2S, 2), (P2S, 3)), SHORT, samples=12, host=False),
+    "random": Case("5r4x3d2s9-6-3", _plan((2, 8), (P2S, 1), (P2S, 1)), SHORT, samples=40, host=False),
     # Random bits from outside, and arrays whose reads err.
     "noise": Case(
         "4r3x2e2-5t-3",
-        _plan((8, 8), (S2P, 1), (P2S, 2), fidelity="noisy"),
+        _plan((2, 8), (S2P, 1), (P2S, 1), fidelity="noisy"),
         SHORT | {"top": 3},
-        samples=8,
+        samples=24,
         host=False,
+        weak=0.5,
     ),
 }
 
@@ -208,15 +217,13 @@ def _assigned(module: Module) -> dict[str, int]:
 
 def _acts(module: Module, mutant: Mutant, live: set[int], assigned: Mapping[str, int]) -> bool:
     """Whether a mutant is in inference logic."""
-    from reach import FOR_HOST, OF_HOST
-
     if any(part in mutant.file for part in OF_HOST):
         return False
     words = mutant.before.split()
     if words[0] == "wire":
         return assigned.get(words[-1].rstrip(";")) in live
     if mutant.before.startswith("    ."):
-        return FOR_HOST.fullmatch(words[0][1:].partition("(")[0]) is None
+        return not serves_host(mutant.module, words[0][1:].partition("(")[0])
     return mutant.line in live
 
 

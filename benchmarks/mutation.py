@@ -16,6 +16,7 @@ KINDS = ("operator", "constant", "reset", "enable", "width", "net")
 _DECLARED = re.compile(r"^  (?:input|output|wire|reg) (?:\[(\d+):0\] )?(\w+)(?: = [^;]*)?;$")
 _ASSIGN = re.compile(r"^  assign (\w+)(?:\[[\d:]+\])? = (.*);$")
 _WRITE = re.compile(r"^    (?:(?:else )?if \((.*?)\) |else )?(\w+)(?:\[[\d:]+\])? <= (.*);$")
+_INNER = re.compile(r"^  wire \[(\d+):0\] (_\d+_);$")
 _CONNECTION = re.compile(r"^    \.(\w+)\((.*)\),?$")
 _CALL = re.compile(r"^(_\d+_)\((.*)\)$")
 _CONSTANT = re.compile(r"(\d+)'h([0-9a-f]+)")
@@ -107,7 +108,7 @@ class Module:
         elif match := _CONNECTION.match(line):
             if match[1] not in CLOCKED and match[2]:
                 yield from self._of_expression(line, match.start(2), match[2], source)
-        elif (match := re.match(r"^  wire \[(\d+):0\] (_\d+_);$", line)) and int(match[1]):
+        elif (match := _INNER.match(line)) and int(match[1]) and self._is_whole(match[2], int(match[1])):
             yield "width", line.replace(f"[{match[1]}:0]", f"[{int(match[1]) - 1}:0]")
 
     def _of_expression(self, line: str, start: int, text: str, source: random.Random) -> Iterator[tuple[str, str]]:
@@ -127,6 +128,11 @@ class Module:
         if text in self.widths and self.widths[text] > 1:
             yield "width", swapped(0, len(text), f"{text}[{self.widths[text] - 2}:0]")
         yield from self._names(line, start, text, source)
+
+    def _is_whole(self, name: str, top: int) -> bool:
+        """Whether the highest bit of a net is used: a sum has one more than what is kept of it."""
+        uses = [use for line in self.lines for use in re.findall(rf"\b{name}\b(\[[\d:]+\])?", line)]
+        return any(not use or use[1:].partition(":")[0] == f"{top}" for use in uses[2:]) or uses[2:] == []
 
     @staticmethod
     def _constants(line: str, start: int, text: str, source: random.Random) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from sim.netlist import run_yosys
 
 AT_REST = {
     **dict.fromkeys(("s_axil_awvalid", "s_axil_wvalid", "s_axil_arvalid", "s_prog_tvalid"), 0),
-    **dict.fromkeys(("host__valid", "claim", "hv", "operation", "side"), 0),
+    **dict.fromkeys(("host__valid", "claim", "hv", "operation", "side", "remapped"), 0),
     "supply_ok": 1,
 }
 """Inputs that come from the host, and what they are while it does nothing."""
@@ -25,12 +25,25 @@ OF_HOST = (
 """Modules that only the host uses."""
 FOR_HOST = re.compile(
     r"(done|failed|read_bits|amplitude|claim|host__\w+|claim|hv|operation|side|mask|tile|irq|supply_ok|"
-    r"(s_)?(axil|prog)_\w+)\d*"
+    r"ended|ended_failed|row_bits|remapped|entries|selected|hits|(s_)?(axil|prog)_\w+)\d*"
 )
 """Outputs and connections that only the host, or what acts for it, looks at."""
 PULSING = re.compile(r"^(  assign \w+ = )state == 3'h[3-6];$", re.MULTILINE)
 """States of the controllers of arrays that only the host brings them into."""
+ARRAYS = re.compile(r"hafnet_(array|tile|group|stack|grid|columns)_")
+IN_ARRAYS = re.compile(r"write_\w+|read_addr|q|qb|index|lane|number|select|write|order__\w+")
+"""Likewise in the modules of arrays, unless numbers are read from there."""
+WALKS = re.compile(r"_rows|_in_arrays")
 _SOURCE = re.compile(r"([\w.]+):(\d+)(?:\.\d+-(\d+)\.\d+)?")
+
+
+def serves_host(module: str, port: str) -> bool:
+    """Whether a port, of the module or of an instance in it, is there for the host alone."""
+    if FOR_HOST.fullmatch(port):
+        return True
+    if port == "q" and re.match("hafnet_(stack|group)_", module):
+        return True
+    return bool(ARRAYS.match(module) and not WALKS.search(module) and IN_ARRAYS.fullmatch(port) and port != "q")
 
 
 def live_lines(texts: Mapping[str, str], folder: Path) -> dict[str, set[int]]:
@@ -48,7 +61,7 @@ def live_lines(texts: Mapping[str, str], folder: Path) -> dict[str, set[int]]:
         outputs = set(re.findall(r"^  output (?:\[\d+:0\] )?(\w+);$", text, re.MULTILINE))
         tied = {name: value for name, value in AT_REST.items() if name in inputs}
         script += [f"delete -input {module}/w:{name}" for name in tied]
-        script += [f"delete -output {module}/w:{name}" for name in sorted(outputs) if FOR_HOST.fullmatch(name)]
+        script += [f"delete -output {module}/w:{name}" for name in sorted(outputs) if serves_host(module, name)]
         script.append(f"cd {module}")
         script += [f"connect -nounset -set {name} {value}" for name, value in tied.items()]
         script.append("cd ..")

@@ -25,6 +25,7 @@ from model.faults import ArrayPlace
 from model.faulty import FaultyArrays
 from model.golden import Trace, infer
 from model.network import Network
+from model.pipeline import Pipeline, Results
 from model.plan import Plan
 from model.samples import Integers, Samples
 from model.signatures import contents_crc32
@@ -306,17 +307,21 @@ def verify(
     if program:
         _judge_tables(tool.name, tables, result["tables"])
     _judge_arrays(tool.name, faults, right, scrubs, result)
-    return _judge(
+    judged = [
+        (each, trace, *_found(tool.name, run_folder, number, manifest, network.topology, len(trace.inputs)))
+        for number, (each, trace) in enumerate(expected)
+    ]
+    verification = _judge(
         tool,
         network,
         samples,
-        [
-            (each, trace, *_found(tool.name, run_folder, number, manifest, network.topology, len(trace.inputs)))
-            for number, (each, trace) in enumerate(expected)
-        ],
+        judged,
         (built - started, finished - built),
         design.waves_file(run_folder),
     )
+    if not verification.mismatches:  # or it is for nothing how long they take
+        _judge_pace(tool.name, manifest, judged[0][-1])
+    return verification
 
 
 def _signed(manifest: Manifest) -> bool:
@@ -431,6 +436,22 @@ def _scrub(image: images.Image, plan: Plan) -> dict[str, Any]:
     """What the host asks of an array that holds the image."""
     crc = int(images.array_crc32(image.words, image.width, plan), 16)
     return {"layer": image.layer, "group": image.group, "tile": image.tile, "width": image.width, "expected": crc}
+
+
+def _judge_pace(tool: str, manifest: Manifest, ends: npt.NDArray[np.int64]) -> None:
+    """Raise SimulationError where results at full rate do not end when the model of the pipeline says so. When numbers
+    have been read from arrays, and random bits have come from outside, it does not say.
+    """
+    block, given = manifest.accelerator, manifest.accelerator.topology.input
+    if manifest.plan.numbers_in_arrays or (isinstance(given, StochasticInput) and given.external):
+        return
+    results, row = Results(block.top, block.scores), manifest.timing.precharge + manifest.timing.sense
+    pipeline = Pipeline(block.topology, block.plan.layers, results, block.bus_width, row)
+    for number, (found, right) in enumerate(zip((ends - ends[0]).tolist(), pipeline.ends(len(ends)), strict=True)):
+        if found != right:
+            raise SimulationError(
+                f"{tool}: result {number} at full rate ends {found} cycles after the first one, not {right}"
+            )
 
 
 def _judge_tables(tool: str, right: Sequence[Sequence[int]], found: Any) -> None:
