@@ -7,7 +7,7 @@ samples of different classes, as golden sees them, the highest first.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ GAPS = 154
 """Chance in 1/256 that a source or sink pauses in a cycle of that pass."""
 RESTARTED = 4
 """So many samples pass after a reset in the middle of work."""
+SHARES = (0.02, 0.7, 0.3, 0.45, 1.1, 1.6)
+"""When these resets come, in times that an image takes; the first two only where there are less than FEW samples."""
+FEW = 8
 SEARCHED = 64
 """Random inputs among which one of the highest class is looked for, where no sample is of it."""
 RANDOM = -1
@@ -60,15 +63,21 @@ def passes(network: Network, samples: Samples, stalls: bool, seed: int, classify
     rotated = [*leading[1:], *leading[:1], *order[len(leading) :]]
     samples_only = [row for row in order if row < count]
 
-    def chosen(rows: Sequence[int], **how: float | bool) -> Pass:
-        return replace(Pass(values[rows], [numbers[row] for row in rows]), **how)  # type: ignore[arg-type]
+    def chosen(rows: Sequence[int], **how: Any) -> Pass:
+        return Pass(values[rows], [numbers[row] for row in rows], **how)
 
-    return [
-        chosen(samples_only, reset=False),
-        chosen(order[:few], begun=0.3, slow=not noisy),
-        chosen(rotated[:few], begun=0.7, gaps=GAPS // 4, wrong=True),
-        chosen([*leading[:1], *range(min(STALLED, count))], begun=0.5, gaps=GAPS),
+    restarts = [
+        chosen(
+            (rotated if number % 2 else order)[:few],
+            begun=share,
+            gaps=GAPS // 4 * (number % 3 == 1),
+            wrong=number % 2 == 1,
+            slow=number % 4 == 0 and not noisy,
+        )
+        for number, share in enumerate(_shares(count))
     ]
+    stalled = [*order, *leading][: 1 + min(STALLED, count)]
+    return [chosen(samples_only, reset=False), *restarts, chosen(stalled, begun=0.5, gaps=GAPS)]
 
 
 def programmed_pass(full: Pass) -> Pass:
@@ -79,7 +88,12 @@ def programmed_pass(full: Pass) -> Pass:
 def inputs(samples: int, program: bool = False) -> int:
     """How many inputs pass in all, if so many samples are verified with stalls."""
     few = min(RESTARTED, samples)
-    return samples + few * (3 if program else 2) + 1 + min(STALLED, samples)
+    return samples + few * (len(_shares(samples)) + program) + 1 + min(STALLED, samples)
+
+
+def _shares(samples: int) -> Sequence[float]:
+    """When the resets in the middle of work come: some where there are few samples, because each may take long."""
+    return SHARES if samples >= FEW else SHARES[:2]
 
 
 def _pool(
