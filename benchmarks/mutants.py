@@ -25,12 +25,13 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from mutation import KINDS, Module, Mutant, expression
 from reach import OF_HOST, live_lines, serves_host
 from rich.console import Console
@@ -42,13 +43,16 @@ from hdl.accelerator import Accelerator
 from hdl.arrays.controller import Limits
 from hdl.generate import generate, load_manifest
 from hdl.registers import Timing
-from model import images
+from model import bits, images
 from model.faults import FREE, HRS, LRS, ArrayPlace, CellFaults, FaultMap, random_faults
+from model.golden import infer
 from model.mapping import P2S, S2P, Geometry
-from model.network import Network
+from model.network import AveragePoolLayer, DenseLayer, Network, OutputLayer
 from model.plan import LayerPlan, Plan
 from model.random_network import random_network
 from model.samples import Samples
+from model.topology import BitInput, StochasticInput
+from sim.raw import Entropy
 from sim.runner import SimulationError
 from sim.tools import Tool, find
 from sim.verify import sources, verify
@@ -80,12 +84,13 @@ class Case:
 
     @functools.cached_property
     def network(self) -> Network:
-        return random_network(self.text, seed=3)
+        return sharpened(random_network(self.text, seed=3), self.given.values[0])
 
     @functools.cached_property
     def given(self) -> Samples:
-        low, high = self.network.encoding.range
-        shape = (self.samples, self.network.encoding.values)
+        encoding = random_network(self.text, seed=3).encoding
+        low, high = encoding.range
+        shape = (self.samples, encoding.values)
         return Samples(np.random.default_rng(4).integers(low, high, shape, endpoint=True))
 
     @functools.cached_property
@@ -112,6 +117,36 @@ class Case:
         return FaultMap(found)
 
 
+def sharpened(network: Network, sample: npt.NDArray[Any]) -> Network:
+    """The network with counts of some neurons that are as large and as small as can be for a sample, and with scores
+    of either sign: what random weights hardly give."""
+    layers, given = list(network.layers), network.topology.input
+    for index, layer in enumerate(layers):
+        simple = index or isinstance(given, BitInput)
+        if not isinstance(layer, DenseLayer | OutputLayer) or not simple:
+            continue
+        entropy = Entropy(given) if isinstance(given, StochasticInput) and given.external else None
+        trace = infer(_network(network, layers), sample[np.newaxis], entropy=entropy)
+        seen = trace.bits[layers[index - 1].name] if index else trace.inputs
+        if isinstance(layers[index - 1], AveragePoolLayer) or seen.size != layer.fan_in:
+            continue
+        weights = layer.weights.copy()
+        weights[-1] = bits.to_signs(seen.reshape(-1).astype(np.uint8))
+        weights[0] = -weights[-1]
+        top = network.topology.top(index)
+        if isinstance(layer, OutputLayer):
+            layers[index] = replace(layer, weights=weights, offsets=layer.offsets - top // 2)
+        else:
+            thresholds = layer.thresholds.copy()
+            thresholds[-1] = top
+            layers[index] = replace(layer, weights=weights, thresholds=thresholds)
+    return _network(network, layers)
+
+
+def _network(network: Network, layers: Sequence[Any]) -> Network:
+    return Network(network.encoding, tuple(layers[:-1]), layers[-1])
+
+
 def _plan(size: tuple[int, ...], *layers: tuple[Any, int], signed: bool = False, **options: Any) -> Plan:
     return Plan(Geometry(*size, signature=signed), tuple(LayerPlan(*each) for each in layers), **options)
 
@@ -128,16 +163,18 @@ CASES = {
         samples=80,
         host=False,
     ),
-    # Convolution, padding, pooling of both kinds, bit planes, numbers in arrays, phases of several cycles.
+    # Convolution, padding, pooling of both kinds, bit planes, numbers in arrays.
     "maps": Case(
         "4x4x2b2-3c3p1f1-m2-3c2-avg-4",
-        _plan((3, 8), numbers_in_arrays=True),
-        SHORT | {"timing": Timing(precharge=1, sense=2, **PULSES)},
+        _plan((5, 7), numbers_in_arrays=True),
+        SHORT,
         samples=8,
         host=False,
     ),
     # Rows of several beats, which are pulsed in parts; pooling, whose numbers a host writes, too; ternary weights.
-    "chip": Case("3x3x1-3c3p1-m2x1-4t", _plan((3, 36), fidelity="devices"), SHORT, samples=10, stuck=True),
+    "chip": Case(
+        "3x3x1-3c3p1-m2x1-4t", _plan((3, 36), fidelity="devices"), SHORT | {"input_width": 8}, samples=10, stuck=True
+    ),
     # Spare rows and signatures; a class without scores, in one of two lanes.
     "spare": Case(
         "10-6t-4",
@@ -152,7 +189,7 @@ CASES = {
     "noise": Case(
         "4r3x2e2-5t-3",
         _plan((2, 8), (S2P, 1), (P2S, 1), fidelity="noisy"),
-        SHORT | {"top": 3},
+        SHORT | {"top": 3, "timing": Timing(precharge=1, sense=2, **PULSES)},
         samples=24,
         host=False,
         weak=0.5,
@@ -265,12 +302,16 @@ def _child(candidate: Candidate, folder: Path, tool: Tool, pipe: Any) -> None:
 
 
 def run_all(
-    chosen: Iterator[Candidate], enough: Callable[[], bool], tool: Tool, report: Callable[[Candidate, str], None]
+    chosen: Iterator[Candidate],
+    enough: Callable[[], bool],
+    tool: Tool,
+    report: Callable[[Candidate, str], None],
+    processes: int,
 ) -> None:
-    """Run mutants until there are enough, PROCESSES at a time; a simulation that hangs is ended, and found."""
+    """Run mutants until there are enough, some at a time; a simulation that hangs is ended, and found."""
     context = multiprocessing.get_context("fork")
     running: dict[Any, tuple[Candidate, Any, float, int]] = {}
-    free = list(range(PROCESSES))
+    free = list(range(processes))
     while True:
         while free and not enough():
             candidate = next(chosen, None)
@@ -278,7 +319,7 @@ def run_all(
                 break
             slot = free.pop()
             ours, theirs = context.Pipe()
-            process = context.Process(target=_child, args=(candidate, FOLDER / f"process{slot}", tool, theirs))
+            process = context.Process(target=_child, args=(candidate, FOLDER / f"{candidate.group}{slot}", tool, theirs))
             process.start()
             theirs.close()
             running[ours] = candidate, process, time.monotonic(), slot
@@ -323,6 +364,7 @@ def campaign(
     again: bool = False,
     names: Sequence[str] = tuple(CASES),
     groups: Sequence[str] = CLASSES,
+    processes: int = PROCESSES,
 ) -> dict[str, list[tuple[Candidate, str]]]:
     """Run `count` mutants of each group; `again` those that have survived. Returns what became of each."""
     tool, pool = find("icarus"), candidates(names, seed)
@@ -357,7 +399,7 @@ def campaign(
                     else:
                         yield candidate
 
-            run_all(fresh(), lambda whole=whole: whole() >= count, tool, report)
+            run_all(fresh(), lambda whole=whole: whole() >= count, tool, report, processes)
     return found
 
 
@@ -401,6 +443,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=COUNT, help="mutants of each group")
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--processes", type=int, default=PROCESSES, help="mutants at a time")
     parser.add_argument("--restart", action="store_true", help="forget the results of earlier runs")
     parser.add_argument("--again", action="store_true", help="run those again that have survived")
     parser.add_argument("--only", choices=CLASSES, help="one group")
@@ -409,7 +452,10 @@ def main() -> None:
         (FOLDER / "journal.jsonl").unlink(missing_ok=True)
     started = time.monotonic()
     groups = CLASSES if given.only is None else (given.only,)
-    show(campaign(given.count, given.seed, given.again, groups=groups), Console(soft_wrap=True))
+    show(
+        campaign(given.count, given.seed, given.again, groups=groups, processes=given.processes),
+        Console(soft_wrap=True),
+    )
     print(f"{time.monotonic() - started:.0f} seconds")
 
 

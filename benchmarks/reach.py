@@ -14,7 +14,7 @@ from sim.netlist import run_yosys
 
 AT_REST = {
     **dict.fromkeys(("s_axil_awvalid", "s_axil_wvalid", "s_axil_arvalid", "s_prog_tvalid"), 0),
-    **dict.fromkeys(("host__valid", "claim", "hv", "operation", "side", "remapped"), 0),
+    **dict.fromkeys(("host__valid", "claim", "hv", "operation", "side", "remapped", "masked"), 0),
     "supply_ok": 1,
 }
 """Inputs that come from the host, and what they are while it does nothing."""
@@ -34,6 +34,10 @@ ARRAYS = re.compile(r"hafnet_(array|tile|group|stack|grid|columns)_")
 IN_ARRAYS = re.compile(r"write_\w+|read_addr|q|qb|index|lane|number|select|write|order__\w+")
 """Likewise in the modules of arrays, unless numbers are read from there."""
 WALKS = re.compile(r"_rows|_in_arrays")
+ACCESS = re.compile(
+    r"^(    \.(?:write|write_\w+|select|index|lane|number|masked|mask|entries|hits))\([^()]*\)", re.MULTILINE
+)
+"""Connections that carry nothing while the host is at rest; what they join is 0 then."""
 _SOURCE = re.compile(r"([\w.]+):(\d+)(?:\.\d+-(\d+)\.\d+)?")
 
 
@@ -52,9 +56,11 @@ def live_lines(texts: Mapping[str, str], folder: Path) -> dict[str, set[int]]:
     script = []
     for file, text in texts.items():
         rests = PULSING.sub(r"\g<1>1'h0;", text) if "_controller_" in file else text
+        if ARRAYS.match(file) and not WALKS.search(file):
+            rests = ACCESS.sub(r"\1()", rests)
         (folder / file).write_text(rests)
         script.append(f"read_verilog -sv {file}")
-    script.append("proc -noopt")
+    script += ["proc -noopt", "pmuxtree"]
     for file, text in texts.items():
         module = file.removesuffix(".sv")
         inputs = set(re.findall(r"^  input (?:\[\d+:0\] )?(\w+);$", text, re.MULTILINE))
@@ -65,7 +71,7 @@ def live_lines(texts: Mapping[str, str], folder: Path) -> dict[str, set[int]]:
         script.append(f"cd {module}")
         script += [f"connect -nounset -set {name} {value}" for name, value in tied.items()]
         script.append("cd ..")
-    script += ["opt_expr", "opt_dff -sat", "opt_clean"] * 3
+    script += ["setundef -undriven -zero", *["opt_expr -full", "opt_muxtree", "opt_dff -sat", "opt_clean"] * 3]
     script.append("write_json live.json")
     run_yosys("\n".join([*script, ""]), folder)
     found: dict[str, set[int]] = {file: set() for file in texts}

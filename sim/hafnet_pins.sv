@@ -1,6 +1,6 @@
 // Watches the pin `idle` over an accelerator's streams, and that the pins of programming rest. For simulation only.
-// `busy_idle` rises where `idle` is high in the cycle after one in which a packet came, or an image was under way whose
-// result has not left; `disturbed`, where `irq` or `amplitude` is not 0. Both are sticky from `start` on.
+// `busy_idle` rises where `idle` is high in the cycle after a reset, or after one in which a packet came, or an image was
+// under way whose result has not left; `disturbed`, where `irq` or `amplitude` is not 0. Both are sticky from `start` on.
 module hafnet_pins #(
     parameter BEATS = 1  // of a packet of right length; others are dropped
 ) (
@@ -20,7 +20,7 @@ module hafnet_pins #(
     output reg        disturbed
 );
     reg [31:0] beat, under_way;
-    reg begun, was_busy;
+    reg begun, was_busy, was_reset;
     wire taken = s_valid && s_ready;
     wire comes = taken && s_last && beat == BEATS - 1;
     wire leaves = m_valid && m_ready && m_last;
@@ -33,7 +33,10 @@ module hafnet_pins #(
         under_way = 0;
         begun = 0;
         was_busy = 0;
+        was_reset = 0;
     end
+
+    always @(posedge clk) was_reset <= rst;
 
     always @(posedge clk)
         if (rst) begin
@@ -49,7 +52,7 @@ module hafnet_pins #(
             under_way <= under_way + {31'b0, comes} - {31'b0, leaves};
             was_busy <= busy;
             if (start) busy_idle <= 0;
-            else if (was_busy && idle !== 1'b0) busy_idle <= 1;
+            else if ((was_busy || was_reset) && idle !== 1'b0) busy_idle <= 1;
             if (start) disturbed <= 0;
             else if (irq !== 1'b0 || amplitude !== 8'b0) disturbed <= 1;
         end

@@ -5,7 +5,7 @@ only: a ranking that begins in the middle gives the right class where this is th
 samples of different classes, as golden sees them, the highest first.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -27,6 +27,8 @@ RESTARTED = 4
 SHARES = (0.02, 0.7, 0.3, 0.45, 1.1, 1.6)
 """When these resets come, in times that an image takes; the first two only where there are less than FEW samples."""
 FEW = 8
+LONGER: Mapping[int, tuple[int, int | None]] = {0: (2, 1), 4: (1, None)}
+"""How reads are changed in the passes after some of these resets."""
 SEARCHED = 64
 """Random inputs among which one of the highest class is looked for, where no sample is of it."""
 RANDOM = -1
@@ -37,8 +39,9 @@ RANDOM = -1
 class Pass:
     """`values`, (inputs, values), and which of the `samples` each is (or RANDOM); chance in 1/256 of `gaps`. With
     `begun` a pass of the same inputs is begun before, and reset in the middle of its work, after this share of it.
-    With `wrong` packets of wrong length come between those of the samples. With `slow` the phases of reads are longer
-    than after reset. Without `reset` it follows what was before.
+    With `wrong` packets of wrong length come between those of the samples. Precharge and sense phases are `longer` than
+    after reset by so many cycles, or, where the second is None, sense phases are 0, which counts as 1. Without `reset`
+    it follows what was before.
     """
 
     values: Integers
@@ -46,7 +49,7 @@ class Pass:
     gaps: int = 0
     begun: float | None = None
     wrong: bool = False
-    slow: bool = False
+    longer: tuple[int, int | None] | None = None
     reset: bool = True
 
 
@@ -72,7 +75,7 @@ def passes(network: Network, samples: Samples, stalls: bool, seed: int, classify
             begun=share,
             gaps=GAPS // 4 * (number % 3 == 1),
             wrong=number % 2 == 1,
-            slow=number % 4 == 0 and not noisy,
+            longer=None if noisy else LONGER.get(number),
         )
         for number, share in enumerate(_shares(count))
     ]

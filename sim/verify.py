@@ -366,14 +366,14 @@ def _lay_inputs(folder: Path, number: int, each: Pass, trace: Trace, manifest: M
         "packets": wrong,
         "gaps": each.gaps,
         "reset": each.reset,
-        "read_timing": _slower(manifest.timing) if each.slow else None,
+        "read_timing": _changed(manifest.timing, *each.longer) if each.longer else None,
         "begun": 0 if each.begun is None else max(1, int(each.begun * cycles)),
     }
 
 
-def _slower(timing: Timing) -> int:
-    """READ_TIMING with longer phases than after reset."""
-    return min(255, timing.precharge + 2) | min(255, timing.sense + 1) << 8
+def _changed(timing: Timing, precharge: int, sense: int | None) -> int:
+    """READ_TIMING with phases that are longer by so many cycles; `sense` None: 0."""
+    return min(255, timing.precharge + precharge) | (0 if sense is None else min(255, timing.sense + sense) << 8)
 
 
 def _result_beats(manifest: Manifest) -> int:
