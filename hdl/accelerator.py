@@ -356,6 +356,7 @@ class AcceleratorHardware(Hardware):
         streaming: Any = None  # the layer before, if its neurons are taken as they come
         for index, layer_block in enumerate(layers):
             if layer_block is None:
+                m.d.comb += getattr(registers, f"resting{index}").eq(1)  # there is nothing that could be at work
                 continue
             layer = place(m, platform, f"layer{index}", layer_block, image=f"layer{index}")
             if streaming is None:

@@ -49,6 +49,14 @@ class Tree:
             for path, image in self.memories(child.module, shared):
                 yield f"{inside}.{path}", f"{child.image or ''}{image}"
 
+    def places(self, top: str, prefix: str) -> Iterator[str]:
+        """The paths of the instances below `top` of modules whose names begin with `prefix`."""
+        for child in self.modules.get(top, ()):
+            if child.module.startswith(prefix):
+                yield child.name
+            for path in self.places(child.module, prefix):
+                yield f"{child.name}.{path}"
+
     def repeated(self, top: str, times: int) -> list[str]:
         """The modules that hold memories and occur at least so many times, but for what is part of another of them."""
         counts: Counter[str] = Counter()

@@ -197,6 +197,23 @@ class FaultyArrays:
         """Whether rows of an array are remapped."""
         return any((group, tile) == key[:2] for key in self._spares[layer])
 
+    def table(self, layer: int) -> list[int]:
+        """The entries of a layer's table of remapped rows, as the host reads them (see docs/accelerator.md)."""
+        return [
+            row | spare << 16 | 1 << 31 | group << 32 | tile << 48
+            for (group, tile, row), spare in self._spares[layer].items()
+        ]
+
+    def reset(self) -> None:
+        """A reset, after which the host writes the tables of remapped rows back: random bytes are drawn anew, and what
+        is read from the arrays is read once without the tables, and once with them.
+        """
+        self._drawn.clear()
+        self.taken = 0
+        for index in self._cells:
+            for _ in range(1 + bool(self._spares[index])):
+                self.walk(index, self.sense)
+
     def walk(self, layer: int, sense: int) -> None:
         """Let the layer read its signatures, if there are any, and then its numbers, if they live in arrays."""
         cells = self._cells[layer]

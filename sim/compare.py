@@ -19,7 +19,8 @@ CLASS = "class"
 @dataclass(frozen=True)
 class Disagreement:
     """One value that differs. `neuron` is a value's place in what the layer gives for an image (of a map: row by row, a
-    pixel's channels together); of the layer `class`, the place in the order of the best classes.
+    pixel's channels together); of the layer `class`, the place in the order of the best classes. `sample` is -1 for an
+    input that is none of the samples.
     """
 
     simulator: str
@@ -33,7 +34,8 @@ class Disagreement:
         where = f"layer {self.layer!r}, neuron {self.neuron}"
         if self.layer is CLASS:
             where = f"class in place {self.neuron}" if self.neuron else "class"
-        return f"{self.simulator}: sample {self.sample}, {where}: expected {self.expected}, got {self.got}"
+        sample = f"sample {self.sample}" if self.sample >= 0 else "a random input"
+        return f"{self.simulator}: {sample}, {where}: expected {self.expected}, got {self.got}"
 
 
 @dataclass(frozen=True, eq=False)

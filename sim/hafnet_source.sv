@@ -1,11 +1,12 @@
 // Sends the words of a file with random gaps. For simulation only.
-// The file of pass n is passn_NAME.hex, one word a line in hexadecimal; `start` opens it. `gaps` / 256 is the chance of
+// The file of pass n is passn_NAME.hex, one word a line in hexadecimal; `start` opens it, and `rst` ends it. `gaps` / 256 is the chance of
 // a gap in any one cycle, drawn from `seed` (not 0). Without gaps a word is offered in every cycle.
 module hafnet_source #(
     parameter WIDTH = 1,
     parameter NAME = ""
 ) (
     input  wire             clk,
+    input  wire             rst,
     input  wire             start,
     input  wire [31:0]      number,
     input  wire [31:0]      seed,
@@ -26,7 +27,11 @@ module hafnet_source #(
     end
 
     always @(posedge clk)
-        if (start) begin
+        if (rst) begin
+            if (file != 0) $fclose(file);
+            file = 0;
+            valid <= 0;
+        end else if (start) begin
             if (file != 0) $fclose(file);
             file = $fopen($sformatf("pass%0d_%0s.hex", number, NAME), "r");
             valid <= 0;

@@ -4,22 +4,35 @@ A bench that drives and watches streams from Python pays for every word that pas
 and go to files, and the bench only starts a pass and waits for its end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+from hdl.block import index_width
 from hdl.generate import Layer, Manifest, Port
-from hdl.streams.packets import RESULT_WIDTH
+from hdl.streams.packets import RESULT_WIDTH, beats
 from sim.raw import seed_of
 
 TOP = "hafnet_harness"
 DUT = "dut"
-PARTS = tuple(Path(__file__).with_name(f"hafnet_{name}.sv") for name in ("noise", "source", "monitor", "raw"))
+PARTS = tuple(
+    Path(__file__).with_name(f"hafnet_{name}.sv") for name in ("noise", "source", "monitor", "raw", "pins", "guard")
+)
 INPUT, RESULT = "input", "result"
 """Streams of AXI4-Stream beats: TDATA, and TLAST above it."""
 
 PINS = ("supply_ok", "amplitude", "irq", "idle")
 CONTROLS = {"start": 1, "number": 32, "seed": 32, "gaps": 9, "expected": 32, "patience": 32}
-STATES = {"results": 32, "done": 1, "stuck": 1}
+STATES = {
+    "results": 32,
+    "done": 1,
+    "stuck": 1,
+    "busy_idle": 1,
+    "disturbed": 1,
+    "unsafe": 1,
+    "hv_cycles": 32,
+    "hv_pulses": 32,
+}
 
 
 def ports(manifest: Manifest) -> list[str]:
@@ -27,13 +40,16 @@ def ports(manifest: Manifest) -> list[str]:
 
     In a cycle in which `start` is high a pass begins: `number`, its number; `seed` and `gaps`, for random gaps of the
     source and pauses of the sink; `results` counts result beats, `done` rises when there are as many as `expected`, and
-    `stuck` when nothing has passed for `patience` cycles.
+    `stuck` when nothing has passed for `patience` cycles; `busy_idle` and `disturbed` as in hafnet_pins.sv; `unsafe`,
+    `hv_cycles` and `hv_pulses` as in hafnet_guard.sv, of all controllers together.
     """
     return [manifest.clock, manifest.reset, *(port.name for port in _host(manifest)), *CONTROLS, *STATES]
 
 
-def harness(manifest: Manifest) -> str:
-    """The Verilog of the harness of an accelerator."""
+def harness(manifest: Manifest, controllers: Mapping[int, str] = MappingProxyType({})) -> str:
+    """The Verilog of the harness of an accelerator. `controllers` are the places of those of the arrays in it, by
+    layer, as far as they are watched.
+    """
     host = _host(manifest)
     bus = manifest.input_width
     declared = [f"input wire {manifest.clock}", f"input wire {manifest.reset}"]
@@ -53,7 +69,7 @@ def harness(manifest: Manifest) -> str:
             *(_raw_source(source) for source in range(manifest.accelerator.raw_sources)),
             f"    {manifest.top} {DUT} ({', '.join(joined)});",
             "",
-            f'    hafnet_source #(.WIDTH({bus + 1}), .NAME("{INPUT}")) source (.clk(clk), .start(start),',
+            f'    hafnet_source #(.WIDTH({bus + 1}), .NAME("{INPUT}")) source (.clk(clk), .rst(rst), .start(start),',
             "        .number(number), .seed(seed), .gaps(gaps), .valid(s_axis_tvalid), .ready(s_axis_tready),",
             "        .word({s_axis_tlast, s_axis_tdata}));",
             "    wire pause;",
@@ -63,6 +79,16 @@ def harness(manifest: Manifest) -> str:
                 RESULT, RESULT_WIDTH + 1, "m_axis_tvalid", "m_axis_tready", "{m_axis_tlast, m_axis_tdata}", "results"
             ),
             *(_layer_monitor(layer) for layer in watched(manifest)),
+            "",
+            f"    hafnet_pins #(.BEATS({packet_beats(manifest)})) pins (.clk(clk), .rst(rst), .start(start),",
+            "        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready), .s_last(s_axis_tlast),",
+            "        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_last(m_axis_tlast),",
+            "        .idle(idle), .irq(irq), .amplitude(amplitude), .busy_idle(busy_idle), .disturbed(disturbed));",
+            *(_guard(manifest, layer, path) for layer, path in controllers.items()),
+            *(
+                f"    assign {name} = {joint.join([f'{name}{layer}' for layer in controllers]) or 0};"
+                for name, joint in (("unsafe", " || "), ("hv_cycles", " + "), ("hv_pulses", " + "))
+            ),
             "",
             "    reg [31:0] waited = 0;",
             "    wire moves = (s_axis_tvalid && s_axis_tready) || (m_axis_tvalid && m_axis_tready);",
@@ -75,12 +101,38 @@ def harness(manifest: Manifest) -> str:
     )
 
 
+def _guard(manifest: Manifest, layer: int, path: str) -> str:
+    """What watches the controller of a layer's arrays."""
+    block, limits = manifest.accelerator, manifest.limits
+    grid = block.maps[layer]
+    assert grid is not None
+    widths = {"group": grid.groups, "tile": grid.tiles, "row": grid.geometry.rows}
+    size = sum(index_width(count) for count in widths.values()) + 2 + 1 + 8 + 1
+    names = (*widths, "operation", "side", "amplitude", "masked")
+    lines = ", ".join(f"{DUT}.{path}.{name}" for name in names)
+    parameters = f".LINES({size}), .COLUMNS({grid.geometry.columns}), .LONGEST({limits.longest_pulse})"
+    ports = ", ".join(f".{name}({DUT}.{path}.{name})" for name in ("hv", "sen", "mask"))
+    return (
+        f"    wire unsafe{layer};\n    wire [31:0] hv_cycles{layer}, hv_pulses{layer};\n"
+        f"    hafnet_guard #({parameters}, .AT_ONCE({limits.pulsed_at_once}))\n"
+        f"        guard{layer} (.clk(clk), .rst(rst), .supply_ok(supply_ok), {ports},\n"
+        f"        .lines({{{lines}}}), .unsafe(unsafe{layer}),\n"
+        f"        .cycles(hv_cycles{layer}), .pulses(hv_pulses{layer}));"
+    )
+
+
+def packet_beats(manifest: Manifest) -> int:
+    """Beats of an input packet."""
+    bits, words = manifest.accelerator.word
+    return beats(bits * words, manifest.input_width)
+
+
 def _raw_source(index: int) -> str:
     """What stands for a true random source at the port `s_raw{index}`."""
     port = f"s_raw{index}"
     return (
         f"    wire {port}_tdata, {port}_tready;\n    wire {port}_tvalid = 1;\n"
-        f"    hafnet_raw #(.SEED({seed_of(index)})) raw{index} (.clk(clk), .ready({port}_tready && !rst),\n"
+        f"    hafnet_raw #(.SEED({seed_of(index)})) raw{index} (.clk(clk), .rst(rst), .ready({port}_tready),\n"
         f"        .bit_out({port}_tdata));"
     )
 

@@ -1,5 +1,6 @@
 """The accelerator's host: arrays and numbers through AXI4-Lite and a stream, as the software of a chip would do it."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,9 +12,8 @@ from hdl.streams.row_receiver import ROW_BEAT
 from sim import clocking
 from sim.streams import PATIENCE, Stall, never, send
 
-BUSY, FAILED, MISMATCH, UNSIGNED, SPARED, NO_SPARE, NOT_VALID, CHECKING = (
-    1 << bit for bit in (0, 1, 9, 10, 11, 12, 13, 14)
-)
+BUSY, FAILED, PACKET_ERROR, NO_SUPPLY, SUPPLY_LOST, TOO_LONG, UNSTABLE, BAD_PACKET = (1 << bit for bit in range(8))
+UNLOCKED, MISMATCH, UNSIGNED, SPARED, NO_SPARE, NOT_VALID, CHECKING = (1 << bit for bit in range(8, 15))
 """Bits of STATUS."""
 
 
@@ -41,6 +41,8 @@ class Host:
         for name in ("tvalid", "tdata", "tlast"):
             getattr(dut, rows + name).value = 0
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, control), dut.clk, dut.rst)
+        for channel in (self.master.read_if, self.master.write_if):
+            channel.log.setLevel(logging.WARNING)  # a line for each access is most of the time of it
 
     async def read(self, address: int) -> int:
         """One register. Raises Refused."""

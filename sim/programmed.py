@@ -1,13 +1,14 @@
 """What comes of programming a chip: the golden of `hdl.programming.Programming` on arrays with their faults."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from hdl.registers import Timing
 from model.faulty import FaultyArrays
 from model.mapping import Geometry, LayerMap
+from model.signatures import Signatures
 from sim.host import NO_SPARE, SPARED, UNSIGNED
 
 PROGRAMMING = Timing(precharge=1, sense=2, set_pulse=2, reset_pulse=3, form_pulse=4)
@@ -49,7 +50,7 @@ def programmed(faults: FaultyArrays, memories: Sequence[Mapping[str, Any]], retr
     faults.erase(pristine=any("form" in memory for memory in memories))
     written: list[tuple[list[int], int, list[int], int]] = []
     for memory in memories:
-        writer = _Writer(faults, (memory["layer"], memory["group"], memory["tile"]), retries)
+        writer = Writer(faults, (memory["layer"], memory["group"], memory["tile"]), retries)
         unformed = writer.form_array(memory.get("form", []))
         written.append((unformed, *(writer.put_array(memory["words"]) if memory["array"] else (0, [], 0))))
     for layer in sorted({memory["layer"] for memory in memories if memory["array"]}):
@@ -68,13 +69,22 @@ def programmed(faults: FaultyArrays, memories: Sequence[Mapping[str, Any]], retr
     ]
 
 
+class Train(NamedTuple):
+    """Pulses of a kind ("form", "set" or "reset") on some `columns` of a row, in one of its attempts (0: the first)."""
+
+    kind: str
+    attempt: int
+    columns: int
+
+
 @dataclass(frozen=True)
-class _Writer:
-    """The programming of one array, as `hdl.programming.Programming` does it."""
+class Writer:
+    """The programming of one array, as `hdl.programming.Programming` does it; `trains` are the pulses so far."""
 
     faults: FaultyArrays
     place: tuple[int, int, int]
     retries: int
+    trains: list[Train] = field(default_factory=list)
 
     def form_array(self, rows: Sequence[int]) -> list[int]:
         """Form rows one after the other; returns those that failed, which is the signature row where it cannot be made
@@ -91,10 +101,18 @@ class _Writer:
 
     def _form(self, row: int) -> bool:
         """Form the devices on BL and program +1, then those on BLb and program -1."""
+        return all(self.put(row, word, forms=side) for side, word in enumerate(self.formed))
+
+    @property
+    def formed(self) -> tuple[int, int]:
+        """What a row holds once its devices on BL, and then those on BLb, have been formed."""
         columns = self._grid.geometry.columns
         plus = (1 << columns) - 1
-        minus = plus << columns if self._grid.ternary else 0
-        return self.put(row, plus, forms=0) and self.put(row, minus, forms=1)
+        return plus, plus << columns if self._grid.ternary else 0
+
+    @property
+    def signatures(self) -> Signatures:
+        return self._grid.signatures
 
     @cached_property
     def _grid(self) -> LayerMap:
@@ -128,17 +146,32 @@ class _Writer:
 
     def put(self, row: int, word: int, verify_first: bool = False, forms: int | None = None) -> bool:
         """Program a row, in the columns that do not read right; `forms` its devices on one side before."""
-        wrong = self._wrong(row, word) if verify_first else -1
-        attempts = 1 + self.retries
-        while wrong and attempts:
-            width = self.faults.plan.geometry.columns
-            columns = (wrong | wrong >> width) & ((1 << width) - 1)
+        wrong = self.wrong(row, word) if verify_first else -1
+        attempt = 0
+        while wrong and attempt <= self.retries:
+            columns = self.columns(wrong)
             if forms is not None:
+                self.trains.append(Train("form", attempt, columns))
                 self.faults.form_row(*self.place, row, forms, columns)
+            self._pulse(attempt, columns, word)
             self.faults.write_row(*self.place, row, word, columns)
-            wrong = self._wrong(row, word)
-            attempts -= 1
+            wrong = self.wrong(row, word)
+            attempt += 1
         return not wrong
 
-    def _wrong(self, row: int, word: int) -> int:
+    def columns(self, word: int) -> int:
+        """The columns of which a bit of `word` is 1, on either side."""
+        width = self.faults.plan.geometry.columns
+        return (word | word >> width) & ((1 << width) - 1)
+
+    def _pulse(self, attempt: int, columns: int, word: int) -> None:
+        """SET of BL, RESET of BLb, SET of BLb, RESET of BL, where there is anything to pulse."""
+        width = self.faults.plan.geometry.columns
+        low = word & (1 << width) - 1
+        low_b = word >> width if self._grid.ternary else ~word
+        for kind, chosen in (("set", low), ("reset", ~low_b), ("set", low_b), ("reset", ~low)):
+            if columns & chosen:
+                self.trains.append(Train(kind, attempt, columns & chosen))
+
+    def wrong(self, row: int, word: int) -> int:
         return self.faults.read_row(*self.place, row, PROGRAMMING.sense) ^ word

@@ -1,5 +1,6 @@
 """The files by which words enter and leave a simulation: see hafnet_source.sv and hafnet_monitor.sv."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,20 @@ def write_packets(path: Path, rows: bits.Bits, width: int) -> None:
     path.write_text(
         "".join(f"{int(beat % count == count - 1)}{word}\n" for beat, word in enumerate(beats)), encoding="utf-8"
     )
+
+
+def with_wrong_packets(lines: Sequence[str], count: int) -> tuple[list[str], int]:
+    """The lines of packets of `count` beats, with packets of wrong length before and between the first of them, and how
+    many these are: one that is too short, where there can be one, one that is a beat too long, and one twice as long.
+    """
+    first = [line[1:] for line in lines[:count]]
+    wrong = [first[: count - 1]] * (count > 1) + [[*first, first[0]], [*first, *first]]
+    found: list[str] = []
+    for packet, start in zip(wrong, range(0, len(lines), count), strict=False):
+        found += [f"{int(beat == len(packet) - 1)}{word}" for beat, word in enumerate(packet)]
+        found += lines[start : start + count]
+    told = min(len(wrong), len(lines) // count)
+    return [*found, *lines[told * count :]], told
 
 
 def read(path: Path, width: int) -> Record:

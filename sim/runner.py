@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cocotb_tools.check_results import get_results
@@ -87,11 +88,12 @@ class Design:
         progress: Callable[[int], None] | None = None,
         *,
         plusargs: Sequence[str] = (),
+        env: Mapping[str, str] = MappingProxyType({}),
     ) -> Any:
         """Run the bench module `bench` with working folder `folder`; returns its result.
 
-        `plusargs` are given to the simulation. `progress` is called now and then with what the bench says of its
-        progress. Raises SimulationError where the bench fails or leaves no result.
+        `plusargs` are given to the simulation, and `env` to its environment. `progress` is called now and then with
+        what the bench says of its progress. Raises SimulationError where the bench fails or leaves no result.
         """
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +111,7 @@ class Design:
                     build_dir=self.folder,
                     test_dir=folder,
                     plusargs=list(plusargs),
-                    extra_env=REWRITES | {JOB: str(job_file), PARENT: str(os.getpid())},
+                    extra_env={**REWRITES, JOB: str(job_file), PARENT: str(os.getpid()), **env},
                     results_xml=str(folder / "results.xml"),
                     timescale=TIMESCALE,
                     log_file=str(log),

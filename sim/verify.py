@@ -2,13 +2,13 @@
 
 import functools
 import inspect
-import itertools
 import re
 import shutil
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ParamSpec
 
 import numpy as np
@@ -19,6 +19,7 @@ from hdl.emit import IMAGES_PLUSARG, TOP_IMAGE
 from hdl.generate import MANIFEST, Manifest
 from hdl.instances import Tree
 from hdl.programming import FAILURES
+from hdl.registers import Timing
 from hdl.streams.packets import RESULT_WIDTH
 from model import bits, images
 from model.errors import HafnetError
@@ -28,14 +29,17 @@ from model.files import naming
 from model.golden import Trace, infer
 from model.locks import exclusive, watch
 from model.network import Network
+from model.pipeline import Pipeline, Results
 from model.plan import Plan
-from model.samples import Samples
+from model.samples import Integers, Samples
 from model.signatures import contents_crc32
 from model.topology import StochasticInput, Topology
 from sim import harness, records
 from sim.cells import TARGETS, models
 from sim.compare import Disagreement, Found, compare
+from sim.dialogue import Commands, Dialogue
 from sim.folders import check_folder
+from sim.passes import RANDOM, Pass, passes, programmed_pass
 from sim.programmed import PROGRAMMING, form_order, programmed
 from sim.raw import Entropy
 from sim.runner import Design, SimulationError, build, space_left
@@ -45,10 +49,8 @@ Given = ParamSpec("Given")
 
 PRIMITIVE = re.compile(r"^  ([A-Z][A-Z0-9_]*) (?:#\(|\w+ \()", re.MULTILINE)
 """A cell of an FPGA in generated Verilog: our own modules are in small letters."""
-STALLED = 32
-"""So many of the samples are sent a second time, with random back-pressure on both sides."""
-GAPS = 154
-"""Chance in 1/256 that a source or sink pauses in a cycle of that pass."""
+PLAIN = {"COCOTB_REWRITE_ASSERTION_FILES": ""}
+"""Without what pytest makes of assertions: the bench says what is wrong, and pytest takes two seconds to load."""
 SHOWN = 10
 """So many differences are told one by one."""
 PATIENCE = 64
@@ -57,8 +59,12 @@ DRAIN = 50
 """Cycles that an image takes at most on its way besides those of reads and words."""
 HELD = ("array", "thresholds", "offsets", "modes")
 """What the host writes; the other images say what the chip is like."""
+SLOWER = 3
+"""By so many cycles a read takes longer in the pass that is slow."""
 LOAD_CYCLES = 8
 """Cycles that the loader of numbers takes at most for a word besides those of reading it and of its bits."""
+CONTROLLER = "hafnet_controller_"
+"""What the names of the modules begin with that drive the lines of arrays."""
 MANY_ARRAYS = 200
 """From so many arrays on, Verilator builds blocks that occur at least OFTEN times once for all of them."""
 OFTEN = 5
@@ -123,11 +129,12 @@ def build_harness(
     folder: Path,
     shared: Sequence[str] = (),
     waves: bool = False,
+    controllers: Mapping[int, str] = MappingProxyType({}),
 ) -> Design:
     """Build the accelerator, whose files these are, in its harness (`sim.harness`) in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     top = folder / f"{harness.TOP}.sv"
-    top.write_text(harness.harness(manifest), encoding="utf-8")
+    top.write_text(harness.harness(manifest, controllers), encoding="utf-8")
     files = [*accelerator, *harness.PARTS, top]
     ports = harness.ports(manifest)
     return build(tool, files, harness.TOP, folder / "build", ports=ports, shared=shared, waves=waves)
@@ -193,7 +200,6 @@ def verify(
     manifest, contents = check_folder(network, verilog, images_folder)
     count = len(samples)
     given = network.topology.input
-    entropy = Entropy(given) if isinstance(given, StochasticInput) and given.external else None
     given_faults = images.load_faults(images_folder)
     faults = FaultyArrays(network, manifest.plan, given_faults, manifest.timing.sense, manifest.spare_entries)
     memories = [_memory(image) for image in contents if image.kind in HELD] if program else []
@@ -205,16 +211,36 @@ def verify(
         memory["form"] = form_order(manifest.plan.geometry) if memory["array"] else []
     answers = programmed(faults, memories, manifest.timing.retries)
     scrubs = [_scrub(image, manifest.plan) for image in contents if scrub and image.kind == "array"]
-    expected = [infer(network, samples.values, entropy=entropy, faults=faults)]
-    # A generator of random bits runs on, so that the same samples are no longer the same bits.
-    if stalls:
-        expected.append(infer(network, samples.values[:STALLED], first=count, entropy=entropy, faults=faults))
+    right = [_signatures(faults)]
+    after_reset, commands = Dialogue(manifest), Commands(manifest, faults=faults, numbers=_numbers(memories))
+    after_reset.after_reset()
+
+    def golden(values: Integers) -> Trace:
+        entropy = Entropy(given) if isinstance(given, StochasticInput) and given.external else None
+        return infer(network, values, entropy=entropy, faults=faults)
+
+    planned = passes(network, samples, stalls, seed, lambda values: golden(values).classes, faults.noisy)
+    at_once = []
+    if program:
+        first = programmed_pass(planned[0])
+        at_once.append((first, golden(first.values)))
+        tables = [faults.table(layer) for layer, _ in _tables(manifest)]
+        faults.reset()
+        right.append(_signatures(faults))
+        commands.registers() if faults.noisy else commands.commands()
+        faults.reset()
+        planned[0] = replace(planned[0], reset=True)
+    expected = [*((each, golden(each.values)) for each in planned), *at_once]
+    looks = _signed(manifest) or bool(program and _tables(manifest))
+    right += [_signatures(faults)] * (looks * sum(each.reset for each in planned))
     started = time.monotonic()
     progress("building", 0, None)
     tree = Tree.read({listed.file: (verilog / listed.file).read_text(encoding="utf-8") for listed in manifest.files})
     shared = [] if netlist else shared_blocks(tree, tool, manifest, waves)
     files = netlist or rtl or sources(verilog, manifest, folder)
-    design = build_harness(tool, files, manifest, folder, shared, waves)
+    # A netlist has no controllers any more that could be found by their names.
+    controllers = {} if netlist else _controllers(tree, manifest)
+    design = build_harness(tool, files, manifest, folder, shared, waves, controllers)
     built = time.monotonic()
     progress("simulating", 0, count)
     run_folder = folder / "run"
@@ -226,57 +252,125 @@ def verify(
     blank |= {f"{image.name}.hex" for image in contents if form and image.kind == "formed"}
     _lay_images(run_folder / TOP_IMAGE, images_folder, names, blank)
     replaced()  # from here on nothing of the two folders is read any more
-    for number, trace in enumerate(expected):
-        path = records.file(run_folder, number, harness.INPUT)
-        records.write_packets(path, code_bits(trace.inputs, network.topology.input.depth), manifest.input_width)
-    row = manifest.timing.precharge + manifest.timing.sense
+    row = manifest.timing.precharge + manifest.timing.sense + SLOWER
     cycles = sum(layer.reads * row + layer.words for layer in manifest.layers) + DRAIN
     if isinstance(given, StochasticInput):
         cycles += given.width * given.depth * given.times  # as many random bits, and more if windows overlap
+    loading = _loading(manifest)
+    jobs = [
+        _lay_inputs(run_folder, number, each, trace, manifest, cycles + loading)
+        for number, (each, trace) in enumerate(expected)
+    ]
     result = design.run(
         "sim.bench_accelerator",
         run_folder,
         {
             "inputs": [port.name for port in manifest.ports if port.direction == "input"],
-            "passes": [{"images": len(trace.inputs), "gaps": GAPS * number} for number, trace in enumerate(expected)],
+            "reset": after_reset.steps,
+            "walks": loading > 0,
+            "signed": _signed(manifest),
+            "guarded": bool(controllers),
+            "tables": _tables(manifest) if program else [],
+            "programmed": jobs[-1] if program else None,
+            "commands": commands.steps,
+            "passes": jobs[: len(planned)],
             "result_beats": _result_beats(manifest),
-            "patience": PATIENCE * (cycles + 1),
+            "patience": PATIENCE * (cycles + 1) + loading,
             "drain": 2 * cycles,
             "seed": seed,
             "program": memories,
             "read_timing": PROGRAMMING.precharge | PROGRAMMING.sense << 8,
             "pulses": PROGRAMMING.set_pulse | PROGRAMMING.reset_pulse << 16,
             "form_pulse": PROGRAMMING.form_pulse,
-            "loading": _loading(manifest),
+            "loading": loading,
             "scrub": scrubs,
         },
         lambda done: progress("simulating", done, count),
         plusargs=[f"+{IMAGES_PLUSARG}={TOP_IMAGE}"] if shared else [],
+        env=PLAIN,
     )
     finished = time.monotonic()
     for memory, answer, found in zip(memories, answers, result["program"], strict=True):
-        for index, (right, read) in enumerate(zip(answer.words, found["words"], strict=True)):
-            if right != read:
+        for index, (wanted, read) in enumerate(zip(answer.words, found["words"], strict=True)):
+            if wanted != read:
                 raise SimulationError(
-                    f"{tool.name}: {memory['name']}, word {index}: read {read:#x} in place of {right:#x}"
+                    f"{tool.name}: {memory['name']}, word {index}: read {read:#x} in place of {wanted:#x}"
                 )
         rows = (answer.unformed, answer.finished, len(answer.failed), answer.failed[:FAILURES], answer.status)
         told = (found["unformed"], found["finished"], found["failed"], found["rows"], found["status"])
         if rows != told:
             what = "rows not formed, finished, failed and listed, and the status,"
             raise SimulationError(f"{tool.name}: {memory['name']}: {what} are {told}, but should be {rows}")
-    _judge_arrays(tool.name, faults, scrubs, result)
-    return _judge(
+    if program:
+        _judge_tables(tool.name, tables, result["tables"])
+    _judge_arrays(tool.name, faults, right, scrubs, result)
+    judged = [
+        (each, trace, *_found(tool.name, run_folder, number, manifest, network.topology, len(trace.inputs)))
+        for number, (each, trace) in enumerate(expected)
+    ]
+    verification = _judge(
         tool,
         network,
         samples,
-        [
-            (trace, *_found(tool.name, run_folder, number, manifest, network.topology, len(trace.inputs)))
-            for number, trace in enumerate(expected)
-        ],
+        judged,
         (built - started, finished - built),
         design.waves_file(run_folder),
     )
+    if not verification.mismatches:  # or it is for nothing how long they take
+        _judge_pace(tool.name, manifest, judged[0][-1])
+    return verification
+
+
+def _signed(manifest: Manifest) -> bool:
+    return manifest.plan.geometry.signature
+
+
+def _controllers(tree: Tree, manifest: Manifest) -> dict[int, str]:
+    """Where the controller of each layer's arrays is."""
+    places = tree.places(manifest.top, CONTROLLER)
+    return {int(place.partition(".")[0].removeprefix("layer")): place for place in places}
+
+
+def _tables(manifest: Manifest) -> list[tuple[int, int]]:
+    """Layers that have a table of remapped rows, and its entries."""
+    entries = manifest.accelerator.reserve.entries
+    return [(layer, entries) for layer, grid in enumerate(manifest.accelerator.maps) if grid is not None and entries]
+
+
+def _numbers(memories: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [memory for memory in memories if not memory["array"]]
+
+
+def _signatures(faults: FaultyArrays) -> dict[str, Any]:
+    """What the registers say of signatures and spare rows."""
+    invalid = [[layer, *array] for layer, arrays in sorted(faults.invalid.items()) for array in arrays]
+    return {"invalid": len(invalid), "first": invalid[0] if invalid else [0, 0, 0], "spares": faults.taken}
+
+
+def _lay_inputs(folder: Path, number: int, each: Pass, trace: Trace, manifest: Manifest, cycles: int) -> dict[str, Any]:
+    """Write the packets of pass `number`, and say what the bench is to do with them; an image takes some `cycles`."""
+    path = records.file(folder, number, harness.INPUT)
+    depth = manifest.accelerator.topology.input.depth
+    records.write_packets(path, code_bits(trace.inputs, depth), manifest.input_width)
+    wrong = 0
+    if each.wrong:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        packets, wrong = records.with_wrong_packets(lines, harness.packet_beats(manifest))
+        path.write_text("".join(packets), encoding="utf-8")
+    return {
+        "number": number,
+        "images": len(trace.inputs),
+        "packets": wrong,
+        "gaps": each.gaps,
+        "reset": each.reset,
+        "read_timing": _changed(manifest.timing, *each.longer) if each.longer else None,
+        "begun": 0 if each.begun is None else max(1, int(each.begun * cycles)),
+    }
+
+
+def _changed(timing: Timing, precharge: int, sense: int | None) -> int:
+    """READ_TIMING with phases that are longer by so many cycles; `sense` None: 0."""
+    return min(255, timing.precharge + precharge) | (0 if sense is None else min(255, timing.sense + sense) << 8)
 
 
 def _result_beats(manifest: Manifest) -> int:
@@ -341,12 +435,43 @@ def _scrub(image: images.Image, plan: Plan) -> dict[str, Any]:
     return {"layer": image.layer, "group": image.group, "tile": image.tile, "width": image.width, "expected": crc}
 
 
-def _judge_arrays(tool: str, faults: FaultyArrays, scrubs: Sequence[Mapping[str, Any]], result: Any) -> None:
+def _judge_pace(tool: str, manifest: Manifest, ends: npt.NDArray[np.int64]) -> None:
+    """Raise SimulationError where results at full rate do not end when the model of the pipeline says so. When numbers
+    have been read from arrays, and random bits have come from outside, it does not say.
+    """
+    block, given = manifest.accelerator, manifest.accelerator.topology.input
+    if manifest.plan.numbers_in_arrays or (isinstance(given, StochasticInput) and given.external):
+        return
+    results, row = Results(block.top, block.scores), manifest.timing.precharge + manifest.timing.sense
+    pipeline = Pipeline(block.topology, block.plan.layers, results, block.bus_width, row)
+    for number, (found, right) in enumerate(zip((ends - ends[0]).tolist(), pipeline.ends(len(ends)), strict=True)):
+        if found != right:
+            raise SimulationError(
+                f"{tool}: result {number} at full rate ends {found} cycles after the first one, not {right}"
+            )
+
+
+def _judge_tables(tool: str, right: Sequence[Sequence[int]], found: Any) -> None:
+    """Raise SimulationError where the tables of remapped rows that the host read are not what they should be."""
+    for entries, (layer, read) in zip(right, found, strict=True):
+        words = [word for _, word in read]
+        if words != [*entries, *[0] * len(words)][: len(words)]:
+            raise SimulationError(
+                f"{tool}: the table of spare rows of layer {layer} is {words}, but should be {entries}"
+            )
+
+
+def _judge_arrays(
+    tool: str,
+    faults: FaultyArrays,
+    right: Sequence[Mapping[str, Any]],
+    scrubs: Sequence[Mapping[str, Any]],
+    result: Any,
+) -> None:
     """Raise SimulationError where signatures, remapped rows or CRCs of arrays are not what they should be."""
-    invalid = [[layer, *array] for layer, arrays in sorted(faults.invalid.items()) for array in arrays]
-    right = {"invalid": len(invalid), "first": invalid[0] if invalid else [0, 0, 0], "spares": faults.taken}
-    if right != result["signatures"]:
-        raise SimulationError(f"{tool}: signatures are {result['signatures']}, but should be {right}")
+    for should, found in zip(right, result["signatures"], strict=True):
+        if should != found:
+            raise SimulationError(f"{tool}: signatures are {found}, but should be {should}")
     for array, found in zip(scrubs, result["scrub"], strict=True):
         place = array["layer"], array["group"], array["tile"]
         crc = contents_crc32(faults.contents(*place), array["width"])
@@ -385,22 +510,29 @@ def _judge(
     tool: Tool,
     network: Network,
     samples: Samples,
-    passes: Sequence[tuple[Trace, Found, npt.NDArray[np.int64]]],
+    judged_passes: Sequence[tuple[Pass, Trace, Found, npt.NDArray[np.int64]]],
     seconds: tuple[float, float],
     waves: Path | None,
 ) -> Verification:
-    judged = [compare(tool.name, network, expected, found, SHOWN) for expected, found, _ in passes]
-    _, full, ends = passes[0]
+    """The verdict; the first pass is that of all samples at full rate."""
+    mismatches, first = 0, []
+    for each, expected, found, _ in judged_passes:
+        differ, differences = compare(tool.name, network, expected, found, SHOWN)
+        mismatches += differ
+        first += [replace(one, sample=each.samples[one.sample]) for one in differences]
+    whole, _, said, ends = judged_passes[0]
+    of_samples = np.array(whole.samples)
+    known = of_samples != RANDOM
     return Verification(
         simulator=tool.name,
         version=tool.version,
         samples=len(samples),
-        values=sum(found.values for _, found, _ in passes),
-        mismatches=sum(differ for differ, _ in judged),
-        first=tuple(itertools.chain.from_iterable(first for _, first in judged))[:SHOWN],
+        values=sum(found.values for _, _, found, _ in judged_passes),
+        mismatches=mismatches,
+        first=tuple(first[:SHOWN]),
         accuracy=None
-        if samples.labels is None or not full.classes.shape[1]
-        else float(np.mean(full.classes[:, 0] == samples.labels)),
+        if samples.labels is None or not said.classes.shape[1]
+        else float(np.mean(said.classes[known, 0] == samples.labels[of_samples[known]])),
         cycles=float(ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else None,
         build_seconds=seconds[0],
         run_seconds=seconds[1],

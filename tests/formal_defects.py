@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from defects import ELABORATE, Defect
 from formal_proofs import (
     ARGMAX,
     COLLECTOR,
@@ -20,7 +21,6 @@ from formal_proofs import (
     WRITES,
     Proof,
 )
-from mutants import ELABORATE, Defect
 
 import hdl.arrays.controller
 import hdl.layers.ranking

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from defects import Defect
 from equivalence import write, yosys
 from formal_counts import PopcountSum
 from formal_proofs import ARGMAX, CONTROLLER, MORE_PROOFS, PROOFS, Proof, each
-from mutants import Defect
 
 import hdl.neurons.popcount
 import sim.formal

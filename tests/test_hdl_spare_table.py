@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
-from mutants import ELABORATE, Defect
+from defects import ELABORATE, Defect
 
 from hdl.arrays.spare_table import ENTRY, SpareTable, SpareTableHardware
 from model.mapping import Geometry

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mutants import Defect
+from defects import Defect
 from simulators import Require
 
 from hdl.accelerator import Accelerator

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import promises
 import pytest
-from mutants import ELABORATE, Defect
+from defects import ELABORATE, Defect
 from simulators import Require
 
 from hdl.accelerator import Accelerator

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mutants import ELABORATE, Mutant, each_mutant, found_by
+from defects import ELABORATE, Mutant, each_mutant, found_by
 from simulators import Require, runs
 
 from hdl.accelerator import Accelerator, AcceleratorHardware

@@ -27,6 +27,7 @@ from model.plan import Fidelity, LayerPlan, Plan
 from model.random_network import random_network
 from model.samples import Samples
 from sim import verify as verification
+from sim.passes import inputs
 from sim.tools import Tool
 from sim.verify import Verification, verify
 
@@ -84,7 +85,7 @@ def test_a_faulty_chip_is_what_golden_says(
     for program in (False, True):
         result = run(tool, network, tmp_path, given, program)
         assert result.mismatches == 0, str(result.first[0])
-        assert result.values == (24 + 24) * (13 + 9 + 4 + 1)
+        assert result.values == inputs(24, program) * (13 + 9 + 4 + 1)
     assert sum(memory["failed"] for memory in programming(tmp_path)) > 20
 
 

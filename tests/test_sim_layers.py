@@ -10,7 +10,7 @@ from typing import Any
 
 import promises
 import pytest
-from mutants import ELABORATE, Mutant, each_mutant, found_by
+from defects import ELABORATE, Mutant, each_mutant, found_by
 from simulators import BOTH, ICARUS, Require
 
 from hdl.accelerator import Accelerator

@@ -27,6 +27,7 @@ from sim import steps
 from sim.cells import TARGETS, SynthesisError, models
 from sim.compare import CLASS
 from sim.netlist import CELLS, DESCRIPTION, NETLIST, Netlist, load_netlist, run_yosys, structure, synthesise
+from sim.passes import inputs
 from sim.tools import Tool
 from sim.verify import Verification, verify
 
@@ -72,7 +73,7 @@ def test_the_netlist_equals_golden(template: Path, tmp_path: Path, require_simul
     tool = require_simulator("icarus")
     result = simulate(tool, template, some_samples(SHAPE[0], 40), template / steps.NETLIST, tmp_path)
     assert result.mismatches == 0, str(result.first[0])
-    assert result.values == (40 + 32) * (7 + 3 + 1)
+    assert result.values == inputs(40) * (7 + 3 + 1)
     assert result.cycles == max(SHAPE[1:])
 
 
@@ -85,7 +86,7 @@ def test_a_noisy_chip_as_a_netlist_equals_golden(tmp_path: Path, require_simulat
     samples = some_samples(10, 40)
     result = simulate(require_simulator("icarus"), tmp_path, samples, tmp_path / steps.NETLIST, tmp_path / "work")
     assert result.mismatches == 0, str(result.first[0])
-    assert result.values == (40 + 32) * (4 + 3 + 1)
+    assert result.values == inputs(40) * (4 + 3 + 1)
 
 
 @pytest.mark.slow
@@ -111,7 +112,7 @@ def test_the_digits_network_as_a_netlist_equals_golden(tmp_path: Path, require_s
     result = simulate(tool, tmp_path, data.test, tmp_path / steps.NETLIST, tmp_path / "work")
     assert result.mismatches == 0, str(result.first[0])
     assert result.samples == 360
-    assert result.values == (360 + 32) * (96 + 96 + 10 + 1)
+    assert result.values == inputs(360) * (96 + 96 + 10 + 1)
     assert result.accuracy == pytest.approx(trained.accuracy)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mutants import ELABORATE, Mutant, each_mutant, found_by
+from defects import ELABORATE, Mutant, each_mutant, found_by
 from simulators import BOTH, ICARUS, Require, cases
 
 import hdl.layers.ranking

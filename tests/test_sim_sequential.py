@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from mutants import ELABORATE, Mutant, each_mutant, found_by
+from defects import ELABORATE, Mutant, each_mutant, found_by
 from simulators import BOTH, ICARUS, Require, cases
 
 import hdl.arrays.shelf

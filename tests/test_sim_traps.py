@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mutants import ELABORATE, Defect
+from defects import ELABORATE, Defect
 from simulators import Require
 
 from hdl.accelerator import Accelerator
@@ -34,6 +34,7 @@ from model.plan import LayerPlan, Plan
 from model.random_network import random_network
 from model.samples import Samples
 from sim import records
+from sim.passes import inputs
 from sim.runner import SimulationError
 from sim.tools import Tool
 from sim.verify import Verification, build_accelerator, code_bits, verify
@@ -276,4 +277,4 @@ def test_padding_of_a_map_counts_as_the_bit_that_it_is(
     assert (infer(network, ones).bits[layer.name][0] == right).all()
     result = run(require_simulator("icarus"), network, Plan(Geometry(4, 8)), ones, tmp_path)
     assert result.mismatches == 0, str(result.first[0])
-    assert result.values == 2 * (9 * 5 + 4 + 1)
+    assert result.values == inputs(1) * (9 * 5 + 4 + 1)

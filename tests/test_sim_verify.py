@@ -20,6 +20,7 @@ from model.plan import LayerPlan, Plan
 from model.random_network import random_network
 from model.samples import Samples
 from model.topology import AveragePool, Topology
+from sim.passes import inputs
 from sim.runner import SimulationError
 from sim.tools import Tool
 from sim.verify import Verification, verify
@@ -74,7 +75,7 @@ def test_rtl_equals_golden(
     images.export(network, PLAN, tmp_path / "images")
     result = run(require_simulator(simulator), network, samples, verilog, tmp_path / "images", build, program)
     assert result.mismatches == 0, str(result.first[0])
-    assert result.values == (48 + 32) * (20 + 9 + 5 + 1)
+    assert result.values == inputs(48, program) * (20 + 9 + 5 + 1)
     assert result.accuracy == np.mean(infer(network, samples.values).classes == samples.labels)
     assert result.cycles == max(SHAPE[1:])
 
@@ -290,4 +291,4 @@ def test_every_kind_of_layer_equals_golden(
     assert result.mismatches == 0, str(result.first[0])
     shapes = [shape for shape in network.topology.layers[:-1] if not isinstance(shape, AveragePool)]
     classes = network.topology.output.fan_out
-    assert result.values == 2 * 8 * (sum(shape.result.bits for shape in shapes) + classes + 2)
+    assert result.values == inputs(8, program) * (sum(shape.result.bits for shape in shapes) + classes + 2)

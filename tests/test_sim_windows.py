@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mutants import ELABORATE, Mutant, each_mutant, found_by
+from defects import ELABORATE, Mutant, each_mutant, found_by
 from simulators import Require
 
 import hdl.layers.window
