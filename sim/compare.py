@@ -1,6 +1,6 @@
 """RTL against golden: what each layer gave for each image, and the first places where they differ."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -56,10 +56,18 @@ class Found:
 
 
 def compare(
-    simulator: str, network: Network, expected: Trace, found: Found, most: int
+    simulator: str,
+    network: Network,
+    expected: Trace,
+    found: Found,
+    most: int,
+    samples: Sequence[int] | None = None,
 ) -> tuple[int, list[Disagreement]]:
-    """How many values differ, and the first of them (`most` or fewer), sample by sample and layer by layer."""
+    """How many values differ, and the first of them (`most` or fewer), sample by sample and layer by layer. `samples`
+    are the numbers of the samples, if they are not in their own order.
+    """
     count = len(found.classes)
+    numbers = range(count) if samples is None else samples
     columns: list[tuple[str, npt.NDArray[Any], npt.NDArray[Any]]]
     columns = [(name, expected.bits[name][:count].reshape(count, -1), given) for name, given in found.hidden.items()]
     if found.scores.shape[1]:
@@ -68,10 +76,11 @@ def compare(
     differs = [right != given for _, right, given in columns]
 
     def places() -> Iterator[Disagreement]:
-        for sample in np.flatnonzero(np.any([each.any(axis=1) for each in differs], axis=0)).tolist():
+        rows = np.flatnonzero(np.any([each.any(axis=1) for each in differs], axis=0)).tolist()
+        for sample in sorted(rows, key=lambda row: numbers[row]):
             for (name, right, given), wrong in zip(columns, differs, strict=True):
                 for neuron in np.flatnonzero(wrong[sample]).tolist():
                     values = int(right[sample, neuron]), int(given[sample, neuron])
-                    yield Disagreement(simulator, sample, name, neuron, *values)
+                    yield Disagreement(simulator, numbers[sample], name, neuron, *values)
 
     return int(sum(each.sum() for each in differs)), list(islice(places(), most))

@@ -517,9 +517,9 @@ def _judge(
     """The verdict; the first pass is that of all samples at full rate."""
     mismatches, first = 0, []
     for each, expected, found, _ in judged_passes:
-        differ, differences = compare(tool.name, network, expected, found, SHOWN)
+        differ, differences = compare(tool.name, network, expected, found, SHOWN, each.samples)
         mismatches += differ
-        first += [replace(one, sample=each.samples[one.sample]) for one in differences]
+        first += differences
     whole, _, said, ends = judged_passes[0]
     of_samples = np.array(whole.samples)
     known = of_samples != RANDOM
