@@ -159,6 +159,12 @@ class Dialogue:
         """Addresses of the words of DATA."""
         return [Register.DATA + 4 * word for word in range(-(-self.manifest.accelerator.host_width // 32))]
 
+    def bits(self, address: int) -> int:
+        """Bits of a register that can be written; the last word of DATA ends where the widest word does."""
+        if address in self.data:
+            return min(32, self.manifest.accelerator.host_width - 8 * (address - Register.DATA))
+        return WIDTHS.get(Register(address), 32)
+
     @property
     def failed_columns(self) -> list[int]:
         return [Register.FAILED_COLUMNS + 4 * word for word in range(-(-self.columns // 32))]
@@ -198,14 +204,14 @@ class Dialogue:
                 self.write(f"register {address:#x}", address, value & ~(LOCK * (address == Register.PROTECT)))
             for place, address in enumerate(addresses):
                 value = pattern if (turn + place) % 2 else pattern ^ ALL
-                bits = (1 << WIDTHS.get(Register(address), 32)) - 1 if address not in self.data else ALL
+                bits = (1 << self.bits(address)) - 1
                 self.read(f"register {address:#x}", address, value & bits)
         for place, address in enumerate(addresses):
             for value, byte in ((ALL, 0x24), (0x2436_4271, 0xDB)):
                 lane = 0 if address == Register.PROTECT else place % 4  # whose lock would be set
                 self.write(f"register {address:#x}", address, value & ~(LOCK * (address == Register.PROTECT)))
                 self.add(f"a byte of register {address:#x}", "bytes", address + lane, [byte])
-                bits = (1 << WIDTHS.get(Register(address), 32)) - 1 if address not in self.data else ALL
+                bits = (1 << self.bits(address)) - 1
                 changed = value & ~(0xFF << 8 * lane) | byte << 8 * lane
                 self.read(f"a byte of register {address:#x}", address, changed & bits)
         for register in READ_ONLY:

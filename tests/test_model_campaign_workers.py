@@ -2,7 +2,9 @@
 
 import io
 import logging
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,15 +46,23 @@ def expected(campaign: Campaign) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     """As it would be on another machine."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, **BEHIND_A_SOCKET) as cluster:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        LocalCluster(n_workers=2, threads_per_worker=1, local_directory=scratch, **BEHIND_A_SOCKET) as cluster,
+    ):
         yield cluster
 
 
-def test_all_cores_give_what_one_gives(campaign: Campaign, expected: dict[str, object]) -> None:
+def test_all_cores_give_what_one_gives(
+    campaign: Campaign, expected: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing stays in the system's temporary folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     threads = torch.get_num_threads()
     found = {task.key: result for task, result in compute(campaign, list(campaign.tasks()))}
     assert found == expected
     assert torch.get_num_threads() == threads
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_cluster_gives_what_one_core_gives(

@@ -8,6 +8,7 @@ measures both.)
 
 import asyncio
 import logging
+import tempfile
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ def compute(
 
 @contextmanager
 def _client(scheduler: str | None) -> Iterator[Any]:
+    import dask.config
     from dask.distributed import Client, LocalCluster
     from dask.system import CPU_COUNT  # those that this process may use
 
@@ -56,7 +58,12 @@ def _client(scheduler: str | None) -> Iterator[Any]:
         # Scheduler and worker tell how they are over HTTP, whether anyone asks or not: only on this machine, then.
         private = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
         threads = {"processes": False, "n_workers": 1, "threads_per_worker": CPU_COUNT, "memory_limit": None}
-        with LocalCluster(**threads, **private, silence_logs=False) as cluster, Client(cluster) as client:
+        with (
+            tempfile.TemporaryDirectory(prefix="hafnet-") as scratch,  # Dask's own would stay
+            dask.config.set({"temporary-directory": scratch}),
+            LocalCluster(**threads, **private, silence_logs=False) as cluster,
+            Client(cluster) as client,
+        ):
             yield client
         return
     try:
