@@ -93,7 +93,7 @@ class Bench:
         if each["begun"]:
             await self.begin(each)
             await ClockCycles(self.dut.clk, each["begun"])
-            self._check_pins()
+            self.check_pins()
         if each["reset"]:
             await self.reset()
         if each["reset"] and (self.task["signed"] or self.tables):
@@ -111,7 +111,7 @@ class Bench:
         assert int(dut.done.value), f"{images} images gave {found} beats of results, and then nothing passed any more"
         # What no result depends on may still be under way: the edge of a map that no window uses.
         await ClockCycles(dut.clk, self.task["drain"])
-        self._check_pins()
+        self.check_pins()
         found_in_arrays: list[dict[str, Any]] = await scrubbing
         return found_in_arrays
 
@@ -131,7 +131,7 @@ class Bench:
             assert not await host.read(Register.STATUS) & PACKET_ERROR, "PACKET_ERROR is not cleared by a 1"
         assert int(dut.idle.value), "the pin idle is low after all images and commands have ended"
 
-    def _check_pins(self) -> None:
+    def check_pins(self) -> None:
         assert not int(self.dut.busy_idle.value), "the pin idle is high while an image is under way"
         assert not int(self.dut.unsafe.value), "the lines of an array have moved as they must not"
         assert not int(self.dut.disturbed.value), "irq or amplitude is not 0 though no command is under way"
@@ -221,6 +221,7 @@ async def accelerator(dut: Any) -> None:
     amplitudes = Amplitudes(dut)
     await ClockCycles(dut.clk, SETTLED)
     assert int(dut.idle.value) != task["walks"], f"idle is {dut.idle.value} {SETTLED} cycles after reset"
+    bench.check_pins()
     await host.identify()
     await bench.say(amplitudes, task["reset"])
     programmed = await program(host, dut, task) if task["program"] else []
@@ -233,6 +234,8 @@ async def accelerator(dut: Any) -> None:
         await bench.look_at_signatures()
         amplitudes.begin()
         await bench.say(amplitudes, task["commands"])
+        await clocking.reset(dut, 1)
+        await bench.say(amplitudes, task["reset"])
     scrubbed: list[dict[str, int]] = []
     for number, each in enumerate(task["passes"]):
         last = number == len(task["passes"]) - 1

@@ -95,6 +95,11 @@ READ_ONLY = (
 WRITE_ONLY = (Register.COMMAND, Register.UNLOCK)
 
 
+def _pattern(turn: int, place: int) -> int:
+    """What is written in one of several turns into one of several registers: neighbours get different things."""
+    return PATTERNS[(turn + place) % len(PATTERNS)] ^ ALL * ((turn // len(PATTERNS) + place // len(PATTERNS)) % 2)
+
+
 def configuration(timing: Timing) -> dict[Register, int]:
     """READ_TIMING … CONTROL with these values."""
     of_each = [
@@ -198,12 +203,12 @@ class Dialogue:
         """Registers hold what is written, as far as they have bits; others are refused."""
         writable = [*CONFIGURING, *ADDRESS, Register.PROTECT, Register.IRQ_ENABLE, Register.TRUST, Register.EXPECTED]
         addresses = [*writable, *self.data]
-        for turn, pattern in enumerate(PATTERNS):
+        for turn in range(2 * len(PATTERNS)):
             for place, address in enumerate(addresses):
-                value = pattern if (turn + place) % 2 else pattern ^ ALL
+                value = _pattern(turn, place)
                 self.write(f"register {address:#x}", address, value & ~(LOCK * (address == Register.PROTECT)))
             for place, address in enumerate(addresses):
-                value = pattern if (turn + place) % 2 else pattern ^ ALL
+                value = _pattern(turn, place)
                 bits = (1 << self.bits(address)) - 1
                 self.read(f"register {address:#x}", address, value & bits)
         for place, address in enumerate(addresses):
@@ -812,3 +817,11 @@ class Commands(Dialogue):
         self.write("LOCK", Register.PROTECT, LOCK | 5)
         self.refused("PROTECT is locked", Register.PROTECT, 0)
         self.read("PROTECT is locked", Register.PROTECT, LOCK | 5)
+        self.disturb()
+
+    def disturb(self) -> None:
+        """Leave no register as a reset is to leave it."""
+        self.write("IRQ_ENABLE", Register.IRQ_ENABLE, DONE | ERROR)
+        for address in (*ADDRESS, *CONFIGURING, Register.TRUST, Register.EXPECTED, *self.data):
+            self.write(f"register {address:#x}", address, PATTERNS[0] ^ ALL)
+        self.write("UNLOCK", Register.UNLOCK, KEY)

@@ -27,7 +27,7 @@ RESTARTED = 4
 SHARES = (0.02, 0.7, 0.3, 0.45, 1.1, 1.6)
 """When these resets come, in times that an image takes; the first two only where there are less than FEW samples."""
 FEW = 8
-LONGER: Mapping[int, tuple[int, int | None]] = {0: (2, 1), 4: (1, None)}
+LONGER: Mapping[int, tuple[int, int | None]] = {0: (2, 1), 2: (1, None)}
 """How reads are changed in the passes after some of these resets."""
 SEARCHED = 64
 """Random inputs among which one of the highest class is looked for, where no sample is of it."""

@@ -19,7 +19,6 @@ from hdl.emit import IMAGES_PLUSARG, TOP_IMAGE
 from hdl.generate import MANIFEST, Manifest
 from hdl.instances import Tree
 from hdl.programming import FAILURES
-from hdl.registers import Timing
 from hdl.streams.packets import RESULT_WIDTH
 from model import bits, images
 from model.errors import HafnetError
@@ -317,7 +316,9 @@ def verify(
         design.waves_file(run_folder),
     )
     if not verification.mismatches:  # or it is for nothing how long they take
-        _judge_pace(tool.name, manifest, judged[0][-1])
+        for each, _, _, ends in judged[: len(planned)]:
+            if not (each.gaps or each.wrong):
+                _judge_pace(tool.name, manifest, _timing(manifest, each), ends)
     return verification
 
 
@@ -363,14 +364,18 @@ def _lay_inputs(folder: Path, number: int, each: Pass, trace: Trace, manifest: M
         "packets": wrong,
         "gaps": each.gaps,
         "reset": each.reset,
-        "read_timing": _changed(manifest.timing, *each.longer) if each.longer else None,
+        "read_timing": _timing(manifest, each) if each.longer else None,
         "begun": 0 if each.begun is None else max(1, int(each.begun * cycles)),
     }
 
 
-def _changed(timing: Timing, precharge: int, sense: int | None) -> int:
-    """READ_TIMING with phases that are longer by so many cycles; `sense` None: 0."""
-    return min(255, timing.precharge + precharge) | (0 if sense is None else min(255, timing.sense + sense) << 8)
+def _timing(manifest: Manifest, each: Pass) -> int:
+    """READ_TIMING in a pass."""
+    precharge, sense = manifest.timing.precharge, manifest.timing.sense
+    if each.longer is not None:
+        more, longer = each.longer
+        precharge, sense = min(255, precharge + more), 0 if longer is None else min(255, sense + longer)
+    return precharge | sense << 8
 
 
 def _result_beats(manifest: Manifest) -> int:
@@ -435,14 +440,14 @@ def _scrub(image: images.Image, plan: Plan) -> dict[str, Any]:
     return {"layer": image.layer, "group": image.group, "tile": image.tile, "width": image.width, "expected": crc}
 
 
-def _judge_pace(tool: str, manifest: Manifest, ends: npt.NDArray[np.int64]) -> None:
+def _judge_pace(tool: str, manifest: Manifest, timing: int, ends: npt.NDArray[np.int64]) -> None:
     """Raise SimulationError where results at full rate do not end when the model of the pipeline says so. When numbers
     have been read from arrays, and random bits have come from outside, it does not say.
     """
     block, given = manifest.accelerator, manifest.accelerator.topology.input
     if manifest.plan.numbers_in_arrays or (isinstance(given, StochasticInput) and given.external):
         return
-    results, row = Results(block.top, block.scores), manifest.timing.precharge + manifest.timing.sense
+    results, row = Results(block.top, block.scores), (timing & 0xFF) + max(1, timing >> 8)
     pipeline = Pipeline(block.topology, block.plan.layers, results, block.bus_width, row)
     for number, (found, right) in enumerate(zip((ends - ends[0]).tolist(), pipeline.ends(len(ends)), strict=True)):
         if found != right:

@@ -88,9 +88,8 @@ def test_images_that_are_counted_wrongly_are_found(run: Run) -> None:
 
 
 def test_a_register_that_a_reset_leaves_as_it_was_is_found(run: Run) -> None:
-    """What was counted before is part of the first results."""
-    with pytest.raises(SimulationError, match="then nothing passed any more"):
-        run("packet_receiver_.*", r"if \(rst\) beat", "if (1'h0) beat")
+    """The first results after it have bits of the images before."""
+    assert run("collector_6x1", r"if \(rst\) filled", "if (1'h0) filled")
 
 
 def test_a_slow_pipeline_is_found(run: Run) -> None:
@@ -101,7 +100,7 @@ def test_a_slow_pipeline_is_found(run: Run) -> None:
 
 def test_a_watchdog_that_does_not_hold_is_found(run: Run) -> None:
     """The command says that the pulse was too long, but HV stays high."""
-    with pytest.raises(SimulationError, match=r"TooLong|a pulse of 65 cycles .*|must not be"):
+    with pytest.raises(SimulationError, match="HV, or another line beside it, was as it must not be"):
         run("controller_1x1_4x8.*", r"(assign _\d+_ = )overdue \| (_\d+_);", r"\1\2;", program=True)
 
 
