@@ -102,7 +102,7 @@ def train(folder: Path, **options: Any) -> None:
 @click.option("--format", "formats", multiple=True, help="hex, bin, ihex, coe or mif; may be repeated.  [default: hex]")
 @click.option("--faults", type=click.Path(path_type=Path), help="A fault map: what is wrong with which cells.")
 @click.option(
-    "--random-faults", "rate", type=float, metavar="RATE", help="So large a share of devices is stuck, of cells weak."
+    "--random-faults", "rate", type=float, metavar="RATE", help="Make this share of devices stuck, and of cells weak."
 )
 @click.option("--fault-seed", default=0, show_default=True, help="Of random faults, and of the noise that they make.")
 def export(
@@ -193,8 +193,8 @@ def synth(folder: Path, network: Path | None, target: str) -> None:
 @network_option
 @simulator_option("[default: verilator]")
 @click.option("--samples", type=click.Path(path_type=Path), help="Samples, if not FOLDER/samples.safetensors.")
-@click.option("--count", type=int, help="Only so many of the samples.")
-@click.option("--random", "random_count", type=int, help="So many random samples instead.")
+@click.option("--count", type=int, metavar="N", help="Use the first N samples.")
+@click.option("--random", "random_count", type=int, metavar="N", help="Use N random samples instead.")
 @click.option("--program", is_flag=True, help="Program all arrays from a stream, and read them back, first.")
 @click.option("--form", is_flag=True, help="Begin with pristine devices, and form each row before it is programmed.")
 @click.option("--scrub", is_flag=True, help="Read back all arrays against the CRCs of their images meanwhile.")
@@ -236,7 +236,7 @@ def verify(
 @folder_argument
 @network_option
 @click.option("--samples", type=click.Path(path_type=Path), help="Samples, if not FOLDER/samples.safetensors.")
-@click.option("--count", type=int, help="Only so many of the samples.")
+@click.option("--count", type=int, metavar="N", help="Use the first N samples.")
 @click.option("--rates", metavar="P,P…", help=f"Probabilities of a weight to be wrong.  [default: {steps.RATES}]")
 @click.option(
     "--condition",
@@ -295,8 +295,8 @@ def place(folder: Path, network: Path | None, wish: Wish, faults: Path | None, r
 @folder_argument
 @network_option
 @click.option("--samples", type=click.Path(path_type=Path), help="Samples, if not FOLDER/samples.safetensors.")
-@click.option("--count", type=int, help="Images that are counted.  [default: 8, or all if there are fewer]")
-@click.option("--random", "random_count", type=int, help="So many random samples instead.")
+@click.option("--count", type=int, help="Count the first N samples.  [default: 8, or all if there are fewer]")
+@click.option("--random", "random_count", type=int, metavar="N", help="Use N random samples instead.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random samples.")
 @click.option("--supply", type=float, default=1.2, show_default=True, help="Volts.")
 @click.option(

@@ -16,7 +16,7 @@ Cause: TypeAlias = Literal["spare rows", "signature", "numbers", "lanes", "dataf
 FOLLOWING: tuple[Cause, ...] = ("lanes", "dataflow")
 """What the planner chooses where nobody asks for it."""
 FACTOR = 2
-"""From more than so many times as many arrays on, a user should know."""
+"""Above this many times the arrays of the plain plan, a user should know."""
 
 
 class Surplus(NamedTuple):

@@ -33,7 +33,7 @@ TEXTS = {dataflow: text for text, dataflow in DATAFLOWS.items()}
 OPTIONS = {"cycles": "--cycles-per-image"}
 """Options that are not called as what they become in a wish."""
 NAMED = 4
-"""So many options are named in one sentence."""
+"""Options named in one sentence, at most."""
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ class Lines(NamedTuple):
         return _plus(self.first, index)
 
     def place(self, lane: int, before: int) -> Value | int:
-        """The place in its lane of the array that has so many of them before it here."""
+        """The place in its lane of an array, by the number of arrays before it here."""
         return before if lane else _plus(self.block, before)
 
 
