@@ -147,8 +147,8 @@ def _network(network: Network, layers: Sequence[Any]) -> Network:
     return Network(network.encoding, tuple(layers[:-1]), layers[-1])
 
 
-def _plan(size: tuple[int, ...], *layers: tuple[Any, int], signed: bool = False, **options: Any) -> Plan:
-    return Plan(Geometry(*size, signature=signed), tuple(LayerPlan(*each) for each in layers), **options)
+def _plan(size: tuple[int, int, int], *layers: tuple[Any, int], signature: bool = False, **options: Any) -> Plan:
+    return Plan(Geometry(*size, signature), tuple(LayerPlan(*each) for each in layers), **options)
 
 
 PULSES = {"set_pulse": 10, "reset_pulse": 12, "form_pulse": 20}
@@ -158,7 +158,7 @@ CASES = {
     # Dense layers in either dataflow and zig-zag, ternary weights, two best classes and scores.
     "dense": Case(
         "20-8t-6t-9-5",
-        _plan((4, 8), (P2S, 2), (S2P, 2), (P2S, 3), (S2P, 2)),
+        _plan((4, 8, 0), (P2S, 2), (S2P, 2), (P2S, 3), (S2P, 2)),
         SHORT | {"top": 2},
         samples=80,
         host=False,
@@ -166,29 +166,29 @@ CASES = {
     # Convolution, padding, pooling of both kinds, bit planes, numbers in arrays.
     "maps": Case(
         "4x4x2b2-3c3p1f1-m2-3c2-avg-4",
-        _plan((5, 7), numbers_in_arrays=True),
+        _plan((5, 7, 0), numbers_in_arrays=True),
         SHORT,
         samples=8,
         host=False,
     ),
     # Rows of several beats, which are pulsed in parts; pooling, whose numbers a host writes, too; ternary weights.
     "chip": Case(
-        "3x3x1-3c3p1-m2x1-4t", _plan((3, 36), fidelity="devices"), SHORT | {"input_width": 8}, samples=10, stuck=True
+        "3x3x1-3c3p1-m2x1-4t", _plan((3, 36, 0), fidelity="devices"), SHORT | {"input_width": 8}, samples=10, stuck=True
     ),
     # Spare rows and signatures; a class without scores, in one of two lanes.
     "spare": Case(
         "10-6t-4",
-        _plan((8, 6, 2), (P2S, 2), (P2S, 1), signed=True, fidelity="devices"),
+        _plan((8, 6, 2), (P2S, 2), (P2S, 1), signature=True, fidelity="devices"),
         SHORT | {"scores": False, "spare_entries": 3},
         samples=40,
         stuck=True,
     ),
     # Random bits from a generator of one's own, several lanes and an S2P layer that is not fed as it reads.
-    "random": Case("5r4x3d2s9-6-3", _plan((2, 8), (P2S, 1), (P2S, 1)), SHORT, samples=40, host=False),
+    "random": Case("5r4x3d2s9-6-3", _plan((2, 8, 0), (P2S, 1), (P2S, 1)), SHORT, samples=40, host=False),
     # Random bits from outside, and arrays whose reads err.
     "noise": Case(
         "4r3x2e2-5t-3",
-        _plan((2, 8), (S2P, 1), (P2S, 1), fidelity="noisy"),
+        _plan((2, 8, 0), (S2P, 1), (P2S, 1), fidelity="noisy"),
         SHORT | {"top": 3, "timing": Timing(precharge=1, sense=2, **PULSES)},
         samples=24,
         host=False,
@@ -284,9 +284,10 @@ def run_one(candidate: Candidate, folder: Path, tool: Tool) -> str:
     mutated.parent.mkdir(parents=True, exist_ok=True)
     mutated.write_text(candidate.mutant.apply((base / "verilog" / candidate.mutant.file).read_text()))
     files = [mutated if path.name == mutated.name else path for path in sources(base / "verilog", manifest, folder)]
-    options = {"program": True, "scrub": True} if candidate.group == "host" else {}
+    of_host = candidate.group == "host"
+    folders = base / "verilog", base / "images", folder
     try:
-        result = verify(tool, case.network, case.given, base / "verilog", base / "images", folder, rtl=files, **options)
+        result = verify(tool, case.network, case.given, *folders, rtl=files, program=of_host, scrub=of_host)
     except SimulationError as error:
         told = str(error).splitlines()
         if "does not build" in told[0]:
@@ -401,8 +402,13 @@ def campaign(
                     else:
                         yield candidate
 
-            run_all(fresh(), lambda whole=whole: whole() >= count, tool, report, processes)
+            enough = functools.partial(_enough, results, count)
+            run_all(fresh(), enough, tool, report, processes)
     return found
+
+
+def _enough(results: Sequence[tuple[Candidate, str]], count: int) -> bool:
+    return sum(outcome != "broken" for _, outcome in results) >= count
 
 
 def show(found: Mapping[str, Sequence[tuple[Candidate, str]]], console: Console) -> dict[str, float]:

@@ -118,8 +118,8 @@ class Module:
         for pattern, new in _OPERATORS:
             for match in pattern.finditer(text):
                 yield "operator", swapped(match.start(), match.end(), new)
-        if match := _CHOICE.match(text):
-            yield "operator", swapped(0, len(text), f"{match[1]} ? {match[3]} : {match[2]}")
+        if choice := _CHOICE.match(text):
+            yield "operator", swapped(0, len(text), f"{choice[1]} ? {choice[3]} : {choice[2]}")
         yield from self._constants(line, start, text, source)
         for match in _SLICE.finditer(text):
             name, high, low = match[1], int(match[2]), int(match[3])

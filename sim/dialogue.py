@@ -11,8 +11,8 @@ from typing import Any
 
 from hdl.arrays.spare_table import ENTRY, entry_layout
 from hdl.generate import Manifest
-from hdl.programming import FAILURES, HostCommand
-from hdl.registers import ADDRESS, DATA_WORDS, IDENTIFICATION, KEY, MAP_VERSION, PROTECTED, LayerSize, Register, Timing
+from hdl.programming import FAILURES, HostCommand, LayerSize
+from hdl.registers import ADDRESS, DATA_WORDS, IDENTIFICATION, KEY, MAP_VERSION, PROTECTED, Register, Timing
 from hdl.streams.row_receiver import ROW_BEAT
 from model.faulty import FaultyArrays
 from model.mapping import Geometry

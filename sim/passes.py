@@ -123,7 +123,8 @@ def _pool(
 def _leading(classes: npt.NDArray[np.int64]) -> list[int]:
     """The first input of each class, the highest class first, then the lowest, and so on towards the middle."""
     first = {int(each): int(np.argmax(classes == each)) for each in np.unique(classes)}
-    left, order = sorted(first), []
+    left = sorted(first)
+    order: list[int] = []
     while left:
         order.append(first[left.pop(-1 if len(order) % 2 == 0 else 0)])
     return order
