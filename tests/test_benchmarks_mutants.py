@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import mutant_campaign
+import mutants
 import pytest
 from mutation import KINDS, Module, expression
 from rich.console import Console
@@ -68,7 +68,7 @@ def test_an_expression_does_not_depend_on_the_names_of_inner_nets() -> None:
 
 
 def test_mutants_that_are_said_to_be_equivalent_have_a_reason() -> None:
-    for each in mutant_campaign.equivalents():
+    for each in mutants.equivalents():
         assert set(each) == {"module", "before", "after", "reason"}
         assert len(each["reason"]) > 20
         assert each["before"] != each["after"]
@@ -79,6 +79,6 @@ def test_verify_finds_most_of_a_sample_of_mutants(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_simulator: Require
 ) -> None:
     require_simulator("icarus")
-    monkeypatch.setattr(mutant_campaign, "FOLDER", tmp_path)
-    scores = mutant_campaign.show(mutant_campaign.campaign(12, seed=1), Console())
+    monkeypatch.setattr(mutants, "FOLDER", tmp_path)
+    scores = mutants.show(mutants.campaign(12, seed=1), Console())
     assert min(scores.values()) >= 0.5  # of which some are equivalent, see benchmarks/README.md
