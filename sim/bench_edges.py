@@ -13,7 +13,8 @@ from cocotbext.axi import AxiResp
 from hdl.programming import HostCommand
 from hdl.registers import ADDRESS, DATA_WORDS, Register
 from sim import clocking, job
-from sim.edges import CONFIGURATION, Edges, raw_write
+from sim.dialogue import CONFIGURING
+from sim.edges import Edges, raw_write
 
 FAILED, PACKET_ERROR, NO_SUPPLY, SUPPLY_LOST = 2, 4, 8, 16
 COMMANDS = [command.value for command in HostCommand if command is not HostCommand.NONE]
@@ -127,7 +128,7 @@ async def a_command_under_way_is_left_alone(dut: Any) -> None:
     before = await edges.registers()
     for command in COMMANDS:
         await edges.refused(Register.COMMAND, command)
-    for address in (*ADDRESS, *CONFIGURATION, *data):
+    for address in (*ADDRESS, *CONFIGURING, *data):
         await edges.refused(address, 0x5555)
     assert await edges.registers() == before
     assert await host.read(Register.STATUS) == 1

@@ -16,18 +16,9 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from hdl.programming import HostCommand
 from hdl.registers import ADDRESS, Register
 from sim import clocking, job
+from sim.dialogue import CONFIGURING
 from sim.host import Host, Refused
 from sim.streams import never, receive, send
-
-CONFIGURATION = (
-    Register.READ_TIMING,
-    Register.PULSES,
-    Register.FORM_PULSE,
-    Register.COUNTS,
-    Register.AMPLITUDES,
-    Register.STEPS,
-    Register.CONTROL,
-)
 
 
 class Edges:
@@ -95,7 +86,7 @@ class Edges:
     async def registers(self, *others: int) -> list[int]:
         """What the host wrote or may see change."""
         data = [Register.DATA + 4 * word for word in range(self.task["data_words"])]
-        seen = (*others, Register.STATUS, *ADDRESS, *CONFIGURATION, *data, Register.FAILURES, Register.RETRIES)
+        seen = (*others, Register.STATUS, *ADDRESS, *CONFIGURING, *data, Register.FAILURES, Register.RETRIES)
         return [await self.host.read(address) for address in seen]
 
     async def refused(self, address: int, value: int | None = None) -> None:

@@ -35,8 +35,9 @@ from model.signatures import contents_crc32
 from model.topology import StochasticInput, Topology
 from sim import harness, records
 from sim.cells import TARGETS, models
+from sim.commands import Commands
 from sim.compare import Disagreement, Found, compare
-from sim.dialogue import Commands, Dialogue
+from sim.dialogue import Dialogue
 from sim.folders import check_folder
 from sim.passes import RANDOM, Pass, passes, programmed_pass
 from sim.programmed import PROGRAMMING, form_order, programmed
