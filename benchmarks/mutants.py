@@ -219,7 +219,7 @@ def prepare(name: str) -> dict[str, str]:
     generate(block, folder / "verilog")
     images.export(case.network, case.plan, folder / "images", faults=case.faults)
     files = [listed.file for listed in load_manifest(folder / "verilog").files]
-    return {file: (folder / "verilog" / file).read_text() for file in files if file.endswith(".sv")}
+    return {file: (folder / "verilog" / file).read_text(encoding="utf-8") for file in files if file.endswith(".sv")}
 
 
 def candidates(names: Sequence[str], seed: int) -> list[Candidate]:
@@ -282,7 +282,8 @@ def run_one(candidate: Candidate, folder: Path, tool: Tool) -> str:
     manifest = load_manifest(base / "verilog")
     mutated = folder / candidate.mutant.file
     mutated.parent.mkdir(parents=True, exist_ok=True)
-    mutated.write_text(candidate.mutant.apply((base / "verilog" / candidate.mutant.file).read_text()))
+    original = (base / "verilog" / candidate.mutant.file).read_text(encoding="utf-8")
+    mutated.write_text(candidate.mutant.apply(original), encoding="utf-8")
     files = [mutated if path.name == mutated.name else path for path in sources(base / "verilog", manifest, folder)]
     of_host = candidate.group == "host"
     folders = base / "verilog", base / "images", folder
@@ -348,7 +349,7 @@ def run_all(
 @functools.cache
 def equivalents() -> list[dict[str, str]]:
     """Mutants that behave as the original, each with the reason."""
-    found: list[dict[str, str]] = tomllib.loads(EQUIVALENT.read_text()).get("equivalent", [])
+    found: list[dict[str, str]] = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("equivalent", [])
     return found
 
 
@@ -375,7 +376,9 @@ def campaign(
     journal = FOLDER / "journal.jsonl"
     known = {}
     if journal.exists():
-        known = {line["key"]: line["outcome"] for line in map(json.loads, journal.read_text().splitlines())}
+        known = {
+            line["key"]: line["outcome"] for line in map(json.loads, journal.read_text(encoding="utf-8").splitlines())
+        }
     if again:
         known = {key: outcome for key, outcome in known.items() if outcome != "survived"}
     found: dict[str, list[tuple[Candidate, str]]] = {}
@@ -388,7 +391,7 @@ def campaign(
             def report(candidate: Candidate, outcome: str, results: Any = results, task: Any = task) -> None:
                 results.append((candidate, outcome))
                 if candidate.key not in known:
-                    with journal.open("a") as file:
+                    with journal.open("a", encoding="utf-8") as file:
                         file.write(json.dumps({"key": candidate.key, "outcome": outcome}) + "\n")
                 if outcome != "broken":
                     bar.advance(task)

@@ -58,7 +58,7 @@ def live_lines(texts: Mapping[str, str], folder: Path) -> dict[str, set[int]]:
         rests = PULSING.sub(r"\g<1>1'h0;", text) if "_controller_" in file else text
         if ARRAYS.match(file) and not WALKS.search(file):
             rests = ACCESS.sub(r"\1()", rests)
-        (folder / file).write_text(rests)
+        (folder / file).write_text(rests, encoding="utf-8")
         script.append(f"read_verilog -sv {file}")
     script += ["proc -noopt", "pmuxtree"]
     for file, text in texts.items():
@@ -75,7 +75,7 @@ def live_lines(texts: Mapping[str, str], folder: Path) -> dict[str, set[int]]:
     script.append("write_json live.json")
     run_yosys("\n".join([*script, ""]), folder)
     found: dict[str, set[int]] = {file: set() for file in texts}
-    for name, module in json.loads((folder / "live.json").read_text())["modules"].items():
+    for name, module in json.loads((folder / "live.json").read_text(encoding="utf-8"))["modules"].items():
         if any(part in name for part in OF_HOST):
             continue
         for cell in module["cells"].values():

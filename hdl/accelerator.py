@@ -221,7 +221,7 @@ class Accelerator:
             grid.lanes,
             shape.groups if isinstance(shape, shapes.Convolution) else 1,
             presentations.count,
-            presentations.halving,
+            presentations.halving and presentations.count > 1,
             shape.ternary,
             self.plan.numbers_in_arrays,
             self.target,

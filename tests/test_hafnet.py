@@ -23,6 +23,7 @@ from model.random_network import random_network
 from model.samples import Samples
 from model.training.recipe import Recipe
 from sim import steps
+from sim.passes import inputs
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,7 +66,7 @@ def test_the_steps_of_the_main_job(tmp_path: Path, run: Run, require_simulator: 
     assert run("generate", folder)[0] == 0
     code, out, err = run("verify", folder, "--simulator", "icarus", "--count", 12)
     assert code == 0, err
-    assert "RTL and golden agree on all 696 values, on icarus" in out
+    assert f"RTL and golden agree on all {inputs(12) * (12 + 6 + 10 + 1)} values, on icarus" in out
 
 
 def test_convolutions_from_training_to_verification(tmp_path: Path, run: Run, require_simulator: Require) -> None:

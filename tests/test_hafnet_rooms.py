@@ -18,7 +18,13 @@ JOB = """
 import sys, hafnet
 for line in sys.argv[1:]:
     sys.argv[1:] = line.split()
-    hafnet.main()
+    code = 0
+    try:
+        hafnet.main()
+    except SystemExit as error:
+        code = error.code
+    if code:
+        sys.exit(code)
 """
 
 

@@ -68,6 +68,7 @@ def test_rtl_equals_golden(seed: int, tmp_path: Path, require_simulator: Require
     low, high = network.encoding.range
     samples = Samples(random.integers(low, high, (SAMPLES, network.encoding.values), endpoint=True))
     kept = plan.geometry.used_rows < plan.geometry.rows
+    program = bool(random.random() < 0.1 * (1 + 2 * kept)) and accelerator.arrays < 10
     result = verify(
         require_simulator("icarus"),
         network,
@@ -76,7 +77,7 @@ def test_rtl_equals_golden(seed: int, tmp_path: Path, require_simulator: Require
         tmp_path / "images",
         tmp_path / "simulation",
         seed=seed % 1000,
-        program=bool(random.random() < 0.1 * (1 + 2 * kept)) and accelerator.arrays < 10,
+        program=program,
         scrub=bool(random.random() < 0.2) and accelerator.arrays < 10 and plan.fidelity != "noisy",
     )
     told = f"HAFNET_SEED={seed}: {topology}, {plan}, {accelerator.timing}"
@@ -84,7 +85,7 @@ def test_rtl_equals_golden(seed: int, tmp_path: Path, require_simulator: Require
     assert result.samples == SAMPLES
     hidden = [shape for shape in topology.layers[:-1] if not isinstance(shape, AveragePool)]
     each = sum(shape.result.bits for shape in hidden) + accelerator.top + network.output.fan_out * accelerator.scores
-    assert result.values == each * inputs(SAMPLES)
+    assert result.values == each * inputs(SAMPLES, program)
     # When numbers have been read from arrays, and bits from outside, is not the model's to say.
     outside = isinstance(topology.input, StochasticInput) and topology.input.external
     if not (plan.numbers_in_arrays or outside):
