@@ -327,7 +327,7 @@ def verify(
 
 
 def _signatures_are_stuck(faults: FaultMap, plan: Plan) -> bool:
-    """Whether an array cannot be made valid or invalid: then the dialogue's commands end in ways that it does not foretell."""
+    """Whether there is an array that cannot be made valid or invalid: how commands end there, no dialogue foretells."""
     return plan.geometry.signature and any((each.stuck[:, -1] != FREE).any() for each in faults.arrays.values())
 
 
