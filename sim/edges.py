@@ -3,7 +3,8 @@
 Job of a bench that uses it: `beats`, for each image its input beats; `stages`, for each stage of the memories the
 result packets of all images; `changes`, the words that lead from each stage to the next; `memories`, what all of them
 hold at first; `layers`, groups, tiles, lanes of numbers and numbers of a lane of each; `reads`, the most that a layer
-takes for an image; `rows` and `columns` of an array; `data_words`, registers of the DATA window.
+takes for an image; `rows` and `columns` of an array; `data_words`, registers of the DATA window,
+and `data_bits`, the bits that they have.
 """
 
 from collections.abc import Sequence

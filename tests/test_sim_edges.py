@@ -140,6 +140,7 @@ def on_bench(tool: Tool, accelerator: Accelerator, folder: Path) -> Any:
             "rows": plan.geometry.rows,
             "columns": plan.geometry.columns,
             "data_words": -(-accelerator.host_width // 32),
+            "data_bits": accelerator.host_width,
         },
     )
 
